@@ -1,0 +1,85 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+/// Settings of every Swift target: Swift 6 mode comes from `swiftLanguageModes` below.
+let swift: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// Targets that need no unsafe code outside their `Wire/` folder; the compiler points at every unsafe use.
+let safe = swift + [.strictMemorySafety()]
+
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
+
+let package = Package(
+  name: "alluxio-csi",
+  products: [
+    .executable(name: "alluxio-csi", targets: ["alluxio-csi"]),
+    .executable(name: "alluxio-mounter", targets: ["alluxio-mounter"]),
+    .executable(name: "alluxio-fuse", targets: ["alluxio-fuse"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+  ],
+  targets: [
+    // C libraries of the system: module maps and shim headers, no logic.
+    .systemLibrary(name: "CGRPC", providers: [.apt(["libgrpc-dev"])]),
+    .systemLibrary(name: "CProtobufC", providers: [.apt(["libprotobuf-c-dev"])]),
+    .systemLibrary(name: "CFuse", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
+    .systemLibrary(name: "CMessageDigest", providers: [.apt(["libmd-dev"])]),
+    .systemLibrary(name: "CLinux"),
+
+    // Generated from Protos/ by protoc-c and checked in.
+    .target(name: "CSIProtocol", cSettings: [.headerSearchPath("include")], linkerSettings: [.linkedLibrary("protobuf-c")]),
+    .target(name: "MounterProtocol", cSettings: [.headerSearchPath("include")], linkerSettings: [.linkedLibrary("protobuf-c")]),
+
+    // The floor: system calls, messages, calls.
+    .target(name: "LinuxSystem", dependencies: ["CLinux", system], swiftSettings: swift),
+    .target(name: "ProtobufC", dependencies: ["CProtobufC"], swiftSettings: swift),
+    .target(name: "GRPC", dependencies: ["CGRPC", "LinuxSystem", logging], swiftSettings: swift),
+
+    // Values that all processes share.
+    .target(name: "VolumeModel", dependencies: ["CMessageDigest"], swiftSettings: safe),
+
+    // The worker: under file system, volume file system, FUSE.
+    .target(name: "UnderFileSystem", dependencies: ["LinuxSystem", "VolumeModel", system], swiftSettings: safe),
+    .target(
+      name: "VolumeFileSystem", dependencies: ["LinuxSystem", "UnderFileSystem", "VolumeModel", collections, system],
+      swiftSettings: safe),
+    .target(
+      name: "Fuse", dependencies: ["CFuse", "LinuxSystem", "UnderFileSystem", "VolumeFileSystem", logging, system],
+      swiftSettings: swift),
+
+    // The keeper of mounts, and the CSI services.
+    .target(
+      name: "Mounter", dependencies: ["LinuxSystem", "MounterProtocol", "ProtobufC", "VolumeModel", logging, system],
+      swiftSettings: safe),
+    .target(
+      name: "CSIDriver",
+      dependencies: [
+        "CSIProtocol", "GRPC", "LinuxSystem", "Mounter", "ProtobufC", "UnderFileSystem", "VolumeModel", logging, system,
+      ],
+      swiftSettings: safe),
+
+    .executableTarget(
+      name: "alluxio-csi",
+      dependencies: ["CSIDriver", "GRPC", "LinuxSystem", "Mounter", "VolumeModel", arguments, logging],
+      swiftSettings: safe),
+    .executableTarget(name: "alluxio-mounter", dependencies: ["LinuxSystem", "Mounter", logging], swiftSettings: safe),
+    .executableTarget(
+      name: "alluxio-fuse",
+      dependencies: [
+        "Fuse", "LinuxSystem", "Mounter", "UnderFileSystem", "VolumeFileSystem", "VolumeModel", arguments, logging,
+      ],
+      swiftSettings: safe),
+  ],
+  swiftLanguageModes: [.v6]
+)

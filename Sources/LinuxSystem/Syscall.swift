@@ -1,0 +1,26 @@
+package import SystemPackage
+import Glibc
+
+/// The one place where a system call's -1 becomes an `Errno` and EINTR is handled.
+package enum Syscall {
+  /// Runs `body` until it is not interrupted by a signal.
+  /// - Throws: the `errno` of the call.
+  @discardableResult
+  package static func retrying<R: FixedWidthInteger & SignedInteger>(_ body: () -> R) throws(Errno) -> R {
+    while true {
+      let result = body()
+      if result != -1 { return result }
+      let error = Errno(rawValue: errno)
+      if error != .interrupted { throw error }
+    }
+  }
+
+  /// For calls that must not be repeated after EINTR, as close(2).
+  /// - Throws: the `errno` of the call.
+  @discardableResult
+  package static func once<R: FixedWidthInteger & SignedInteger>(_ body: () -> R) throws(Errno) -> R {
+    let result = body()
+    if result == -1 { throw Errno(rawValue: errno) }
+    return result
+  }
+}
