@@ -80,6 +80,8 @@ let package = Package(
         "Fuse", "LinuxSystem", "Mounter", "UnderFileSystem", "VolumeFileSystem", "VolumeModel", arguments, logging,
       ],
       swiftSettings: safe),
+
+    .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem", system], swiftSettings: swift),
   ],
   swiftLanguageModes: [.v6]
 )
