@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# usage: scripts/test.sh
+# Everything that `make test` runs, in order; the first step that fails ends the run. Each step is announced with its
+# name and closed with its duration. Temporary files go to a folder of this run's own, which must be empty at the end.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+scripts=$root/scripts
+
+# Short, since paths of unix sockets end at 107 bytes.
+TMPDIR=$(mktemp -d /tmp/acsi.XXXXXX)
+export TMPDIR
+# Outside $TMPDIR, so that the record does not find itself.
+before=$(mktemp /tmp/acsi-before.XXXXXX)
+
+close() {
+  local status=$?
+  rm -f "$before"
+  # What the tests left has been reported by the leak check. A mount here would be the driver's: it is kept for the eye.
+  rm -rf --one-file-system "$TMPDIR" 2>/dev/null || true
+  [ $status -eq 0 ] || echo "FAILED: ${step:-preparation}" >&2
+  exit $status
+}
+trap close EXIT
+
+run() {
+  step=$1
+  shift
+  local start=$SECONDS
+  printf '\n==> %s\n' "$step"
+  "$@"
+  printf '<== %s: %d s\n' "$step" $((SECONDS - start))
+}
+
+third_party() {
+  [ "$(id -u)" -eq 0 ] || { echo "SKIPPED: third-party checks on a mounted volume need root"; return 0; }
+  "$scripts/third-party-checks.sh"
+}
+
+conformance() {
+  "$scripts/python.sh" -m pytest csi-sanity/conformance -q --strict-markers -p no:cacheprovider
+}
+
+upstream_sanity() {
+  if [ -n "${CSI_SANITY:-}" ] || command -v csi-sanity >/dev/null 2>&1; then
+    csi-sanity/run.sh
+  else
+    echo "not run: csi-sanity is neither on PATH nor in \$CSI_SANITY ('make sanity' says where to get it)"
+  fi
+}
+
+"$scripts/require.sh" linux swift
+"$scripts/install-dependencies.sh" build test lint
+if [ "$(id -u)" -ne 0 ]; then
+  echo "note: not root: tests that mount are reported as skipped by name" >&2
+else
+  "$scripts/require.sh" fuse root
+fi
+"$scripts/leak-check.sh" snapshot "$before"
+
+run "format and shell lint" "$scripts/lint.sh"
+run "build" swift build --build-tests
+run "unit and mount tests" swift test --skip-build
+run "conformance" conformance
+run "csi-sanity" upstream_sanity
+[ ! -x "$scripts/third-party-checks.sh" ] || run "third-party checks" third_party
+[ ! -x "$scripts/sanitizers.sh" ] || run "sanitizers" "$scripts/sanitizers.sh"
+run "leak check" "$scripts/leak-check.sh" compare "$before"
