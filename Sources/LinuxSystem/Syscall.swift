@@ -23,4 +23,16 @@ package enum Syscall {
     if result == -1 { throw Errno(rawValue: errno) }
     return result
   }
+
+  /// For the calls of pthread and posix_spawn, which return their error number.
+  package static func returningError(_ body: () -> CInt) throws(Errno) {
+    let result = body()
+    if result != 0 { throw Errno(rawValue: result) }
+  }
+
+  /// Refuses texts that C would read only up to their NUL.
+  /// - Throws: EINVAL.
+  package static func checkNoNul(_ texts: String...) throws(Errno) {
+    for text in texts where text.utf8.contains(0) { throw Errno.invalidArgument }
+  }
 }

@@ -1,0 +1,28 @@
+internal import CLinux
+import Glibc
+package import SystemPackage
+
+/// An exclusive lock on a file of its own, held while this object lives and gone with its process. flock(2).
+/// The file holds the process id of its owner, for messages, and is never removed: that would let two own it.
+package final class FileLock: Sendable {
+  package let path: String
+  private let descriptor: Descriptor
+
+  /// Takes the lock at once or not at all.
+  /// - Throws: EWOULDBLOCK (`.wouldBlock`) when another process has it; see `owner(ofLockAt:)`.
+  package init(path: String) throws(Errno) {
+    let file = try Descriptor.open(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
+    let number = file.rawValue
+    try Syscall.retrying { flock(number, LOCK_EX | LOCK_NB) }
+    try Syscall.retrying { ftruncate(number, 0) }
+    try file.writeAll(Array("\(getpid())\n".utf8))
+    self.path = path
+    descriptor = file
+  }
+
+  /// The process id that the last owner wrote, for messages only.
+  package static func owner(ofLockAt path: String) -> Int32? {
+    guard let text = try? WholeFile.text(path, limit: 64) else { return nil }
+    return Int32(text.prefix { $0.isNumber })
+  }
+}
