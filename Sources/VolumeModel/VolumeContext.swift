@@ -1,0 +1,147 @@
+/// Every key that a StorageClass parameter, a volume attribute, an inline volume or a mount option may carry.
+///
+/// The only list of them: the parser, the refusals, the README's table and the request log's secrets read it.
+package struct VolumeContextKey: Sendable, Hashable {
+  /// The name as documented.
+  package let name: String
+  /// Other names that Alluxio's pages use for the same value.
+  package let aliases: [String]
+  package let form: ValueForm
+  /// The default as documented; nil: none.
+  package let defaultValue: String?
+  /// One sentence for the reference table.
+  package let meaning: String
+  package let places: Places
+  /// Whether the value is a path on the node: never taken from an inline volume.
+  package let namesNodePath: Bool
+  package let availability: Availability
+
+  /// Where a key may stand.
+  package struct Places: OptionSet, Sendable, Hashable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// StorageClass parameters (CreateVolume, GetCapacity).
+    package static let parameters = Places(rawValue: 1)
+    /// Volume attributes of a PersistentVolume: an administrator's, or what CreateVolume answered.
+    package static let attributes = Places(rawValue: 2)
+    /// Volume attributes of an inline volume: anyone's who can make a pod.
+    package static let inline = Places(rawValue: 4)
+    /// `mountOptions` of a PersistentVolume or StorageClass.
+    package static let mountOptions = Places(rawValue: 8)
+
+    static let administrators: Places = [.parameters, .attributes]
+    static let volumes: Places = [.parameters, .attributes, .inline]
+    static let everywhere: Places = [.parameters, .attributes, .inline, .mountOptions]
+  }
+
+  package enum Availability: Sendable, Hashable {
+    case available
+    /// Known, but this version cannot honour it: refused with this sentence, since ignoring it would surprise.
+    case refused(String)
+  }
+
+  init(
+    _ name: String, _ form: ValueForm, default defaultValue: String? = nil, _ places: Places, aliases: [String] = [],
+    namesNodePath: Bool = false, availability: Availability = .available, _ meaning: String
+  ) {
+    self.name = name
+    self.form = form
+    self.defaultValue = defaultValue
+    self.places = places
+    self.aliases = aliases
+    self.namesNodePath = namesNodePath
+    self.availability = availability
+    self.meaning = meaning
+  }
+}
+
+extension VolumeContextKey {
+  private static let noCluster = Availability.refused(
+    "is not supported by this version: give the under file system itself as path")
+  private static let noPageStore = Availability.refused(
+    "is not supported by this version: it has no page store yet; leave it out")
+  private static let noObjectStore = Availability.refused(
+    "is not supported by this version: s3:// and oss:// are not available in this build")
+
+  static let path = VolumeContextKey(
+    "path", .underFileSystem, .volumes, "Under file system: file:///directory, s3://bucket/prefix or oss://bucket/prefix.")
+  static let provisioning = VolumeContextKey(
+    "provisioning", .oneOf(["shared", "directory"]), default: "shared", .parameters,
+    "shared: volumes show the path as it is. directory: each volume gets a directory of its own beneath it.")
+  static let directoryPattern = VolumeContextKey(
+    "directoryPattern", .directoryPattern, default: DirectoryPattern.standard, .parameters,
+    "Name of a volume's directory; ${volume.id} is appended where the pattern does not name it.")
+  static let onDelete = VolumeContextKey(
+    "onDelete", .oneOf(["retain", "delete", "archive"]), default: "retain", .parameters,
+    "What becomes of a volume's directory when the volume is deleted.")
+  static let capacity = VolumeContextKey(
+    "capacity", .quantity(1...UInt64(Int64.max)), .attributes, "Size that statfs shows at most; set by CreateVolume in mode directory.")
+  static let attrTimeout = VolumeContextKey(
+    "attrTimeout", .duration(maximumSeconds: 86_400), default: "1", .everywhere, aliases: ["attr_timeout"],
+    "Seconds for which the kernel may answer stat itself.")
+  static let entryTimeout = VolumeContextKey(
+    "entryTimeout", .duration(maximumSeconds: 86_400), default: "1", .everywhere, aliases: ["entry_timeout"],
+    "Seconds for which the kernel may answer a lookup itself.")
+  static let readAhead = VolumeContextKey(
+    "readAhead", .quantity(0...(1 << 30)), default: "1Mi", .everywhere, "Kernel read-ahead of the mount.")
+  static let uid = VolumeContextKey(
+    "uid", .number(0...UInt64(UInt32.max - 1)), .volumes, "Owner shown for every file instead of the under file system's.")
+  static let gid = VolumeContextKey(
+    "gid", .number(0...UInt64(UInt32.max - 1)), .volumes, "Group shown for every file instead of the under file system's.")
+  static let umask = VolumeContextKey(
+    "umask", .octal(0...0o777), .volumes, "Permission bits taken off the mode shown for every file, octal.")
+  static let memoryLimit = VolumeContextKey(
+    "memoryLimit", .quantity((16 << 20)...(1 << 44)), .administrators, "Memory limit of the volume's FUSE process.")
+  /// Set by the kubelet for volumes written into a pod.
+  package static let ephemeral = "csi.storage.k8s.io/ephemeral"
+
+  /// All keys, in the order of the reference table.
+  package static let all: [VolumeContextKey] =
+    [
+      path, provisioning, directoryPattern, onDelete, capacity, attrTimeout, entryTimeout, readAhead, uid, gid, umask,
+      memoryLimit,
+      VolumeContextKey("alluxioClusterName", .text, .administrators, availability: noCluster, "Alluxio cluster to take the mounts of."),
+      VolumeContextKey("alluxioClusterNamespace", .text, .administrators, availability: noCluster, "Namespace of that cluster."),
+      VolumeContextKey("pageStoreSize", .text, .administrators, availability: noPageStore, "Share of the node's page store."),
+      VolumeContextKey("pageSize", .text, .administrators, availability: noPageStore, "Size of one cached page."),
+      VolumeContextKey(
+        "cachePassthrough", .text, .administrators, availability: noPageStore, "Lets the kernel read cached pages itself."),
+    ]
+    + [
+      ("alluxio.underfs.s3.endpoint", [String](), "Endpoint of the S3 service."),
+      ("alluxio.underfs.s3.endpoint.region", [], "Region of that endpoint."),
+      ("alluxio.underfs.s3.region", [], "Region of the bucket."),
+      ("alluxio.underfs.s3.disable.dns.buckets", [], "true: buckets stand in the path instead of the host name."),
+      ("fs.oss.endpoint", [], "Endpoint of the OSS service."),
+    ].map { VolumeContextKey($0.0, .text, .everywhere, aliases: $0.1, availability: noObjectStore, $0.2) }
+
+  /// Keys that the kubelet and the provisioner add; accepted everywhere.
+  package static let orchestratorPrefixes = ["csi.storage.k8s.io/", "storage.kubernetes.io/"]
+
+  package static func isOrchestrators(_ name: String) -> Bool {
+    orchestratorPrefixes.contains { PathComponents.has(name, prefix: $0) }
+  }
+
+  /// Keys of secrets with their aliases. Elsewhere they are refused by name and their values never repeated.
+  package static let secrets: [(name: String, aliases: [String])] = [
+    ("s3a.accessKeyId", ["aws.accessKeyId", "s3.accessKeyId"]),
+    ("s3a.secretKey", ["aws.secretKey", "s3.secretKey"]),
+    ("s3a.sessionToken", ["aws.sessionToken", "s3.sessionToken"]),
+    ("fs.oss.accessKeyId", []),
+    ("fs.oss.accessKeySecret", []),
+    ("fs.oss.securityToken", []),
+  ]
+
+  package static func isSecret(_ name: String) -> Bool {
+    secrets.contains { $0.name == name || $0.aliases.contains(name) }
+  }
+
+  /// The service-account tokens of `tokenRequests`, which the kubelet puts into the volume context: a secret among plain keys.
+  package static let serviceAccountTokens = "csi.storage.k8s.io/serviceAccount.tokens"
+
+  /// The key with this name or alias.
+  package static func named(_ name: String) -> VolumeContextKey? {
+    all.first { $0.name == name || $0.aliases.contains(name) }
+  }
+}
