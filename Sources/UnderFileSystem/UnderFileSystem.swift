@@ -1,0 +1,91 @@
+package import SystemPackage
+
+/// Storage that a volume shows: a tree of nodes. Calls block the thread that makes them; every error is an `Errno`.
+/// Implementations never leave their root, whatever names and links say.
+package protocol UnderFileSystem: AnyObject, Sendable {
+  /// The directory that the volume shows.
+  var root: any UnderNode { get }
+  /// The node of that identity, whatever it is called now.
+  /// - Throws: ESTALE when it is gone; ENOTSUP where nodes have no identity.
+  func node(_ identity: NodeIdentity) throws(Errno) -> any UnderNode
+  /// Size and use, statfs(2).
+  func statistics() throws(Errno) -> FileSystemStatistics
+}
+
+/// A reference to one node: it stays the same object through renames as long as the reference lives.
+/// Local: an O_PATH descriptor, closed with the last reference.
+package protocol UnderNode: AnyObject, Sendable {
+  /// nil where the under file system has none: the node is then known by its parent and name.
+  var identity: NodeIdentity? { get }
+
+  func attributes() throws(Errno) -> Attributes
+  /// Applies all changes; those before a failing one stay applied, as with the separate system calls.
+  /// - Parameter caller: tried when the under file system refuses the worker itself (root_squash).
+  func setAttributes(_ change: AttributeChange, caller: Caller) throws(Errno) -> Attributes
+  /// The target of a symlink, without NUL.
+  func readLink() throws(Errno) -> [UInt8]
+  /// Opens a regular file. Symlinks, devices and pipes are refused with ELOOP or ENXIO: the kernel opens those itself.
+  func open(_ access: FileAccess, caller: Caller) throws(Errno) -> any OpenFile
+  /// Starts at the cookie of an entry, 0: at the first.
+  func list(from cookie: UInt64) throws(Errno) -> any DirectoryStream
+
+  /// A child of this directory. Symlinks are not followed; hidden temporary names are ENOENT.
+  func lookup(_ name: FileName) throws(Errno) -> FoundNode
+  /// Makes an object for this directory with its final owner and mode and no visible name.
+  func prepare(_ object: NewObject, named name: FileName, for creator: Creator) throws(Errno) -> any PreparedNode
+  /// Gives `node` another name in this directory. EXDEV when it belongs to another under file system.
+  func link(_ node: any UnderNode, named name: FileName, caller: Caller) throws(Errno)
+  func remove(_ name: FileName, directory: Bool, caller: Caller) throws(Errno)
+  func rename(
+    _ name: FileName, to newParent: any UnderNode, named newName: FileName, flags: RenameFlags, caller: Caller) throws(Errno)
+
+  /// The value of an extended attribute. - Throws: ENODATA, ENOTSUP.
+  func extendedAttribute(_ name: FileName) throws(Errno) -> [UInt8]
+  /// All names, each followed by a NUL.
+  func extendedAttributeNames() throws(Errno) -> [UInt8]
+  func setExtendedAttribute(
+    _ name: FileName, to value: [UInt8], flags: ExtendedAttributeFlags, caller: Caller) throws(Errno)
+  func removeExtendedAttribute(_ name: FileName, caller: Caller) throws(Errno)
+  /// fsync(2) of a directory.
+  func synchronize() throws(Errno)
+}
+
+/// An open regular file. Offsets are explicit, so that any number of threads may share it.
+package protocol OpenFile: AnyObject, Sendable {
+  var access: FileAccess { get }
+  func attributes() throws(Errno) -> Attributes
+  /// - Returns: bytes put at the start of `buffer`; fewer than fit only at the end of the file.
+  func read(into buffer: inout MutableRawSpan, at offset: Int64) throws(Errno) -> Int
+  /// - Returns: bytes written; fewer than given only when the medium is full.
+  func write(_ bytes: RawSpan, at offset: Int64, durability: WriteDurability) throws(Errno) -> Int
+  func truncate(to size: Int64) throws(Errno)
+  /// - Parameter mode: FALLOC_FL_* bits.
+  func allocate(mode: Int32, offset: Int64, length: Int64) throws(Errno)
+  /// SEEK_DATA and SEEK_HOLE.
+  func seek(to offset: Int64, whence: Int32) throws(Errno) -> Int64
+  func copy(from source: any OpenFile, at sourceOffset: Int64, to offset: Int64, length: Int) throws(Errno) -> Int
+  func synchronize() throws(Errno)
+  /// What close(2) would report now (network file systems report write errors here).
+  func flush() throws(Errno)
+  /// Clears setuid, and setgid where the group may execute, as a write by somebody without CAP_FSETID does.
+  func clearSetIDBits() throws(Errno)
+}
+
+/// An object that exists and has no visible name yet. Dropped without `place`, it is removed again.
+package protocol PreparedNode: AnyObject, Sendable {
+  /// Known before the object appears, so that it can be recorded; nil as for `UnderNode.identity`.
+  var identity: NodeIdentity? { get }
+  /// Lets the object appear under the name it was prepared for.
+  /// - Throws: EEXIST when the name is taken; the object is then gone.
+  func place() throws(Errno) -> CreatedNode
+}
+
+/// A directory being read. One thread at a time.
+package protocol DirectoryStream: AnyObject, Sendable {
+  /// The cookie of the entry that `next` starts behind.
+  var position: UInt64 { get }
+  /// Hands entries to `body` until it returns false; that entry is handed over again by the next call.
+  /// - Returns: whether the end was reached.
+  /// - Parameter body: name with its NUL, inode number, DT_* type, cookie of the entry's successor.
+  func forEach(_ body: (Span<UInt8>, UInt64, UInt8, UInt64) throws(Errno) -> Bool) throws(Errno) -> Bool
+}

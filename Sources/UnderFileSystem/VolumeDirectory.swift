@@ -1,0 +1,29 @@
+package import SystemPackage
+
+/// Provisioning beneath one UFS directory: each volume has a directory of its own there, which only its owner may touch.
+/// Every call is idempotent and can be repeated after a crash at any point.
+package protocol VolumeDirectories: Sendable {
+  /// Makes the directory of a volume and its owner marker.
+  /// - Throws: `.foreignOwner` when the name is taken by another volume or by something that has no marker.
+  func createDirectory(named name: FileName, owner volumeID: String) throws(VolumeDirectoryError)
+  /// Removes the directory and everything in it, without following symlinks or entering other mounts. Absent: nothing to do.
+  func removeDirectory(named name: FileName, owner volumeID: String) throws(VolumeDirectoryError)
+  /// Renames the directory to `archived-NAME` (with a number behind it if that is taken). Absent: nothing to do.
+  func archiveDirectory(named name: FileName, owner volumeID: String) throws(VolumeDirectoryError)
+  /// Bytes that an unprivileged user could still write.
+  func availableCapacity() throws(VolumeDirectoryError) -> UInt64
+}
+
+/// Why a volume directory could not be made or removed.
+package enum VolumeDirectoryError: Error, Hashable {
+  /// The name is empty, `.`, `..`, hidden from volumes, or holds a slash or NUL.
+  case badName(FileName)
+  /// The directory carries the marker of another volume, or none.
+  case foreignOwner(found: String?)
+  /// Something there is not a directory.
+  case notADirectory
+  /// Another file system is mounted inside the directory: it must be unmounted before the volume can be deleted.
+  case mountInside(path: String)
+  /// Any other failure of the under file system.
+  case system(Errno, operation: String)
+}
