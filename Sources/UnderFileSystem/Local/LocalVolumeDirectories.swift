@@ -1,4 +1,5 @@
 package import LinuxSystem
+import SystemPackage
 
 /// Volume directories of a `file://` UFS.
 package final class LocalVolumeDirectories: VolumeDirectories {
