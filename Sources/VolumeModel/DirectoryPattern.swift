@@ -1,6 +1,6 @@
 /// `directoryPattern`: the name of a volume's directory beneath the UFS path, with variables of the claim.
 ///
-/// What comes out is a relative path of safe components that holds the volume id, so that no two volumes share a directory.
+/// What comes out is one safe file name that holds the volume id, so that no two volumes share a directory.
 package struct DirectoryPattern: Sendable, Hashable {
   package static let standard = "${pvc.namespace}-${pvc.name}-${volume.id}"
 
@@ -36,7 +36,7 @@ package struct DirectoryPattern: Sendable, Hashable {
     package var description: String { reason }
   }
 
-  /// - Throws: for an unknown variable, an absolute path, `.` or `..`.
+  /// - Throws: for an unknown variable, a slash, a hidden name.
   package init(_ text: String) throws(ParseError) {
     var parts: [Part] = []
     var rest = Array(text.utf8)[...]
@@ -59,7 +59,7 @@ package struct DirectoryPattern: Sendable, Hashable {
     _ = try expand(volumeID: "id") { _ in "x" }
   }
 
-  /// The volume's directory, relative to the UFS path.
+  /// The name of the volume's directory beneath the UFS path.
   /// - Parameters:
   ///   - volumeID: safe as a file name.
   ///   - metadata: value of a provisioner's key, or nil when the request does not carry it.
@@ -77,21 +77,18 @@ package struct DirectoryPattern: Sendable, Hashable {
           throw ParseError(
             reason: "needs \(key), which the request lacks; run external-provisioner with --extra-create-metadata or set a pattern without \(variable.spelling)")
         }
-        // A claim's names are DNS labels; anything with a slash would choose a folder for itself.
-        guard !value.utf8.contains(UInt8(ascii: "/")) else { throw ParseError(reason: "got a \(key) with '/' in it") }
         path += value
       }
     }
-    let components = PathComponents.split(path)
-    guard components.allSatisfy(Self.isSafe) else {
-      throw ParseError(reason: "gives a path that is absolute, has '.', '..', a hidden, an over-long or an empty component")
+    guard Self.isSafe(path) else {
+      throw ParseError(reason: "gives a name that is hidden, holds '/' or a control character, or has more than 255 bytes")
     }
     return path
   }
 
-  /// Not empty, not hidden (`.` and `..` included), within NAME_MAX, without control characters.
-  private static func isSafe(_ component: String) -> Bool {
-    guard let first = component.utf8.first else { return false }
-    return first != UInt8(ascii: ".") && component.utf8.count <= 255 && !component.utf8.contains { $0 < 0x20 || $0 == 0x7F }
+  /// Not hidden (`.` and `..` included), one component, within NAME_MAX, without control characters.
+  private static func isSafe(_ name: String) -> Bool {
+    guard let first = name.utf8.first, first != UInt8(ascii: "."), name.utf8.count <= 255 else { return false }
+    return !name.utf8.contains { $0 < 0x20 || $0 == 0x7F || $0 == UInt8(ascii: "/") }
   }
 }

@@ -22,7 +22,7 @@ package enum ValueForm: Sendable, Hashable {
     case .quantity(let range): "a size from \(range.lowerBound) to \(range.upperBound) bytes, such as 64Mi or 1Gi"
     case .duration(let maximum): "a time from 0 to \(maximum) seconds, such as 1, 0.5, 500ms or 5m"
     case .underFileSystem: "a URI file:///directory, s3://bucket/prefix or oss://bucket/prefix"
-    case .directoryPattern: "a relative path of text and \(DirectoryPattern.Variable.allSpellings)"
+    case .directoryPattern: "a directory name of text and \(DirectoryPattern.Variable.allSpellings)"
     }
   }
 
