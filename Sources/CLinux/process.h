@@ -2,6 +2,7 @@
    wrapper in glibc at all. */
 #pragma once
 #include <linux/capability.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stddef.h>
@@ -71,3 +72,16 @@ static inline int clinux_memfd_create(const char *name, unsigned flags) {
 int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 #define CLINUX_POSIX_SPAWN_SETSID 0x80
+
+/* `pthread_attr_t` may come into Swift from the module of another package, whose members are then out of sight. */
+static inline int clinux_start_detached_thread(size_t stack_size, void *(*body)(void *), void *context) {
+  pthread_attr_t attributes;
+  pthread_t thread;
+  int result = pthread_attr_init(&attributes);
+  if (result != 0) return result;
+  result = pthread_attr_setstacksize(&attributes, stack_size);
+  if (result == 0) result = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  if (result == 0) result = pthread_create(&thread, &attributes, body, context);
+  pthread_attr_destroy(&attributes);
+  return result;
+}

@@ -1,3 +1,4 @@
+internal import CLinux
 import Glibc
 
 /// A moment of CLOCK_MONOTONIC by which something must have happened. It does not move with the wall clock and stands

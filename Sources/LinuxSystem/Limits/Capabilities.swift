@@ -1,0 +1,46 @@
+internal import CLinux
+import Glibc
+package import SystemPackage
+
+/// Capabilities of the calling thread. capabilities(7).
+package struct Capabilities: OptionSet, Sendable, Hashable {
+  package let rawValue: UInt64
+  package init(rawValue: UInt64) { self.rawValue = rawValue }
+
+  package static let dacOverride = Capabilities(rawValue: 1 << 1)
+  package static let dacReadSearch = Capabilities(rawValue: 1 << 2)
+  package static let fileOwner = Capabilities(rawValue: 1 << 3)
+  package static let fileSetID = Capabilities(rawValue: 1 << 4)
+  package static let setUserID = Capabilities(rawValue: 1 << 7)
+  package static let linuxImmutable = Capabilities(rawValue: 1 << 9)
+  package static let networkAdministration = Capabilities(rawValue: 1 << 12)
+  package static let systemAdministration = Capabilities(rawValue: 1 << 21)
+  package static let systemResource = Capabilities(rawValue: 1 << 24)
+
+  /// Those that count for permission checks of this thread now.
+  package static func effective() throws(Errno) -> Capabilities {
+    let data = try read()
+    return Capabilities(rawValue: UInt64(data.0.effective) | UInt64(data.1.effective) << 32)
+  }
+
+  /// Makes exactly these count for this thread. They must be permitted; the permitted set stays as it is.
+  package static func setEffective(_ capabilities: Capabilities) throws(Errno) {
+    var (low, high) = try read()
+    low.effective = UInt32(truncatingIfNeeded: capabilities.rawValue)
+    high.effective = UInt32(truncatingIfNeeded: capabilities.rawValue >> 32)
+    let data = [low, high]
+    try Syscall.once { clinux_capset(data) }
+  }
+
+  /// Gives up everything of this thread and of what it execs, for good; what was made before it is kept by other threads.
+  package static func dropAll() throws(Errno) {
+    let data = [__user_cap_data_struct](repeating: __user_cap_data_struct(), count: 2)
+    try Syscall.once { clinux_capset(data) }
+  }
+
+  private static func read() throws(Errno) -> (__user_cap_data_struct, __user_cap_data_struct) {
+    var data = [__user_cap_data_struct](repeating: __user_cap_data_struct(), count: 2)
+    try Syscall.once { clinux_capget(&data) }
+    return (data[0], data[1])
+  }
+}
