@@ -81,7 +81,11 @@ let package = Package(
       ],
       swiftSettings: safe),
 
-    .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem", system], swiftSettings: swift),
+    // What all tests share: temporary folders, requirements, private mount namespaces, leak snapshots.
+    .target(
+      name: "TestSupport", dependencies: ["CLinux", "LinuxSystem", system], path: "Tests/TestSupport",
+      swiftSettings: swift),
+    .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem", "TestSupport", system], swiftSettings: swift),
   ],
   swiftLanguageModes: [.v6]
 )

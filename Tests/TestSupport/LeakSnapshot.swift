@@ -1,0 +1,45 @@
+import LinuxSystem
+package import SystemPackage
+
+/// What a process holds at one moment, to compare before and after. Take it when no other test of the process runs.
+package struct LeakSnapshot: Sendable, Hashable {
+  /// Targets of `/proc/self/fd`, as `socket:[…]` without numbers, by how often they occur.
+  package var descriptors: [String: Int]
+  /// Children that run or were not waited for.
+  package var children: Set<Int32>
+  /// Mount points of this driver's FUSE file systems.
+  package var mounts: [String]
+
+  /// Names of memfds among the descriptors.
+  package var memfds: [String: Int] { descriptors.filter { $0.key.hasPrefix("/memfd:") } }
+
+  package init(ofPid pid: Int32? = nil) throws(Errno) {
+    let process = "/proc/\(pid.map(String.init) ?? "self")"
+    var targets: [String: Int] = [:]
+    for name in try DirectoryNames.list("\(process)/fd") {
+      // The descriptor that listed the folder is gone by now.
+      guard let target = try? SymbolicLink.read("\(process)/fd/\(name)") else { continue }
+      let text = String(decoding: target, as: UTF8.self)
+      let kind = text.firstIndex(of: "[").map { text[..<$0].hasSuffix(":") ? String(text[..<$0]) : text } ?? text
+      targets[kind, default: 0] += 1
+    }
+    descriptors = targets
+    children = Set(try ProcessTable.children(of: pid))
+    mounts = try MountTable.read().entries.filter { $0.type == "fuse.alluxio-fuse" }.map(\.mountPoint).sorted()
+  }
+
+  /// What is here and was not in `before`, one line each; empty when nothing leaked.
+  package func leaks(since before: LeakSnapshot) -> [String] {
+    var lines: [String] = []
+    for (target, count) in descriptors.sorted(by: { $0.key < $1.key }) {
+      let more = count - (before.descriptors[target] ?? 0)
+      if more > 0 { lines.append("\(more) × descriptor \(target)") }
+    }
+    for pid in children.subtracting(before.children).sorted() {
+      let name = (try? ProcessStatus(pid: pid))?.name ?? "?"
+      lines.append("child \(pid) (\(name))")
+    }
+    for mount in mounts where !before.mounts.contains(mount) { lines.append("mount \(mount)") }
+    return lines
+  }
+}
