@@ -10,7 +10,7 @@ package struct VolumeCondition: Sendable, Hashable, Codable {
 }
 
 /// One node's use of a volume.
-package struct Publication: Sendable, Hashable, Codable {
+package struct NodePublication: Sendable, Hashable, Codable {
   /// The node's id (`--nodeid`).
   package var nodeID: String
   package var condition: VolumeCondition
@@ -24,5 +24,5 @@ package struct Publication: Sendable, Hashable, Codable {
 /// What a node service knows and a controller service of the same process wants to know. Answers at once, from memory.
 package protocol PublishedVolumes: Sendable {
   /// The node's use of a volume; nil where no target of it is published there.
-  func publication(of volumeID: String) -> Publication?
+  func publication(of volumeID: String) -> NodePublication?
 }

@@ -68,11 +68,11 @@ package protocol VolumeRegistry: Sendable {
 
   /// Says that a node uses a volume, which need not be in the registry (static and inline volumes are not).
   /// - Throws: `.deleting`.
-  func publish(_ publication: Publication, of volumeID: String) async throws(RegistryError)
+  func publish(_ publication: NodePublication, of volumeID: String) async throws(RegistryError)
   /// Says that a node no longer uses a volume. Repeatable.
   func unpublish(volumeID: String, from nodeID: String) async throws(RegistryError)
   /// The nodes that use a volume, by their ids.
-  func publications(of volumeID: String) async throws(RegistryError) -> [Publication]
+  func publications(of volumeID: String) async throws(RegistryError) -> [NodePublication]
 
   /// Whether the store can be read and written now; for Probe.
   func check() async throws(RegistryError)
