@@ -1,5 +1,30 @@
-/* libfuse3's low-level API and the kernel's FUSE wire format. */
+/* libfuse3's low-level API and the kernel's FUSE wire format.
+
+   Interface version 3.12 is the oldest that has fuse_session_custom_io. Each definition below says why it exists. */
 #pragma once
 #define FUSE_USE_VERSION 312
 #include <fuse3/fuse_lowlevel.h>
 #include <linux/fuse.h>
+#include <malloc.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Linux 6.9 (protocol 7.40): asks the kernel to queue again what was read and not answered. Debian 12's linux/fuse.h is
+   7.38 and has neither of the two; an enumerator of a newer header would clash with the kernel's name, hence the prefix. */
+#define CFUSE_NOTIFY_RESEND 7
+#define CFUSE_UNIQUE_RESEND (1ULL << 63)
+
+/* FATTR_* and FUSE_*_KILL_SUIDGID are bits of words that libfuse 3.14 hides from the operations: it masks the SETATTR word
+   before the call and does not hand on the other two. Plain constants, because Swift does not import shifted macros of
+   every header version alike. */
+static const uint32_t cfuse_setattr_kill_suidgid = 1u << 11;
+static const uint32_t cfuse_write_kill_suidgid = 1u << 2;
+
+/* fuse_log's function takes a va_list, which Swift can receive but not format without Foundation. */
+static inline int cfuse_format(char *buffer, size_t size, const char *format, va_list arguments) {
+  return vsnprintf(buffer, size, format, arguments);
+}
+
+/* malloc.h is not part of Swift's Glibc module. One arena instead of one per thread: threads of a worker come and go, and
+   arenas never return their memory. */
+static inline void cfuse_limit_malloc_arenas(int count) { mallopt(M_ARENA_MAX, count); }

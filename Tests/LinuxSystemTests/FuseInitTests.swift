@@ -116,6 +116,17 @@ struct FuseInitTests {
     #expect(request.bytes == bytes && request.minor == 45 && request.flags.contains(.allowIDMap))
   }
 
+  @Test("a request reduced to what was granted offers that and nothing else")
+  func reduced() throws {
+    let request = try FuseInitRequest(bytes: initBytes(offering: everything))
+    let granted = FuseInitReply(to: request).granted
+    let again = try FuseInitRequest(bytes: request.reduced(to: granted))
+    #expect(again.flags == granted && again.unique == request.unique && again.bytes.count == 104)
+    #expect(FuseInitReply(to: again).granted == granted)
+    let short = try FuseInitRequest(bytes: initBytes(offering: [.asyncRead, .maxPages], minor: 31, extended: false))
+    #expect(try FuseInitRequest(bytes: short.reduced(to: .maxPages)).flags == .maxPages)
+  }
+
   @Test("an old kernel's short request has no second word of flags")
   func shortRequest() throws {
     let offered: FuseInitFlags = [.asyncRead, .maxPages, .allowIDMap]

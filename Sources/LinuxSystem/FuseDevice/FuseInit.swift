@@ -43,6 +43,21 @@ package struct FuseInitRequest: Sendable, Hashable {
     self.flags = FuseInitFlags(rawValue: flags)
     self.bytes = bytes
   }
+
+  /// The request as if the kernel had offered only `granted`: what is replayed to libfuse in every worker.
+  package func reduced(to granted: FuseInitFlags) -> [UInt8] {
+    let flags = flags.intersection(granted).rawValue
+    var reduced = bytes
+    func put(_ word: UInt32, at offset: Int) {
+      // SAFETY: the bytes of a local integer are copied before the closure returns.
+      withUnsafeBytes(of: word) { reduced.replaceSubrange(offset..<offset + 4, with: $0) }
+    }
+    put(UInt32(truncatingIfNeeded: flags), at: Self.headerLength + 12)
+    if bytes.count >= Self.headerLength + 20 {
+      put(UInt32(truncatingIfNeeded: flags >> 32), at: Self.headerLength + 16)
+    }
+    return reduced
+  }
 }
 
 /// The answer to `FUSE_INIT`: decided once per mount by whoever mounted it, never by a worker.
@@ -60,6 +75,8 @@ package struct FuseInitReply: Sendable, Hashable {
   package let granted: FuseInitFlags
   /// `fuse_out_header` and `fuse_init_out`, 80 bytes, to be written to the device at once.
   package let bytes: [UInt8]
+  /// The reply's `fuse_init_out` alone, 64 bytes.
+  package var body: [UInt8] { Array(bytes.dropFirst(16)) }
 
   /// - Parameter onRequest: capabilities that this mount asks for beyond the table (`passthrough`).
   package init(to request: FuseInitRequest, onRequest: FuseInitFlags = []) {

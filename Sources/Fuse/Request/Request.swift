@@ -1,0 +1,87 @@
+import CFuse
+import Glibc
+import Synchronization
+import SystemPackage
+import UnderFileSystem
+import VolumeFileSystem
+
+/// One request of the kernel. Answering consumes it, so that no request is answered twice; one that is dropped unanswered
+/// answers EIO, so that no application waits for ever.
+struct Request: ~Copyable {
+  private let raw: fuse_req_t
+  // SAFETY: both outlive the request, which lives within one callback of libfuse: the context belongs to the session, the
+  // buffer to the calling thread. Unmanaged, because only trivial values can be discarded (and it spares the counting).
+  private let unmanagedContext: Unmanaged<SessionContext>
+  private let unmanagedBuffer: Unmanaged<RequestBuffer>
+
+  /// - Parameter raw: as libfuse passes it to an operation; nobody else answers it.
+  init(_ raw: fuse_req_t?) {
+    guard let raw, let buffer = CurrentBuffer.value else {
+      preconditionFailure("an operation runs outside of a reader's thread")
+    }
+    self.raw = raw
+    unmanagedContext = .passUnretained(SessionContext.from(fuse_req_userdata(raw)))
+    unmanagedBuffer = .passUnretained(buffer)
+  }
+
+  deinit {
+    // SAFETY: `raw` lives until it is answered, and every answer discards this value. fuse_reply_none frees it silently.
+    if context.leavesUnanswered.load(ordering: .relaxed) {
+      fuse_reply_none(raw)
+    } else {
+      fuse_reply_err(raw, EIO)
+    }
+  }
+
+  var context: SessionContext { unmanagedContext.takeUnretainedValue() }
+  var buffer: RequestBuffer { unmanagedBuffer.takeUnretainedValue() }
+  var fileSystem: VolumeFileSystem { context.fileSystem }
+
+  /// Who asked. With ALLOW_IDMAP granted, uid and gid are known for creations only and otherwise 2³²−1: the kernel has
+  /// then checked the permissions itself (default_permissions).
+  var caller: Caller {
+    // SAFETY: the context lies within the request.
+    let context = fuse_req_ctx(raw).pointee
+    return Caller(uid: context.uid, gid: context.gid, pid: context.pid, umask: context.umask)
+  }
+
+  /// Whether an earlier worker had read this request (FUSE_UNIQUE_RESEND).
+  var isResent: Bool { buffer.unique & CFUSE_UNIQUE_RESEND != 0 }
+
+  /// Runs the operation and sends its answer or its error. What the answer would have given to the kernel is taken back
+  /// when it does not arrive (the caller was killed meanwhile).
+  consuming func answer(_ operation: (borrowing Request) throws(Errno) -> Reply) {
+    let fileSystem = fileSystem
+    do throws(Errno) {
+      let reply = try operation(self)
+      if !send(reply) { Self.takeBack(reply, fileSystem) }
+    } catch {
+      fail(error)
+    }
+  }
+
+  /// Answers with an error.
+  consuming func fail(_ error: Errno) {
+    let raw = raw
+    discard self
+    fuse_reply_err(raw, error.answer)
+  }
+
+  /// - Returns: whether the kernel took the answer.
+  private consuming func send(_ reply: Reply) -> Bool {
+    let (raw, buffer) = (raw, buffer)
+    discard self
+    return Wire.send(reply, to: raw, from: buffer) == 0
+  }
+
+  private static func takeBack(_ reply: Reply, _ fileSystem: VolumeFileSystem) {
+    switch reply {
+    case .entry(let entry): fileSystem.forget(entry.node, 1)
+    case .open(let node, let open): fileSystem.release(node, handle: open.handle)
+    case .create(let entry, let open):
+      fileSystem.release(entry.node, handle: open.handle)
+      fileSystem.forget(entry.node, 1)
+    default: break
+    }
+  }
+}
