@@ -46,6 +46,9 @@ let package = Package(
     .target(name: "ProtobufC", dependencies: ["CProtobufC"], swiftSettings: swift),
     .target(name: "GRPC", dependencies: ["CGRPC", "LinuxSystem", logging], swiftSettings: swift),
 
+    // How all programs write their log.
+    .target(name: "Log", dependencies: [logging], swiftSettings: swift),
+
     // Values that all processes share.
     .target(name: "VolumeModel", dependencies: ["CMessageDigest"], swiftSettings: safe),
 
@@ -77,7 +80,8 @@ let package = Package(
     .executableTarget(
       name: "alluxio-fuse",
       dependencies: [
-        "Fuse", "LinuxSystem", "Mounter", "UnderFileSystem", "VolumeFileSystem", "VolumeModel", arguments, logging,
+        "Fuse", "LinuxSystem", "Log", "Mounter", "UnderFileSystem", "VolumeFileSystem", "VolumeModel", arguments,
+        logging, system,
       ],
       swiftSettings: safe),
 
@@ -85,6 +89,7 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["CLinux", "LinuxSystem", system], path: "Tests/TestSupport",
       swiftSettings: swift),
+    .testTarget(name: "LogTests", dependencies: ["LinuxSystem", "Log", logging], swiftSettings: swift),
     .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem", "TestSupport", system], swiftSettings: swift),
   ],
   swiftLanguageModes: [.v6]
