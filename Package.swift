@@ -44,7 +44,7 @@ let package = Package(
     // The floor: system calls, messages, calls.
     .target(name: "LinuxSystem", dependencies: ["CLinux", system], swiftSettings: swift),
     .target(name: "ProtobufC", dependencies: ["CProtobufC"], swiftSettings: swift),
-    .target(name: "GRPC", dependencies: ["CGRPC", "LinuxSystem", logging], swiftSettings: swift),
+    .target(name: "GRPC", dependencies: ["CGRPC", "LinuxSystem", logging, system], swiftSettings: swift),
 
     // How all programs write their log.
     .target(name: "Log", dependencies: [logging], swiftSettings: swift),
@@ -91,6 +91,11 @@ let package = Package(
       swiftSettings: swift),
     .testTarget(name: "LogTests", dependencies: ["LinuxSystem", "Log", logging], swiftSettings: swift),
     .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem", "TestSupport", system], swiftSettings: swift),
+    .testTarget(
+      name: "ProtobufCTests", dependencies: ["CProtobufC", "CSIProtocol", "ProtobufC", "TestSupport"],
+      swiftSettings: swift),
+    .testTarget(
+      name: "GRPCTests", dependencies: ["GRPC", "LinuxSystem", "TestSupport", logging], swiftSettings: swift),
   ],
   swiftLanguageModes: [.v6]
 )
