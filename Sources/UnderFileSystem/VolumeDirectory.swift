@@ -4,8 +4,11 @@ package import SystemPackage
 /// Every call is idempotent and can be repeated after a crash at any point.
 package protocol VolumeDirectories: Sendable {
   /// Makes the directory of a volume and its owner marker.
+  /// - Returns: true when this call made the directory; false when it was there, with this owner's marker. Who undoes a
+  ///   failed CreateVolume must not remove what an earlier volume of the name retained.
   /// - Throws: `.foreignOwner` when the name is taken by another volume or by something that has no marker.
-  func createDirectory(named name: FileName, owner volumeID: String) throws(VolumeDirectoryError)
+  @discardableResult
+  func createDirectory(named name: FileName, owner volumeID: String) throws(VolumeDirectoryError) -> Bool
   /// Removes the directory and everything in it, without following symlinks or entering other mounts. Absent: nothing to do.
   func removeDirectory(named name: FileName, owner volumeID: String) throws(VolumeDirectoryError)
   /// Renames the directory to `archived-NAME` (with a number behind it if that is taken). Absent: nothing to do.

@@ -128,8 +128,7 @@ package struct VolumeContext: Sendable, Hashable {
     do {
       return try DirectoryPattern(text ?? DirectoryPattern.standard)
     } catch {
-      let key = VolumeContextKey.directoryPattern
-      throw .malformed(key: key.name, expectation: key.form.expectation, detail: error.reason)
+      throw .directoryPattern(error)
     }
   }
 

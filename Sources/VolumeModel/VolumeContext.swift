@@ -64,34 +64,34 @@ extension VolumeContextKey {
   private static let noObjectStore = Availability.refused(
     "is not supported by this version: s3:// and oss:// are not available in this build")
 
-  static let path = VolumeContextKey(
+  package static let path = VolumeContextKey(
     "path", .underFileSystem, .volumes, "Under file system: file:///directory, s3://bucket/prefix or oss://bucket/prefix.")
-  static let provisioning = VolumeContextKey(
+  package static let provisioning = VolumeContextKey(
     "provisioning", .oneOf(["shared", "directory"]), default: "shared", .parameters,
     "shared: volumes show the path as it is. directory: each volume gets a directory of its own beneath it.")
-  static let directoryPattern = VolumeContextKey(
+  package static let directoryPattern = VolumeContextKey(
     "directoryPattern", .directoryPattern, default: DirectoryPattern.standard, .parameters,
     "Name of a volume's directory; ${volume.id} is appended where the pattern does not name it.")
-  static let onDelete = VolumeContextKey(
+  package static let onDelete = VolumeContextKey(
     "onDelete", .oneOf(["retain", "delete", "archive"]), default: "retain", .parameters,
     "What becomes of a volume's directory when the volume is deleted.")
-  static let capacity = VolumeContextKey(
+  package static let capacity = VolumeContextKey(
     "capacity", .quantity(1...UInt64(Int64.max)), .attributes, "Size that statfs shows at most; set by CreateVolume in mode directory.")
-  static let attrTimeout = VolumeContextKey(
+  package static let attrTimeout = VolumeContextKey(
     "attrTimeout", .duration(maximumSeconds: 86_400), default: "1", .everywhere, aliases: ["attr_timeout"],
     "Seconds for which the kernel may answer stat itself.")
-  static let entryTimeout = VolumeContextKey(
+  package static let entryTimeout = VolumeContextKey(
     "entryTimeout", .duration(maximumSeconds: 86_400), default: "1", .everywhere, aliases: ["entry_timeout"],
     "Seconds for which the kernel may answer a lookup itself.")
-  static let readAhead = VolumeContextKey(
+  package static let readAhead = VolumeContextKey(
     "readAhead", .quantity(0...(1 << 30)), default: "1Mi", .everywhere, "Kernel read-ahead of the mount.")
-  static let uid = VolumeContextKey(
+  package static let uid = VolumeContextKey(
     "uid", .number(0...UInt64(UInt32.max - 1)), .volumes, "Owner shown for every file instead of the under file system's.")
-  static let gid = VolumeContextKey(
+  package static let gid = VolumeContextKey(
     "gid", .number(0...UInt64(UInt32.max - 1)), .volumes, "Group shown for every file instead of the under file system's.")
-  static let umask = VolumeContextKey(
+  package static let umask = VolumeContextKey(
     "umask", .octal(0...0o777), .volumes, "Permission bits taken off the mode shown for every file, octal.")
-  static let memoryLimit = VolumeContextKey(
+  package static let memoryLimit = VolumeContextKey(
     "memoryLimit", .quantity((16 << 20)...(1 << 44)), .administrators, "Memory limit of the volume's FUSE process.")
   /// Set by the kubelet for volumes written into a pod.
   package static let ephemeral = "csi.storage.k8s.io/ephemeral"

@@ -54,3 +54,11 @@ enum NearestKey {
     return row[right.count]
   }
 }
+
+extension VolumeContextError {
+  /// A pattern that cannot be used, or not for this claim.
+  package static func directoryPattern(_ error: DirectoryPattern.ParseError) -> VolumeContextError {
+    let key = VolumeContextKey.directoryPattern
+    return .malformed(key: key.name, expectation: key.form.expectation, detail: error.reason)
+  }
+}

@@ -27,6 +27,14 @@ package struct VolumeID: Sendable, Hashable, CustomStringConvertible {
     rawValue = Self.isItsOwnID(name) ? name : Self.hashPrefix + Digest.sha256Hex(name).prefix(Self.hashDigits)
   }
 
+  /// Whether `id` can be one of our own making, and so the name of a file.
+  package static func isOwn(_ id: String) -> Bool {
+    if isItsOwnID(id) { return true }
+    let digits = id.utf8.dropFirst(hashPrefix.utf8.count)
+    return PathComponents.has(id, prefix: hashPrefix) && digits.count == hashDigits
+      && digits.allSatisfy { isDigit($0) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0) }
+  }
+
   package enum NameError: Error, Hashable, CustomStringConvertible {
     case empty
     case tooLong(bytes: Int)
@@ -47,7 +55,7 @@ package struct VolumeID: Sendable, Hashable, CustomStringConvertible {
   /// Lower-case letters, digits, '-', '_' and '.', beginning and ending with a letter or digit: never `.`, `..` or hidden.
   private static func isItsOwnID(_ name: String) -> Bool {
     let bytes = Array(name.utf8)
-    guard bytes.count <= longestID, !name.hasPrefix(hashPrefix), let first = bytes.first, let last = bytes.last else {
+    guard bytes.count <= longestID, !PathComponents.has(name, prefix: hashPrefix), let first = bytes.first, let last = bytes.last else {
       return false
     }
     return isAlphanumeric(first) && isAlphanumeric(last)
@@ -55,6 +63,8 @@ package struct VolumeID: Sendable, Hashable, CustomStringConvertible {
   }
 
   private static func isAlphanumeric(_ byte: UInt8) -> Bool {
-    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || isDigit(byte)
   }
+
+  private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 }

@@ -1,22 +1,5 @@
+package import GRPC
 internal import VolumeModel
-
-/// The status codes of gRPC that this driver answers with; the numbers are the protocol's.
-package enum StatusCode: UInt32, Sendable, Hashable, CaseIterable {
-  case ok = 0
-  case cancelled = 1
-  case invalidArgument = 3
-  case deadlineExceeded = 4
-  case notFound = 5
-  case alreadyExists = 6
-  case permissionDenied = 7
-  case resourceExhausted = 8
-  case failedPrecondition = 9
-  case aborted = 10
-  case outOfRange = 11
-  case unimplemented = 12
-  case `internal` = 13
-  case unavailable = 14
-}
 
 extension CSIError {
   /// THE table: which status each situation has (CSI specification, "Error Scheme" and the tables of each call).
@@ -78,4 +61,9 @@ extension CSIError {
 
 extension CSIError: CustomStringConvertible {
   package var description: String { message }
+}
+
+extension RPCError {
+  /// The status that a failed call answers with.
+  package init(_ error: CSIError) { self.init(error.code, error.message) }
 }

@@ -8,7 +8,8 @@ package final class LocalVolumeDirectories: VolumeDirectories {
   /// - Parameter base: the open directory beneath which volumes live (O_RDONLY|O_DIRECTORY, not O_PATH).
   package init(base: consuming Descriptor) { self.base = base }
 
-  package func createDirectory(named name: FileName, owner volumeID: String) throws(VolumeDirectoryError) {
+  @discardableResult
+  package func createDirectory(named name: FileName, owner volumeID: String) throws(VolumeDirectoryError) -> Bool {
     throw .system(.notSupported, operation: "create")
   }
   package func removeDirectory(named name: FileName, owner volumeID: String) throws(VolumeDirectoryError) {

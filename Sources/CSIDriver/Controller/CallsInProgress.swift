@@ -1,0 +1,19 @@
+internal import Synchronization
+
+/// One call at a time for each thing: the second one is refused with ABORTED, as the specification asks ("Concurrency").
+package final class CallsInProgress: Sendable {
+  private let what: String
+  private let names = Mutex<Set<String>>([])
+
+  /// - Parameter what: "volume" or "target", for the error.
+  package init(of what: String) { self.what = what }
+
+  /// Runs `body` unless a call for `name` is running.
+  package func holding<Value: Sendable>(
+    _ name: String, _ body: () async throws(CSIError) -> Value
+  ) async throws(CSIError) -> Value {
+    guard names.withLock({ $0.insert(name).inserted }) else { throw .inProgress(what: what, name: name) }
+    defer { _ = names.withLock { $0.remove(name) } }
+    return try await body()
+  }
+}

@@ -1,0 +1,32 @@
+package import LinuxSystem
+internal import VolumeModel
+
+extension ControllerService {
+  /// DeleteVolume: succeeds for a volume that is not there.
+  package func delete(_ request: DeleteVolumeRequest, by deadline: Deadline) async throws(CSIError) {
+    guard !request.volumeID.isEmpty else { throw .missingField("volume_id") }
+    try await alone(request.volumeID) { () async throws(CSIError) in
+      let known = try await asking { () throws(RegistryError) in try await registry.volume(id: request.volumeID) }
+      guard known != nil else { return }
+      if let own = published?.publication(of: request.volumeID) {
+        throw CSIError.volumeInUse(volume: request.volumeID, nodes: [own.nodeID])
+      }
+      let record = try await asking { () throws(RegistryError) in try await registry.beginDeletion(id: request.volumeID) }
+      try await end(record, by: deadline)
+      try await asking { () throws(RegistryError) in try await registry.remove(id: record.id) }
+    }
+  }
+
+  /// Does with the volume's directory what `onDelete` says. A repeat after a crash finds it done and succeeds.
+  private func end(_ record: VolumeRecord, by deadline: Deadline) async throws(CSIError) {
+    guard let directory = record.directory else { return }
+    let context: VolumeContext
+    do throws(VolumeContextError) {
+      context = try VolumeContext(parsing: record.parameters, from: .parameters)
+    } catch {
+      throw .failed(step: "read the record of volume \(record.id)", cause: error.description)
+    }
+    guard context.onDelete != .retain else { return }
+    try await directories.end(directory, owner: record.id, in: context.underFileSystem, context.onDelete, by: deadline)
+  }
+}
