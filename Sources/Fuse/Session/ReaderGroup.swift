@@ -16,8 +16,6 @@ final class ReaderGroup: @unchecked Sendable {
 
   /// Bytes of a reader's stack; only touched pages cost memory.
   private static let stackSize = 512 * 1024
-  /// Sent to a reader to end its wait for a request. Its handler does nothing.
-  static let wakeSignal = SIGUSR1
 
   init(limits: ReaderCensus.Limits) {
     census = ReaderCensus(limits: limits)
@@ -49,7 +47,7 @@ final class ReaderGroup: @unchecked Sendable {
 
   /// Makes the first readers. - Throws: EAGAIN when not even one thread can be made.
   func start(_ body: @escaping @Sendable () -> Void) throws(Errno) {
-    Self.installWakeHandler()
+    SessionThread.installWakeHandler()
     let wanted = locked { census.total }
     var failure: Errno?
     for _ in 0..<wanted where !spawn(body) { failure = .resourceTemporarilyUnavailable }
@@ -118,7 +116,7 @@ final class ReaderGroup: @unchecked Sendable {
     while census.total > 0 {
       if let deadline, Self.isPast(deadline) { return nil }
       // A signal that comes just before the read is lost, so readers are woken until they are gone.
-      if census.isStopping { for thread in threads { pthread_kill(thread, Self.wakeSignal) } }
+      if census.isStopping { for thread in threads { pthread_kill(thread, SessionThread.wakeSignal) } }
       var next = census.isStopping ? Self.moment(after: 5) : Self.moment(after: milliseconds ?? 3_600_000)
       pthread_cond_timedwait(changed, lock, &next)
     }
@@ -143,55 +141,17 @@ final class ReaderGroup: @unchecked Sendable {
 // MARK: - Threads
 
 extension ReaderGroup {
-  private final class Body {
-    let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-  }
-
   /// Makes one thread that the census counts already. - Returns: whether it could be made.
   private func spawn(_ body: @escaping @Sendable () -> Void) -> Bool {
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setstacksize(&attributes, Self.stackSize)
-    pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
-    // SAFETY: the thread takes over the reference; when it cannot be made, it is taken back here.
-    let argument = Unmanaged.passRetained(Body(body)).toOpaque()
-    var thread = pthread_t()
-    // The lock is held so that the thread is in the list before it can leave it.
-    pthread_mutex_lock(lock)
-    defer { pthread_mutex_unlock(lock) }
-    let error = pthread_create(
-      &thread, &attributes,
-      { argument in
-        guard let argument else { return nil }
-        ReaderGroup.blockSignals()
-        Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()
-        return nil
-      }, argument)
-    guard error == 0 else {
-      Unmanaged<Body>.fromOpaque(argument).release()
+    locked {
+      // With the lock held, so that the thread is in the list before it can leave it.
+      if let thread = SessionThread.start(stackSize: Self.stackSize, body) {
+        threads.append(thread)
+        return true
+      }
       census.waitingReaderGone()
       pthread_cond_broadcast(changed)
       return false
     }
-    threads.append(thread)
-    return true
-  }
-
-  /// Readers take no signal but the one that wakes them: the others belong to the main thread.
-  private static func blockSignals() {
-    var set = sigset_t()
-    sigfillset(&set)
-    sigdelset(&set, wakeSignal)
-    for fault in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT] { sigdelset(&set, fault) }
-    pthread_sigmask(SIG_SETMASK, &set, nil)
-  }
-
-  private static func installWakeHandler() {
-    var action = sigaction()
-    // Without SA_RESTART: the read must return.
-    action.__sigaction_handler.sa_handler = { _ in }
-    sigaction(wakeSignal, &action, nil)
   }
 }

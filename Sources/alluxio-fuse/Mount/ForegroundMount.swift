@@ -1,0 +1,116 @@
+import Fuse
+import Glibc
+import LinuxSystem
+import Logging
+import SystemPackage
+import VolumeModel
+
+/// A mount that lives as long as this process: made, served, and taken away on a signal or an error.
+struct ForegroundMount {
+  let options: MountOptions
+  let mountPoint: String
+
+  /// Returns when the mount is gone.
+  func run() throws(MountProblem) {
+    guard geteuid() == 0 else { throw .notRoot }
+    let source = try openSource()
+    let target = try checkedMountPoint(source: source.canonical)
+    ProcessSettings.apply()
+    // Before any thread is made, so that no thread takes these signals.
+    let signals = try serving { () throws(Errno) in try SignalFD([SIGINT, SIGTERM, SIGHUP]) }
+    let fuse = try mount(at: target)
+    do throws(MountProblem) {
+      try serve(fuse, source.directory, target, signals)
+    } catch {
+      try? Mount.unmount(target, flags: [.detach, .noFollow])
+      throw error
+    }
+  }
+
+  private func openSource() throws(MountProblem) -> DirectoryRoots.Opened {
+    let path = options.source.path
+    do throws(DirectoryRoots.Failure) {
+      return try DirectoryRoots.open(path, beneath: ["/"])
+    } catch {
+      switch error {
+      case .absent, .noRootsConfigured, .outsideRoots: throw .sourceMissing(path)
+      case .notADirectory: throw .sourceNotADirectory(path)
+      case .notPermitted: throw .sourceNotPermitted(path)
+      case .other(let error): throw .sourceUnusable(path, error)
+      }
+    }
+  }
+
+  /// - Returns: the canonical path.
+  private func checkedMountPoint(source: String) throws(MountProblem) -> String {
+    let path: String
+    do throws(Errno) {
+      path = try Descriptor.open(mountPoint, O_RDONLY | O_DIRECTORY).path()
+      guard try DirectoryNames.list(path).isEmpty else { throw Errno.directoryNotEmpty }
+    } catch .noSuchFileOrDirectory {
+      throw .mountPointMissing(mountPoint)
+    } catch .notDirectory {
+      throw .mountPointNotADirectory(mountPoint)
+    } catch .directoryNotEmpty {
+      throw .mountPointNotEmpty(mountPoint)
+    } catch {
+      throw .mountPointUnusable(mountPoint, error)
+    }
+    if path == source || source == "/" || path.hasPrefix(source + "/") {
+      throw .mountPointInside(path, source: source)
+    }
+    return path
+  }
+
+  private func mount(at target: String) throws(MountProblem) -> FuseMount {
+    do throws(FuseMount.Failure) {
+      return try FuseMount.mount(at: target, flags: options.flags)
+    } catch {
+      switch error.step {
+      case .openingDevice: throw .noDevice(error.error)
+      default: throw .mountFailed(target, error.error)
+      }
+    }
+  }
+
+  private func serve(
+    _ fuse: borrowing FuseMount, _ source: SharedDescriptor, _ target: String, _ signals: SignalFD
+  ) throws(MountProblem) {
+    let log = Logger(label: "mount")
+    let fuseInit = fuse.request.reduced(to: fuse.reply.granted)
+    let session = try serving { () throws(Errno) in
+      let state = try SharedMemoryFile.make(fuseInit: fuseInit, reply: fuse.reply.body)
+      let volume = try ServedVolume(
+        root: try source.descriptor.duplicate(), state: state, device: try fuse.device.duplicate(), fuseInit: fuseInit,
+        options: options.worker, log: log)
+      try volume.session.start()
+      return volume.session
+    }
+    do throws(Errno) { try fuse.connection.setReadAhead(bytes: options.worker.readAheadBytes) } catch {
+      log.info("the kernel's read-ahead stays as it is", metadata: ["error": "\(error)"])
+    }
+    print("\(options.source) is mounted at \(target); Ctrl-C unmounts it")
+    fflush(nil)
+    let end = ForegroundWait(session: session, target: target, connection: fuse.connection, log: log).run(signals)
+    if end == .stopped { try? Mount.unmount(target, flags: [.detach, .noFollow]) }
+    if case .failed(let error) = end { throw .servingFailed(error) }
+  }
+
+  private func serving<R>(_ body: () throws(Errno) -> R) throws(MountProblem) -> R {
+    do throws(Errno) { return try body() } catch { throw .cannotServe(error) }
+  }
+}
+
+/// The volume's state, which a worker of a mounter would get from it.
+enum SharedMemoryFile {
+  static func make(fuseInit: [UInt8], reply: [UInt8]) throws(Errno) -> Descriptor {
+    let nodes = SharedStateLayout.defaultMaxNodes
+    guard let header = SharedStateLayout.header(maxNodes: nodes, initRequest: fuseInit, initReply: reply) else {
+      throw .protocolError
+    }
+    let memory = try Memfd.create(name: "alluxio-volume", byteCount: SharedStateLayout.size(maxNodes: nodes))
+    try memory.writeAll(header)
+    try Memfd.seal(memory, .shrink)
+    return memory
+  }
+}

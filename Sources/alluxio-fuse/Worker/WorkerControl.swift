@@ -1,0 +1,63 @@
+import Fuse
+import Glibc
+import LinuxSystem
+import Logging
+import Mounter
+import VolumeFileSystem
+
+/// Does what the mounter says while the session serves. When the mounter is gone, the worker goes on.
+final class WorkerControl: Sendable {
+  private let channel: WorkerChannel
+  private let volume: ServedVolume
+  private let log: Logger
+
+  init(channel: WorkerChannel, volume: ServedVolume, log: Logger) {
+    self.channel = channel
+    self.volume = volume
+    self.log = log
+  }
+
+  /// Runs on a thread of its own until the mounter or the process ends.
+  func start() {
+    SessionThread.start { self.obey() }
+  }
+
+  private func obey() {
+    do throws(WorkerChannelError) {
+      while let next = try channel.receive() {
+        obey(next.command, id: next.id)
+      }
+      log.notice("the mounter is gone; serving goes on")
+    } catch {
+      log.error("the mounter's command cannot be read; serving goes on", metadata: ["error": "\(error)"])
+    }
+  }
+
+  private func obey(_ command: WorkerCommand, id: UInt64) {
+    switch command {
+    case .drain(let milliseconds), .stop(let milliseconds):
+      stop(milliseconds: milliseconds, id: id)
+    case .updateOptions(let options):
+      volume.fileSystem.update(options)
+      complete(id)
+    case .updateSecrets:
+      // A directory of the node needs none.
+      complete(id)
+    }
+  }
+
+  /// The process ends with the session; requests that hang until the time is over are left to the next worker.
+  private func stop(milliseconds: UInt32, id: UInt64) {
+    volume.session.stop()
+    let end = volume.session.wait(milliseconds: milliseconds == 0 ? nil : Int(milliseconds))
+    complete(id)
+    if end == nil {
+      log.error("requests are still being worked on; ending without their answers")
+      _exit(WorkerExit.requestsLeft.rawValue)
+    }
+  }
+
+  private func complete(_ id: UInt64) {
+    if id != 0 { try? channel.complete(id) }
+  }
+}

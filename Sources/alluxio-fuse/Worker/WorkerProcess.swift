@@ -1,0 +1,83 @@
+import Fuse
+import Glibc
+import LinuxSystem
+import Log
+import Logging
+import Mounter
+import SystemPackage
+import VolumeModel
+
+/// `alluxio-fuse worker`: one volume's process, started by a mounter with its control socket as descriptor 3.
+enum WorkerProcess {
+  static let argument = "worker"
+
+  static func run() -> WorkerExit {
+    guard fcntl(WorkerChannel.descriptorNumber, F_GETFD) >= 0 else {
+      bootstrap(LogOptions())
+      Logger(label: "worker").error("only alluxio-mounter starts a worker; to mount by hand use alluxio-fuse mount")
+      return .usage
+    }
+    ProcessSettings.apply()
+    let channel = WorkerChannel(adopting: Descriptor(adopting: WorkerChannel.descriptorNumber))
+    do throws(WorkerChannelError) {
+      return serve(try channel.receiveConfiguration(), channel)
+    } catch {
+      bootstrap(LogOptions())
+      Logger(label: "worker").error("no configuration came from the mounter", metadata: ["error": "\(error)"])
+      try? channel.failed("the configuration could not be read: \(error)")
+      return .failed
+    }
+  }
+
+  private static func bootstrap(_ options: LogOptions) {
+    let format = LogFormat(rawValue: options.format.rawValue) ?? .text
+    LineLogHandler.bootstrap(level: Logger.Level(rawValue: options.level) ?? .info, format: format)
+  }
+
+  private static func serve(_ configuration: borrowing WorkerConfiguration, _ channel: WorkerChannel) -> WorkerExit {
+    bootstrap(configuration.log)
+    var log = Logger(label: "worker")
+    log[metadataKey: "volume"] = "\(configuration.request.key.volumeID)"
+    do throws(Errno) {
+      let volume = try makeVolume(configuration, log)
+      try begin(volume, generation: configuration.generation, log)
+      try? channel.ready()
+      WorkerControl(channel: channel, volume: volume, log: log).start()
+      return finish(volume.session.wait(), log)
+    } catch {
+      let reason = "cannot serve \(configuration.request.underFileSystem): \(error)"
+      log.error("\(reason)")
+      try? channel.failed(reason)
+      return .failed
+    }
+  }
+
+  private static func makeVolume(
+    _ configuration: borrowing WorkerConfiguration, _ log: Logger
+  ) throws(Errno) -> ServedVolume {
+    guard let root = try duplicate(configuration.underFileSystemRoot) else { throw .invalidArgument }
+    return try ServedVolume(
+      root: root, state: configuration.sharedState, device: try configuration.fuseDevice.duplicate(),
+      fuseInit: configuration.fuseInit, options: configuration.request.options, log: log)
+  }
+
+  private static func duplicate(_ descriptor: borrowing Descriptor?) throws(Errno) -> Descriptor? {
+    switch descriptor {
+    case .some(let descriptor): try descriptor.duplicate()
+    case .none: nil
+    }
+  }
+
+  /// From the second worker of a mount on, the kernel is asked for what the dead one had read.
+  private static func begin(_ volume: ServedVolume, generation: UInt32, _ log: Logger) throws(Errno) {
+    if generation > 1 { try volume.session.requestResend() }
+    try volume.session.start()
+    log.info("serving", metadata: ["generation": "\(generation)"])
+  }
+
+  private static func finish(_ end: SessionEnd?, _ log: Logger) -> WorkerExit {
+    let end = end ?? .stopped
+    log.info("served to the end", metadata: ["why": "\(end)"])
+    return WorkerExit(end)
+  }
+}
