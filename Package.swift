@@ -90,6 +90,9 @@ let package = Package(
       name: "TestSupport", dependencies: ["CLinux", "LinuxSystem", system], path: "Tests/TestSupport",
       swiftSettings: swift),
     .testTarget(name: "LogTests", dependencies: ["LinuxSystem", "Log", logging], swiftSettings: swift),
+    .testTarget(
+      name: "CSIDriverTests", dependencies: ["CSIDriver", "LinuxSystem", "Mounter", "TestSupport", "VolumeModel", logging, system],
+      swiftSettings: swift),
     .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem", "TestSupport", system], swiftSettings: swift),
     .testTarget(
       name: "ProtobufCTests", dependencies: ["CProtobufC", "CSIProtocol", "ProtobufC", "TestSupport"],

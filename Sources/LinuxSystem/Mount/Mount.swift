@@ -48,6 +48,24 @@ package enum Mount {
     }
   }
 
+  /// Shows the tree of `source` on an open directory as well: what its path has become meanwhile does not matter.
+  package static func bind(
+    from source: String, to directory: borrowing Descriptor, flags: MountFlags = []
+  ) throws(Errno) {
+    try Syscall.checkNoNul(source)
+    let number = directory.rawValue
+    do throws(Errno) {
+      let tree = try cloneTree(AT_FDCWD, source, flags: flags, recursive: false)
+      let treeNumber = tree.rawValue
+      let empty = CLINUX_MOVE_MOUNT_F_EMPTY_PATH | CLINUX_MOVE_MOUNT_T_EMPTY_PATH
+      try Syscall.once { clinux_move_mount(treeNumber, "", number, "", empty) }
+    } catch .noFunction {
+      let path = try directory.path()
+      try Syscall.once { Glibc.mount(source, "/proc/self/fd/\(number)", nil, clinux_MS_BIND, nil) }
+      try restrict(path, flags: flags)
+    }
+  }
+
   /// Sets the flags of the mount at `target` to exactly `flags`, without touching the file system under it.
   /// Flags that the mount has and `flags` has not are cleared: start from `MountEntry.flags`.
   package static func remountBind(_ target: String, flags: MountFlags) throws(Errno) {

@@ -1,0 +1,30 @@
+package import VolumeModel
+
+/// What the flags of `alluxio-csi` say to the node service.
+package struct NodeConfiguration: Sendable, Hashable {
+  /// `--nodeid`, at most 192 bytes (CSI "NodeGetInfo").
+  package var nodeID: String
+  package var paths: NodePaths
+  /// Directories beneath which `file://` volumes of administrators may lie.
+  package var fileRoots: [String]
+  /// The same for inline volumes, which anyone who can make a pod may ask for.
+  package var inlineFileRoots: [String]
+  /// Volumes published at a time; 0: no limit.
+  package var maximumVolumes: Int
+  /// For calls that bring no deadline of their own.
+  package var defaultPatience: Duration = .seconds(60)
+  /// How long cleaning up after a failed call may take, beyond its deadline.
+  package var cleanupPatience: Duration = .seconds(10)
+  /// How long a volume may take to say how full it is.
+  package var statisticsPatience: Duration = .seconds(5)
+
+  package init(
+    nodeID: String, paths: NodePaths, fileRoots: [String] = [], inlineFileRoots: [String] = [], maximumVolumes: Int = 0
+  ) {
+    self.nodeID = nodeID
+    self.paths = paths
+    self.fileRoots = fileRoots
+    self.inlineFileRoots = inlineFileRoots
+    self.maximumVolumes = maximumVolumes
+  }
+}

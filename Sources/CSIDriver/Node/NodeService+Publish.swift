@@ -1,0 +1,75 @@
+package import LinuxSystem
+internal import Logging
+internal import Mounter
+internal import VolumeModel
+
+extension NodeService {
+  /// NodePublishVolume: shows the volume at the target. A repeat of a publish that stands succeeds at once and hands new
+  /// secrets to the worker; a broken mount is repaired; what a failed call made is gone before it answers.
+  package func publish(_ request: NodePublishVolumeRequest, by deadline: Deadline) async throws(CSIError) {
+    let plan = try PublishPlan(request, configuration: configuration)
+    try await locks.holding(plan.target.path, for: .publish) { () async throws(CSIError) in
+      switch try await standing(of: plan, by: deadline) {
+      case .whole: try await refreshSecrets(plan, by: deadline)
+      case .broken: try await repair(plan, by: deadline)
+      case .absent: try await establish(plan, by: deadline)
+      }
+    }
+  }
+
+  private func establish(_ plan: PublishPlan, by deadline: Deadline) async throws(CSIError) {
+    try await turns.holding(plan.key.name, until: deadline) { () async throws(CSIError) in
+      let madeFolder = try await clearTarget(plan, by: deadline)
+      try await records.admit(TargetRecord(plan, madeFolder: madeFolder), by: deadline)
+      do throws(CSIError) {
+        try await tellRegistry(plan.volumeID)
+        let worker = try await startWorker(for: plan, by: deadline)
+        try await bind(plan.target, to: worker, readOnly: plan.readOnly, noExec: plan.noExec, by: deadline)
+        try await records.update(plan.target.path, by: deadline) { $0.phase = .published }
+      } catch {
+        await abandon(plan.target)
+        throw error
+      }
+    }
+  }
+
+  /// Puts a broken mount in order again. The record stays whatever happens: the kubelet believes in this target.
+  private func repair(_ plan: PublishPlan, by deadline: Deadline) async throws(CSIError) {
+    logger.notice("repairing a target", metadata: ["volume": "\(plan.volumeID)", "target": "\(plan.target)"])
+    try await turns.holding(plan.key.name, until: deadline) { () async throws(CSIError) in
+      let worker = try await startWorker(for: plan, by: deadline)
+      try await takeMountsAway(plan.target, by: deadline)
+      try await bind(plan.target, to: worker, readOnly: plan.readOnly, noExec: plan.noExec, by: deadline)
+    }
+  }
+
+  private func refreshSecrets(_ plan: PublishPlan, by deadline: Deadline) async throws(CSIError) {
+    guard let secrets = plan.secrets else { return }
+    do throws(MounterError) { try await mounter.refreshSecrets(secrets, of: plan.key, by: deadline) } catch {
+      throw CSIError(error)
+    }
+  }
+
+  /// Takes down what a failed publish made, whether or not its caller still waits. What cannot be taken down keeps its
+  /// record, and so is found by the repeat, by unpublish and by the next start.
+  private func abandon(_ target: TargetPath) async {
+    await NodeBlocking.uncancelled { [self] in
+      guard let record = records[target.path] else { return }
+      let deadline = Deadline.after(configuration.cleanupPatience)
+      do throws(CSIError) {
+        _ = try await takeDown(record, removingFolder: record.madeFolder, by: deadline)
+        try await forget(record, by: deadline)
+      } catch {
+        logger.error(
+          "a failed publish is not cleaned up", metadata: ["target": "\(target)", "reason": "\(error.message)"])
+      }
+    }
+  }
+
+  private func tellRegistry(_ volumeID: String) async throws(CSIError) {
+    guard let registry else { return }
+    let condition = publication(of: volumeID)?.condition ?? VolumeCondition(abnormal: false, message: "is being mounted")
+    let publication = NodePublication(nodeID: configuration.nodeID, condition: condition)
+    do throws(RegistryError) { try await registry.publish(publication, of: volumeID) } catch { throw CSIError(error) }
+  }
+}

@@ -1,0 +1,80 @@
+internal import LinuxSystem
+internal import Logging
+internal import Mounter
+internal import VolumeModel
+
+/// What a starting plugin makes of what the one before it left: from records, the mount table and the mounter's list.
+extension NodeService {
+  /// Takes down every target whose publish nobody was told to have succeeded. What cannot be taken down keeps its record:
+  /// the repeat of the publish and unpublish both find it.
+  func takeDownHalfPublished() async {
+    let deadline = Deadline.after(configuration.cleanupPatience)
+    await withTaskGroup(of: Void.self) { group in
+      for record in records.all where record.phase == .publishing {
+        group.addTask { [self] in
+          do throws(CSIError) {
+            _ = try await takeDown(record, removingFolder: record.madeFolder, by: deadline)
+            try await turns.holding(record.workerKey.name, until: deadline) { () async throws(CSIError) in
+              try await forget(record, by: deadline)
+            }
+            logger.notice("took down a half published target", metadata: ["target": "\(record.target)"])
+          } catch {
+            logger.warning(
+              "a half published target is left", metadata: ["target": "\(record.target)", "reason": "\(error.message)"])
+          }
+        }
+      }
+    }
+  }
+
+  /// Stops workers without any target: of a publish or an unpublish that was cut off. Does nothing while the mounter is
+  /// away.
+  func stopOrphans() async {
+    let deadline = Deadline.after(configuration.cleanupPatience)
+    let statuses: [WorkerStatus]
+    do throws(MounterError) { statuses = try await mounter.list(by: deadline) } catch {
+      workers.disconnected()
+      logger.warning("the mounter does not answer yet", metadata: ["reason": "\(error)"])
+      return
+    }
+    await adopt(statuses, by: deadline)
+  }
+
+  /// Keeps the conditions up to date, and tidies up after the mounter was away. Runs until its task is cancelled.
+  package func followMounter() async {
+    for await event in mounter.events {
+      switch event {
+      case .changed(let status):
+        workers.note(status)
+        if case .failed(let reason) = status.state {
+          logger.error("worker failed", metadata: ["volume": "\(status.request.key.volumeID)", "reason": "\(reason)"])
+        }
+        await publishCondition(of: status.request.key.volumeID)
+      case .disconnected: workers.disconnected()
+      case .connected(let statuses): await adopt(statuses, by: .after(configuration.cleanupPatience))
+      }
+    }
+  }
+
+  private func adopt(_ statuses: [WorkerStatus], by deadline: Deadline) async {
+    workers.connected(statuses)
+    for key in statuses.map(\.request.key) where records.targets(ofWorker: key.name).isEmpty {
+      do throws(CSIError) {
+        try await turns.holding(key.name, until: deadline) { () async throws(CSIError) in
+          // A publish may have come in between.
+          guard records.targets(ofWorker: key.name).isEmpty else { return }
+          try await stopWorker(key, by: deadline)
+          logger.notice("stopped a worker without targets", metadata: ["volume": "\(key.volumeID)"])
+        }
+      } catch {
+        logger.warning("a worker is left", metadata: ["volume": "\(key.volumeID)", "reason": "\(error.message)"])
+      }
+    }
+  }
+
+  /// Lets a registry that other processes read know how the volume is.
+  private func publishCondition(of volumeID: String) async {
+    guard let registry, let publication = publication(of: volumeID) else { return }
+    try? await registry.publish(publication, of: volumeID)
+  }
+}

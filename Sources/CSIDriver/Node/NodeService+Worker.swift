@@ -1,0 +1,134 @@
+internal import LinuxSystem
+internal import Logging
+internal import Mounter
+internal import VolumeModel
+
+/// The worker of a key. The caller has its turn.
+extension NodeService {
+  /// Starts the worker, or finds it, with options that suit all its targets.
+  ///
+  /// A worker that is dead is replaced: no restart can bring its mount back. Its other targets are bound again, so that they
+  /// do not stay corpses.
+  func startWorker(for plan: PublishPlan, by deadline: Deadline) async throws(CSIError) -> WorkerStatus {
+    let request = mountRequest(for: plan)
+    do throws(MounterError) {
+      let replaced = try await clearWorker(request, by: deadline)
+      let status = try await mounter.ensureMounted(request, secrets: plan.secrets, by: deadline)
+      workers.note(status)
+      if replaced { await bindSiblings(of: plan, to: status, by: deadline) }
+      return status
+    } catch {
+      throw CSIError(error)
+    }
+  }
+
+  /// The worker refuses writes only when every target is read-only; a capacity that was expanded stays so.
+  private func mountRequest(for plan: PublishPlan) -> MountRequest {
+    let targets = records.targets(ofWorker: plan.key.name)
+    var options = plan.options
+    options.readOnly = plan.readOnly && targets.allSatisfy(\.readOnly)
+    if let capacity = options.capacityBytes {
+      options.capacityBytes = targets.compactMap(\.options.capacityBytes).max().map { max($0, capacity) } ?? capacity
+    }
+    return MountRequest(
+      key: plan.key, underFileSystem: plan.underFileSystem, mountPoint: paths.mountPoint(plan.key),
+      fileRoots: plan.fileRoots, options: options)
+  }
+
+  /// Makes way for the request: a dead worker is taken away, a read-only one learns that somebody will write.
+  /// - Returns: whether a worker was taken away.
+  private func clearWorker(_ request: MountRequest, by deadline: Deadline) async throws(MounterError) -> Bool {
+    guard let status = try await mounter.status(of: request.key, by: deadline) else {
+      return try await removeLeftoverMount(request, by: deadline)
+    }
+    if case .failed(let reason) = status.state {
+      logger.notice("replacing a worker", metadata: ["volume": "\(request.key.volumeID)", "reason": "\(reason)"])
+      try await mounter.unmount(request.key, abandoningUsers: true, by: deadline)
+      return true
+    }
+    var options = status.request.options
+    options.readOnly = request.options.readOnly
+    options.capacityBytes = request.options.capacityBytes
+    if options != status.request.options {
+      workers.note(try await mounter.updateOptions(options, of: request.key, by: deadline))
+    }
+    return false
+  }
+
+  /// A mount that the mounter does not know is one of a mounter that is gone: a new one must not be stacked on it.
+  private func removeLeftoverMount(_ request: MountRequest, by deadline: Deadline) async throws(MounterError) -> Bool {
+    let mount = TargetMount(path: request.mountPoint)
+    do throws(CSIError) {
+      return try await NodeBlocking.run("unmount \(mount.path)", by: deadline) { () throws(TargetFault) in
+        if try mount.content() == .nothing { return false }
+        _ = try mount.unmountAll()
+        return true
+      }
+    } catch .deadlineExceeded(let step) {
+      throw .deadline(step: step)
+    } catch {
+      throw .workerFailed(reason: error.message, output: [])
+    }
+  }
+
+  /// Binds the other targets of a replaced worker to the new one. Those that a call works on are left to that call.
+  private func bindSiblings(of plan: PublishPlan, to worker: WorkerStatus, by deadline: Deadline) async {
+    let siblings = records.targets(ofWorker: plan.key.name).filter {
+      $0.target != plan.target.path && $0.phase == .published
+    }
+    for sibling in siblings {
+      do throws(CSIError) {
+        try await locks.holding(sibling.target, for: .repair) { () async throws(CSIError) in
+          guard records[sibling.target] != nil else { return }
+          let target = try NodeField.target(sibling.target, "target_path", paths)
+          try await takeMountsAway(target, by: deadline)
+          try await bind(
+            target, to: worker, readOnly: sibling.readOnly, noExec: sibling.noExec, by: deadline)
+        }
+      } catch {
+        logger.warning("a target stays broken", metadata: ["target": "\(sibling.target)", "reason": "\(error.message)"])
+      }
+    }
+  }
+
+  /// Mounts the worker's file system at the target as well, and checks that it is there.
+  func bind(
+    _ target: TargetPath, to worker: WorkerStatus, readOnly: Bool, noExec: Bool, by deadline: Deadline
+  ) async throws(CSIError) {
+    let bind = TargetMount.Bind(
+      source: worker.request.mountPoint, connection: worker.connection, readOnly: readOnly, noExec: noExec)
+    try await NodeBlocking.run("mount the volume at \(target)", by: deadline, whenLate: { [paths] in
+      // Nobody waits any more, and the target has been taken down before this came through.
+      if let folder = try? TargetFolder.find(target, paths: paths) {
+        _ = try? TargetMount(path: folder.mountPath).unmountAll()
+        try? folder.remove(known: true)
+      }
+    }) { [paths] () throws(TargetFault) in
+      let folder = try TargetFolder(target, paths: paths)
+      let (directory, guarded) = try folder.make()
+      try TargetMount(path: folder.mountPath).bind(bind, on: directory.descriptor, guarded: guarded)
+    }
+  }
+
+  func stopWorker(_ key: WorkerKey, by deadline: Deadline) async throws(CSIError) {
+    do throws(MounterError) {
+      try await mounter.unmount(key, abandoningUsers: true, by: deadline)
+      workers.forget(key)
+    } catch {
+      throw CSIError(error)
+    }
+  }
+
+  /// After the last target that could write is gone, the worker refuses writes as well. The binds refuse them anyway, so a
+  /// failure here is no failure of the call.
+  func restrictWorker(_ key: WorkerKey, to targets: [TargetRecord], by deadline: Deadline) async {
+    guard targets.allSatisfy(\.readOnly), let status = try? await mounter.status(of: key, by: deadline),
+      !status.request.options.readOnly, status.state == .ready
+    else { return }
+    var options = status.request.options
+    options.readOnly = true
+    do throws(MounterError) { workers.note(try await mounter.updateOptions(options, of: key, by: deadline)) } catch {
+      logger.warning("the worker stays writable", metadata: ["volume": "\(key.volumeID)", "reason": "\(error)"])
+    }
+  }
+}

@@ -1,0 +1,67 @@
+package import LinuxSystem
+package import Logging
+package import Mounter
+internal import VolumeModel
+
+/// CSI's Node service: one FUSE worker per worker key, bind-mounted at every target (DESIGN section 5).
+///
+/// Three things hold its state together: a target's lock, which one call has at a time; a worker's turn, which publishes of
+/// one volume wait for in line; and the records, which are written before anything is mounted and removed after all of it
+/// is gone, so that a plugin killed anywhere leaves a record of what it has to take down.
+///
+/// A call takes the target's lock first and the worker's turn second, never the other way round, and never two of a kind.
+package final class NodeService: Sendable {
+  package let configuration: NodeConfiguration
+  let mounter: any VolumeMounter
+  let records: TargetRecordStore
+  /// Shared with the controller, where there is one: which node uses which volume.
+  let registry: (any VolumeRegistry)?
+  let locks = TargetLockTable()
+  let turns = WorkerTurns()
+  let workers = WorkerStates()
+  let usage = LastUsage()
+  let logger: Logger
+
+  private init(
+    configuration: NodeConfiguration, mounter: any VolumeMounter, records: TargetRecordStore,
+    registry: (any VolumeRegistry)?, logger: Logger
+  ) {
+    self.configuration = configuration
+    self.mounter = mounter
+    self.records = records
+    self.registry = registry
+    self.logger = logger
+  }
+
+  var paths: NodePaths { configuration.paths }
+
+  /// Reads the records of the plugin before this one and takes down what it left half done. Returns also while the mounter
+  /// is away; what needs it is done when it comes back, see `followMounter()`.
+  /// - Throws: what is wrong with the state folder.
+  package static func start(
+    configuration: NodeConfiguration, mounter: any VolumeMounter, registry: (any VolumeRegistry)? = nil, logger: Logger
+  ) async throws(CSIError) -> NodeService {
+    let patience = Deadline.after(configuration.defaultPatience)
+    let maximumVolumes = configuration.maximumVolumes
+    let paths = configuration.paths
+    let opened = try await NodeBlocking.run("read the records in \(paths.targets)", by: patience) {
+      () throws(TargetFault) in try TargetRecordStore.open(paths: paths, maximumVolumes: maximumVolumes)
+    }
+    for file in opened.unreadable {
+      logger.error("not a record, left alone", metadata: ["file": "\(file.file)", "reason": "\(file.reason)"])
+    }
+    let service = NodeService(
+      configuration: configuration, mounter: mounter, records: opened.store, registry: registry, logger: logger)
+    await service.takeDownHalfPublished()
+    await service.stopOrphans()
+    return service
+  }
+
+  /// Whether the plugin itself can serve, for Probe: the state folder takes a file. Never asks the mounter.
+  package func checkReady(by deadline: Deadline) async throws(CSIError) { try await records.check(by: deadline) }
+
+  /// What `NodeGetInfo` answers: who and how many.
+  package var info: (nodeID: String, maximumVolumes: Int64) {
+    (configuration.nodeID, Int64(configuration.maximumVolumes))
+  }
+}

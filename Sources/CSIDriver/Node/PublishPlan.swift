@@ -1,0 +1,92 @@
+package import Mounter
+package import VolumeModel
+
+/// A NodePublishVolume request that was found valid: who is mounted where, and how.
+package struct PublishPlan: Sendable {
+  package var volumeID: String
+  package var target: TargetPath
+  package var key: WorkerKey
+  package var underFileSystem: UnderFileSystemURI
+  /// Directories beneath which the UFS must lie: others for inline volumes.
+  package var fileRoots: [String]
+  /// `readOnly` is decided by all targets of the worker together, and `capacityBytes` by expansions as well.
+  package var options: WorkerOptions
+  package var accessMode: VolumeCapability.AccessMode
+  /// Of the bind mount: asked for, or from the access mode.
+  package var readOnly: Bool
+  /// `noexec` among the mount flags.
+  package var noExec: Bool
+  package var fingerprint: String
+  package var secrets: VolumeSecrets?
+
+  /// Checks everything that can be told from the request alone.
+  package init(_ request: NodePublishVolumeRequest, configuration: NodeConfiguration) throws(CSIError) {
+    volumeID = try NodeField.volumeID(request.volumeID)
+    target = try NodeField.target(request.targetPath, "target_path", configuration.paths)
+    guard let capability = request.capability else { throw .missingField("volume_capability") }
+    try capability.checkOffered()
+    guard case .mount(let mount) = capability.accessType else { throw .missingField("volume_capability.mount") }
+    let group = mount.volumeMountGroup
+    let flags: VolumeModel.MountFlags
+    let context: VolumeContext
+    do throws(VolumeContextError) {
+      context = try VolumeContext(attributes: request.volumeContext)
+      flags = try VolumeModel.MountFlags(mount.mountFlags)
+      options = context.options
+      try flags.apply(to: &options)
+    } catch {
+      throw .volumeContext(error)
+    }
+    options.mountGroup = try Self.groupID(group)
+    accessMode = capability.accessMode
+    readOnly = request.readOnly || flags.readOnly || capability.accessMode.isReadOnly
+    options.readOnly = readOnly
+    noExec = flags.noExec
+    underFileSystem = context.underFileSystem
+    let isInline = VolumeContext.isInline(request.volumeContext)
+    fileRoots = isInline ? configuration.inlineFileRoots : configuration.fileRoots
+    key = WorkerKey(volumeID: volumeID, mountGroup: group.isEmpty ? nil : group)
+    fingerprint = Self.fingerprint(volumeID, capability, readOnly: readOnly, values: context.values)
+    secrets = request.secrets.isEmpty ? nil : VolumeSecrets(request.secrets)
+  }
+
+  /// CSI `volume_mount_group`: the kubelet gives the pod's fsGroup, a number.
+  private static func groupID(_ text: String) throws(CSIError) -> UInt32? {
+    if text.isEmpty { return nil }
+    guard text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }), let id = UInt32(text),
+      id != .max, String(id) == text
+    else { throw .malformedField("volume_mount_group", problem: "is not the number of a group, such as 2000") }
+    return id
+  }
+
+  /// Equal for requests of which the second is a repeat: the capability, read-only and our own keys. The kubelet's keys,
+  /// secrets and tokens do not enter: they may differ every time. Every part has its length in front, so that no two
+  /// requests read the same.
+  private static func fingerprint(
+    _ volumeID: String, _ capability: VolumeCapability, readOnly: Bool, values: [String: String]
+  ) -> String {
+    var parts = [volumeID, String(capability.accessMode.rawValue), String(readOnly)]
+    if case .mount(let mount) = capability.accessType {
+      parts += [mount.fileSystemType, mount.volumeMountGroup] + mount.mountFlags.sorted()
+    }
+    for (key, value) in values.sorted(by: { $0.key < $1.key }) { parts += ["key", key, value] }
+    return Digest.sha256Hex(parts.map { "\($0.utf8.count):\($0)" }.joined(separator: ";"))
+  }
+}
+
+/// Checks of fields that several node calls have.
+package enum NodeField {
+  package static func volumeID(_ text: String) throws(CSIError) -> String {
+    if text.isEmpty { throw .missingField("volume_id") }
+    do { return try VolumeID(existing: text).rawValue } catch {
+      throw .malformedField("volume_id", problem: error.description)
+    }
+  }
+
+  package static func target(_ text: String, _ field: String, _ paths: NodePaths) throws(CSIError) -> TargetPath {
+    if text.isEmpty { throw .missingField(field) }
+    do { return try TargetPath(text, beneath: paths.kubeletDirectory) } catch {
+      throw .malformedField(field, problem: error.description)
+    }
+  }
+}

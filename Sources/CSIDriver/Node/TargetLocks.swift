@@ -1,0 +1,50 @@
+internal import Synchronization
+
+/// The node calls that hold a target path while they run.
+package enum TargetCall: String, Sendable, Hashable {
+  case publish = "NodePublishVolume"
+  case unpublish = "NodeUnpublishVolume"
+  case repair = "the repair of its mount"
+}
+
+/// Which targets have a call in progress: one at a time per target (DESIGN section 5). A value, so that its rules are
+/// tested without calls; `TargetLockTable` shares one.
+package struct TargetLocks: Sendable {
+  private var running: [String: TargetCall] = [:]
+
+  package init() {}
+
+  /// Takes the target for `call`.
+  /// - Returns: nil when the target is now held, else the call that holds it already.
+  package mutating func acquire(_ target: String, for call: TargetCall) -> TargetCall? {
+    if let holder = running[target] { return holder }
+    running[target] = call
+    return nil
+  }
+
+  /// Gives the target back. Only the call that acquired it may.
+  package mutating func release(_ target: String) {
+    let held = running.removeValue(forKey: target)
+    assert(held != nil, "a target is released by who acquired it")
+  }
+
+  /// Targets held at the moment.
+  package var count: Int { running.count }
+}
+
+/// The target locks of one node service.
+package final class TargetLockTable: Sendable {
+  private let locks = Mutex(TargetLocks())
+
+  package init() {}
+
+  /// Runs `body` while no other call has `target`; never waits.
+  /// - Throws: ABORTED when another call has it, else what `body` throws.
+  package func holding<Result>(
+    _ target: String, for call: TargetCall, _ body: () async throws(CSIError) -> Result
+  ) async throws(CSIError) -> Result {
+    if locks.withLock({ $0.acquire(target, for: call) }) != nil { throw .inProgress(what: "target", name: target) }
+    defer { locks.withLock { $0.release(target) } }
+    return try await body()
+  }
+}

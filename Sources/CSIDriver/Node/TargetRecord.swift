@@ -1,0 +1,101 @@
+package import VolumeModel
+
+/// What the node keeps on disk of one published target: enough to recognise a repeat, to take the target down, and to
+/// mount and bind again. It holds no secret, no token and no mount flag: those enter only the fingerprint.
+package struct TargetRecord: Codable, Sendable, Hashable {
+  /// How far the publish got.
+  package enum Phase: String, Codable, Sendable {
+    /// The call has begun and nobody was told that it succeeded: at the next start everything of it is taken down.
+    case publishing
+    /// The kubelet was told, or was about to be told, that the target is in use.
+    case published
+  }
+
+  /// Version of this layout. A plugin reads its own and older ones.
+  package static let currentVersion = 1
+
+  package var version = TargetRecord.currentVersion
+  package var phase: Phase
+  /// The target path as requests name it.
+  package var target: String
+  package var volumeID: String
+  package var mountGroup: String?
+  package var credentialIdentity: String?
+  /// Digest of capability, read-only and our own keys: equal for repeats that must succeed.
+  package var fingerprint: String
+  /// CSI number of the access mode.
+  package var accessMode: UInt32
+  /// The bind mount is read-only.
+  package var readOnly: Bool
+  package var noExec: Bool
+  /// The plugin made the target directory, and a failed publish removes it.
+  package var madeFolder = false
+  package var underFileSystem: String
+  package var options: RecordedOptions
+
+  package init(_ plan: PublishPlan, madeFolder: Bool) {
+    phase = .publishing
+    target = plan.target.path
+    volumeID = plan.volumeID
+    mountGroup = plan.key.mountGroup
+    credentialIdentity = plan.key.credentialIdentity
+    fingerprint = plan.fingerprint
+    accessMode = plan.accessMode.rawValue
+    readOnly = plan.readOnly
+    noExec = plan.noExec
+    self.madeFolder = madeFolder
+    underFileSystem = plan.underFileSystem.description
+    options = RecordedOptions(plan.options)
+  }
+
+  /// Published for one pod only.
+  package var isSinglePod: Bool { accessMode == VolumeCapability.AccessMode.singleNodeSingleWriter.rawValue }
+
+  /// The worker that serves this target.
+  package var workerKey: WorkerKey {
+    WorkerKey(volumeID: volumeID, mountGroup: mountGroup, credentialIdentity: credentialIdentity)
+  }
+}
+
+/// `WorkerOptions` as records keep them.
+package struct RecordedOptions: Codable, Sendable, Hashable {
+  package var readOnly: Bool
+  package var attributeTimeoutMilliseconds: UInt32
+  package var entryTimeoutMilliseconds: UInt32
+  package var uid: UInt32?
+  package var gid: UInt32?
+  package var umask: UInt32?
+  package var mountGroup: UInt32?
+  package var readAheadBytes: UInt64
+  package var memoryLimitBytes: UInt64?
+  package var capacityBytes: UInt64?
+
+  package init(_ options: WorkerOptions) {
+    readOnly = options.readOnly
+    attributeTimeoutMilliseconds = options.attributeTimeoutMilliseconds
+    entryTimeoutMilliseconds = options.entryTimeoutMilliseconds
+    uid = options.uid
+    gid = options.gid
+    umask = options.umask
+    mountGroup = options.mountGroup
+    readAheadBytes = options.readAheadBytes
+    memoryLimitBytes = options.memoryLimitBytes
+    capacityBytes = options.capacityBytes
+  }
+
+  /// The options for the mounter.
+  package var workerOptions: WorkerOptions {
+    var options = WorkerOptions()
+    options.readOnly = readOnly
+    options.attributeTimeoutMilliseconds = attributeTimeoutMilliseconds
+    options.entryTimeoutMilliseconds = entryTimeoutMilliseconds
+    options.uid = uid
+    options.gid = gid
+    options.umask = umask
+    options.mountGroup = mountGroup
+    options.readAheadBytes = readAheadBytes
+    options.memoryLimitBytes = memoryLimitBytes
+    options.capacityBytes = capacityBytes
+    return options
+  }
+}

@@ -1,0 +1,71 @@
+internal import Mounter
+internal import Synchronization
+internal import VolumeModel
+
+/// What is known of the workers without asking: from the mounter's events and answers. For conditions.
+final class WorkerStates: Sendable {
+  private struct State {
+    var byName: [String: WorkerStatus] = [:]
+    var mounterIsAway = false
+  }
+
+  private let state = Mutex(State())
+
+  func note(_ status: WorkerStatus) { state.withLock { $0.byName[status.request.key.name] = status } }
+
+  func forget(_ key: WorkerKey) { state.withLock { $0.byName[key.name] = nil } }
+
+  /// The mounter is there and these are all its workers.
+  func connected(_ statuses: [WorkerStatus]) {
+    state.withLock { state in
+      state.byName = Dictionary(statuses.map { ($0.request.key.name, $0) }) { first, _ in first }
+      state.mounterIsAway = false
+    }
+  }
+
+  /// What was known stays known: workers serve on without the mounter.
+  func disconnected() { state.withLock { $0.mounterIsAway = true } }
+
+  /// The condition of a volume with these workers: that of the worst.
+  func condition(ofWorkers names: [String]) -> VolumeCondition {
+    state.withLock { state in
+      for name in names {
+        if case .failed(let reason) = state.byName[name]?.state {
+          return VolumeCondition(
+            abnormal: true,
+            message: "the volume's FUSE process is gone: \(reason); end the pods that use it, or publish it again")
+        }
+      }
+      if state.mounterIsAway {
+        return VolumeCondition(abnormal: false, message: "the mounter does not answer; mounted volumes go on serving")
+      }
+      return VolumeCondition(abnormal: false, message: "the volume is mounted")
+    }
+  }
+}
+
+/// How full each volume was when it was last asked, for answers while it does not answer, and which volumes are being asked:
+/// a volume that hangs is asked once, not once per call.
+final class LastUsage: Sendable {
+  private struct State {
+    var known: [String: (bytes: NodeVolumeStats.Usage, inodes: NodeVolumeStats.Usage)] = [:]
+    var asking: Set<String> = []
+  }
+
+  private let state = Mutex(State())
+
+  /// - Returns: false when an earlier question to this target has not been answered yet.
+  func beginAsking(_ target: String) -> Bool { state.withLock { $0.asking.insert(target).inserted } }
+
+  func endAsking(_ target: String) { state.withLock { _ = $0.asking.remove(target) } }
+
+  func note(_ volumeID: String, bytes: NodeVolumeStats.Usage, inodes: NodeVolumeStats.Usage) {
+    state.withLock { $0.known[volumeID] = (bytes, inodes) }
+  }
+
+  func last(_ volumeID: String) -> (bytes: NodeVolumeStats.Usage, inodes: NodeVolumeStats.Usage)? {
+    state.withLock { $0.known[volumeID] }
+  }
+
+  func forget(_ volumeID: String) { state.withLock { $0.known[volumeID] = nil } }
+}

@@ -1,0 +1,139 @@
+import Testing
+import VolumeModel
+
+@testable import CSIDriver
+
+@Suite("Publish plans")
+struct PublishPlanTests {
+  @Test("what every request with the same meaning gives is one fingerprint")
+  func sameFingerprint() throws {
+    let first = try PublishPlan.example(target: "/k/a", flags: ["ro", "noexec"], values: ["uid": "5"])
+    let second = try PublishPlan.example(
+      target: "/k/a", flags: ["noexec", "ro"], secrets: ["s3a.secretKey": "new"],
+      values: [
+        "uid": "5", "csi.storage.k8s.io/pod.name": "other", "csi.storage.k8s.io/serviceAccount.tokens": "{}",
+        "storage.kubernetes.io/csiProvisionerIdentity": "1",
+      ])
+    #expect(first.fingerprint == second.fingerprint)
+  }
+
+  @Test("whatever is not a repeat has another fingerprint")
+  func otherFingerprints() throws {
+    let plans: [PublishPlan] = [
+      try .example(target: "/k/a"),
+      try .example(target: "/k/a", readOnly: true),
+      try .example(target: "/k/a", mode: .singleNodeWriter),
+      try .example(target: "/k/a", group: "5"),
+      try .example(target: "/k/a", flags: ["noexec"]),
+      try .example(target: "/k/a", values: ["uid": "5"]),
+      try .example(target: "/k/a", values: ["gid": "5"]),
+      try .example(target: "/k/a", values: ["path": "file:///data/other"]),
+      try .example(volumeID: "other", target: "/k/a"),
+    ]
+    #expect(Set(plans.map(\.fingerprint)).count == plans.count)
+  }
+
+  @Test("a bind is read-only for readonly, the ro flag and read-only access modes")
+  func readOnly() throws {
+    #expect(try !PublishPlan.example(target: "/k/a").readOnly)
+    #expect(try PublishPlan.example(target: "/k/a", readOnly: true).readOnly)
+    #expect(try PublishPlan.example(target: "/k/a", flags: ["ro"]).readOnly)
+    #expect(try PublishPlan.example(target: "/k/a", mode: .singleNodeReaderOnly).readOnly)
+    #expect(try PublishPlan.example(target: "/k/a", mode: .multiNodeReaderOnly).readOnly)
+  }
+
+  @Test("a mount group is a group of its own worker")
+  func mountGroup() throws {
+    let plan = try PublishPlan.example(target: "/k/a", group: "2000")
+    #expect(plan.options.mountGroup == 2000)
+    #expect(plan.key.name != (try PublishPlan.example(target: "/k/a").key.name))
+  }
+
+  @Test("a mount group that is no number is refused", arguments: ["staff", "-1", "4294967295", "4294967296", "007", " 5", "+5"])
+  func badMountGroup(group: String) throws {
+    let error = #expect(throws: CSIError.self) { try PublishPlan.example(target: "/k/a", group: group) }
+    #expect(error?.code == .invalidArgument)
+  }
+
+  @Test(
+    "a target path that is empty, relative, outside or not normal is refused",
+    arguments: ["", "k/a", "/", "/k", "/other/a", "/k/../etc", "/k/./a", "/k//a", "/kubelet/a", "/k/" + String(repeating: "a", count: 5000)])
+  func badTarget(path: String) throws {
+    let error = #expect(throws: CSIError.self) { try PublishPlan.example(target: path) }
+    #expect(error?.code == .invalidArgument)
+    #expect(error?.message.contains("target_path") == true)
+  }
+
+  @Test("a volume id that is missing or too long is refused", arguments: ["", String(repeating: "a", count: 129)])
+  func badVolumeID(id: String) throws {
+    let error = #expect(throws: CSIError.self) { try PublishPlan.example(volumeID: id, target: "/k/a") }
+    #expect(error?.code == .invalidArgument)
+  }
+
+  @Test("a volume id of 128 bytes, with slashes and dots, is one")
+  func strangeVolumeID() throws {
+    let id = "../" + String(repeating: "Ü", count: 62) + "/"
+    #expect(try PublishPlan.example(volumeID: id, target: "/k/a").volumeID == id)
+  }
+
+  @Test("block access is refused with the reason")
+  func block() throws {
+    let request = NodePublishVolumeRequest(
+      volumeID: "v", targetPath: "/k/a", capability: VolumeCapability(accessType: .block, accessMode: .singleNodeWriter),
+      volumeContext: ["path": "file:///data"])
+    let error = #expect(throws: CSIError.self) { try PublishPlan(request, configuration: .example()) }
+    #expect(error?.code == .invalidArgument)
+    #expect(error?.message.contains("block") == true)
+  }
+
+  @Test("a request without a capability, an access type or an access mode is refused")
+  func incompleteCapability() throws {
+    let capabilities: [VolumeCapability?] = [
+      nil, VolumeCapability(accessType: nil, accessMode: .singleNodeWriter),
+      VolumeCapability(accessType: .mount(.init()), accessMode: .unknown),
+    ]
+    for capability in capabilities {
+      let request = NodePublishVolumeRequest(
+        volumeID: "v", targetPath: "/k/a", capability: capability, volumeContext: ["path": "file:///data"])
+      let error = #expect(throws: CSIError.self) { try PublishPlan(request, configuration: .example()) }
+      #expect(error?.code == .invalidArgument)
+    }
+  }
+
+  @Test("an unknown key is refused and the nearest one named")
+  func unknownKey() throws {
+    let error = #expect(throws: CSIError.self) { try PublishPlan.example(target: "/k/a", values: ["uidd": "5"]) }
+    #expect(error?.code == .invalidArgument)
+    #expect(error?.message.contains("'uid'") == true)
+  }
+
+  @Test("inline volumes are held to their own roots and keys")
+  func inline() throws {
+    let ephemeral = "csi.storage.k8s.io/ephemeral"
+    #expect(try PublishPlan.example(target: "/k/a", values: [ephemeral: "true"]).fileRoots == ["/inline"])
+    #expect(try PublishPlan.example(target: "/k/a", values: [ephemeral: "false"]).fileRoots == ["/data"])
+    let error = #expect(throws: CSIError.self) {
+      try PublishPlan.example(target: "/k/a", values: [ephemeral: "true", "memoryLimit": "1Gi"])
+    }
+    #expect(error?.code == .invalidArgument)
+  }
+
+  @Test(
+    "mount flags that could leave the volume or change its user are refused and not repeated",
+    arguments: ["suid", "dev", "bind", "uid=0", "s3a.secretKey=hush", "unheard-of=hush"])
+  func dangerousFlags(flag: String) throws {
+    let error = #expect(throws: CSIError.self) { try PublishPlan.example(target: "/k/a", flags: [flag]) }
+    #expect(error?.code == .invalidArgument)
+    #expect(error?.message.contains("hush") == false)
+  }
+
+  @Test("a record holds no secret, no token and no mount flag")
+  func recordHoldsNoSecret() throws {
+    let plan = try PublishPlan.example(
+      target: "/k/a", flags: ["attrTimeout=77"], secrets: ["s3a.secretKey": "hush"],
+      values: ["csi.storage.k8s.io/serviceAccount.tokens": "{\"token\":\"hush\"}"])
+    let text = String(decoding: try TargetRecord(plan, madeFolder: true).json(), as: UTF8.self)
+    #expect(!text.contains("hush"))
+    #expect(!text.contains("attrTimeout=77"))
+  }
+}
