@@ -99,6 +99,14 @@ let package = Package(
       swiftSettings: swift),
     .testTarget(
       name: "GRPCTests", dependencies: ["GRPC", "LinuxSystem", "TestSupport", logging], swiftSettings: swift),
+
+    // Not shipped: what `make bench` runs.
+    .executableTarget(
+      name: "alluxio-bench",
+      dependencies: [
+        "CSIProtocol", "GRPC", "LinuxSystem", "Mounter", "ProtobufC", "VolumeModel", arguments, logging,
+      ],
+      path: "Benchmarks/alluxio-bench", swiftSettings: swift),
   ],
   swiftLanguageModes: [.v6]
 )

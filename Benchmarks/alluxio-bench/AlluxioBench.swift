@@ -1,0 +1,66 @@
+import ArgumentParser
+import Foundation
+
+/// Measures the driver and its neighbours in one run: the ratios count, the absolute times are the machine's.
+@main
+struct AlluxioBench: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "alluxio-bench", abstract: "Benchmarks of the Alluxio CSI driver.")
+
+  @Option(help: "Folder with the release binaries.") var binaries = ".build/release"
+  @Option(help: "Where the results are written as JSON.") var json = ".build/bench.json"
+  @Option(help: "Folder for the under file system; memory-backed, so that the disk does not decide.") var data = "/dev/shm"
+  @Option(help: "Rounds of each comparison.") var rounds = 5
+  @Option(help: "Volumes of the memory measurement.") var volumes = 100
+  @Option(help: "Comma-separated groups: rpc, publish, file, metadata.") var only = "rpc,publish,file,metadata"
+
+  func run() async throws {
+    guard getuid() == 0 else { throw ValidationError("run as root: the benchmark mounts file systems") }
+    let groups = Set(only.split(separator: ",").map(String.init))
+    let work = try temporaryFolder(in: "/tmp")
+    let ufs = try temporaryFolder(in: data)
+    var report = Report()
+    let plugin = try await Plugin(binaries: binaries, work: work, ufs: ufs)
+    do {
+      if groups.contains("rpc") { try await RPCBenchmark(plugin: plugin, rounds: rounds).run(into: &report) }
+      if groups.contains("publish") { try await PublishBenchmark(plugin: plugin, volumes: volumes).run(into: &report) }
+      if !groups.isDisjoint(with: ["file", "metadata"]) { try await fileGroups(groups, plugin, ufs, &report) }
+    } catch {
+      await finish(plugin, work, ufs)
+      throw error
+    }
+    await finish(plugin, work, ufs)
+    report.printTable()
+    try report.write(to: json)
+    print("\nwritten to \(json)")
+  }
+
+  private func fileGroups(_ groups: Set<String>, _ plugin: Plugin, _ ufs: String, _ report: inout Report) async throws {
+    let example = try PassthroughExample(showing: ufs, work: plugin.work)
+    defer { example.stop() }
+    let target = plugin.target("files")
+    try FileManager.default.createDirectory(
+      atPath: (target as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+    let calls = CSICalls(client: plugin.client)
+    try await calls.publish("files", path: "file://\(ufs)", at: target)
+    let folders = ["mount": target, "native": ufs, "passthrough_ll": example.mountPoint]
+    do {
+      if groups.contains("file") { try FileBenchmark(folders: folders, rounds: rounds).run(into: &report) }
+      if groups.contains("metadata") { try MetadataBenchmark(folders: folders, rounds: rounds).run(into: &report) }
+    } catch {
+      try? await calls.unpublish("files", at: target)
+      throw error
+    }
+    try await calls.unpublish("files", at: target)
+  }
+
+  private func temporaryFolder(in parent: String) throws -> String {
+    var template = Array("\(parent)/alluxio-bench-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { throw BenchmarkError("cannot make a folder in \(parent)") }
+    return String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  private func finish(_ plugin: Plugin, _ work: String, _ ufs: String) async {
+    await plugin.stop()
+    for folder in [work, ufs] { try? FileManager.default.removeItem(atPath: folder) }
+  }
+}
