@@ -1,4 +1,3 @@
-package import LinuxSystem
 package import Mounter
 internal import SystemPackage
 internal import VolumeModel
@@ -14,15 +13,6 @@ extension CSIError {
     case .system(let error, let step): self = Self.system(error, step: step)
     case .notMountedAfterBind: self = .failed(step: "the mount", cause: fault.description)
     case .unmountFailed: self = .failed(step: "the unmount", cause: fault.description)
-    }
-  }
-
-  package init(_ error: BlockingCallError) {
-    switch error {
-    case .deadlineExceeded(let name): self = .deadlineExceeded(step: name)
-    case .cancelled(let name): self = .cancelled(step: name)
-    case .tooManyAbandoned: self = .exhausted(problem: "\(error): see which file systems of this node do not answer")
-    case .failed(let name, let cause): self = Self.system(cause, step: name)
     }
   }
 

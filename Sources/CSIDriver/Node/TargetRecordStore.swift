@@ -32,7 +32,7 @@ package final class TargetRecordStore: Sendable {
     var records: [TargetRecord] = []
     var unreadable: [Unreadable] = []
     do throws(Errno) {
-      try Folder.make(paths.targets, mode: 0o700)
+      try Folder.makeAll(paths.targets)
       try AtomicFile.removeLeftovers(in: paths.targets)
       for name in try DirectoryNames.list(paths.targets) where NodePaths.isRecordName(name) {
         let file = "\(paths.targets)/\(name)"
@@ -89,9 +89,14 @@ package final class TargetRecordStore: Sendable {
 
   /// Writes a file to the state folder and removes it again.
   package func check(by deadline: Deadline) async throws(CSIError) {
-    let folder = paths.stateDirectory
-    try await NodeBlocking.run("write to \(folder)", by: deadline) { () throws(TargetFault) in
-      do throws(Errno) { try Folder.checkWritable(folder) } catch { throw .system(error, step: "write to \(folder)") }
+    let probe = "\(paths.targets)/.probe"
+    try await NodeBlocking.run("write \(probe)", by: deadline) { () throws(TargetFault) in
+      do throws(Errno) {
+        try AtomicFile.write([], to: probe)
+        try AtomicFile.remove(probe)
+      } catch {
+        throw .system(error, step: "write \(probe)")
+      }
     }
   }
 
