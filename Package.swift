@@ -91,7 +91,7 @@ let package = Package(
       swiftSettings: swift),
     .testTarget(name: "LogTests", dependencies: ["LinuxSystem", "Log", logging], swiftSettings: swift),
     .testTarget(
-      name: "CSIDriverTests", dependencies: ["CSIDriver", "LinuxSystem", "Mounter", "TestSupport", "VolumeModel", logging, system],
+      name: "CSIDriverTests", dependencies: ["CSIDriver", "GRPC", "LinuxSystem", "Mounter", "TestSupport", "VolumeModel", logging, system],
       swiftSettings: swift),
     .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem", "TestSupport", system], swiftSettings: swift),
     .testTarget(

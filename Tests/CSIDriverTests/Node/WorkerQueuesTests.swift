@@ -1,3 +1,4 @@
+import GRPC
 import LinuxSystem
 import Testing
 
