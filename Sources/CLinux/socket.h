@@ -1,6 +1,7 @@
 /* Descriptors over unix sockets: the CMSG_ macros and `struct ucred` are not imported into Swift. */
 #pragma once
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -119,3 +120,6 @@ static inline int clinux_connect(int socket, const char *path) {
 static inline int clinux_accept(int socket) {
   return (int)syscall(SYS_accept4, socket, NULL, NULL, SOCK_CLOEXEC);
 }
+
+/* pipe2(2): glibc declares it only under _GNU_SOURCE. */
+static inline int clinux_pipe(int ends[2]) { return (int)syscall(SYS_pipe2, ends, O_CLOEXEC); }

@@ -3,7 +3,7 @@ package import SystemPackage
 
 /// What a process holds at one moment, to compare before and after. Take it when no other test of the process runs.
 package struct LeakSnapshot: Sendable, Hashable {
-  /// Targets of `/proc/self/fd`, as `socket:[…]` without numbers, by how often they occur.
+  /// Targets of `/proc/self/fd`, sockets and pipes as `socket` and `pipe`, by how often they occur.
   package var descriptors: [String: Int]
   /// Children that run or were not waited for.
   package var children: Set<Int32>
@@ -20,12 +20,19 @@ package struct LeakSnapshot: Sendable, Hashable {
       // The descriptor that listed the folder is gone by now.
       guard let target = try? SymbolicLink.read("\(process)/fd/\(name)") else { continue }
       let text = String(decoding: target, as: UTF8.self)
-      let kind = text.firstIndex(of: "[").map { text[..<$0].hasSuffix(":") ? String(text[..<$0]) : text } ?? text
-      targets[kind, default: 0] += 1
+      targets[Self.kind(text), default: 0] += 1
     }
     descriptors = targets
     children = Set(try ProcessTable.children(of: pid))
     mounts = try MountTable.read().entries.filter { $0.type == "fuse.alluxio-fuse" }.map(\.mountPoint).sorted()
+  }
+
+  /// `socket:[123]` without its number; anything else as it is.
+  private static func kind(_ target: String) -> String {
+    guard target.hasSuffix("]"), let bracket = target.lastIndex(of: "["), target[..<bracket].hasSuffix(":"),
+      target[target.index(after: bracket)...].dropLast().allSatisfy(\.isNumber)
+    else { return target }
+    return String(target[..<bracket].dropLast())
   }
 
   /// What is here and was not in `before`, one line each; empty when nothing leaked.

@@ -16,7 +16,7 @@ package enum Waiting {
   }
 
   /// Until the process has ended; reaps it when it is a child.
-  package static func untilEnded(_ process: PidFD) throws(Errno) -> ExitStatus? {
+  package static func untilEnded(_ process: PidFD) throws(Errno) -> ProcessExit? {
     guard try process.hasEnded(within: limit) else { throw Errno.timedOut }
     do throws(Errno) {
       return try process.waitIfEnded()

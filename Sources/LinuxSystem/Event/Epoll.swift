@@ -27,6 +27,11 @@ package final class Epoll: Sendable {
   package struct Event: Sendable, Hashable {
     package var token: UInt64
     package var events: EpollEvents
+
+    package init(token: UInt64, events: EpollEvents) {
+      self.token = token
+      self.events = events
+    }
   }
 
   package let descriptor: Descriptor

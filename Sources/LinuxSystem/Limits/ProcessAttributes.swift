@@ -12,12 +12,13 @@ package enum ProcessAttributes {
     try Syscall.once { clinux_prctl(PR_SET_DUMPABLE, dumpable ? 1 : 0, 0, 0, 0) }
   }
 
-  /// From now on exec gives neither this process nor its children more rights. Cannot be undone.
+  /// From now on exec gives neither the calling thread nor what it starts more rights. Cannot be undone.
   package static func setNoNewPrivileges() throws(Errno) {
     try Syscall.once { clinux_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }
   }
 
-  /// The signal this process gets when the thread that started it ends; 0 for none.
+  /// The signal that the process gets when the thread that started it ends; 0 for none. Forgotten at exec of setuid
+  /// programs.
   package static func setParentDeathSignal(_ signal: CInt) throws(Errno) {
     try Syscall.once { clinux_prctl(PR_SET_PDEATHSIG, UInt(signal), 0, 0, 0) }
   }

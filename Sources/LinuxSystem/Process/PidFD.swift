@@ -25,7 +25,7 @@ package final class PidFD: Sendable {
 
   /// Waits until a child has ended and reaps it.
   /// - Throws: ECHILD when it is no child of this process or was reaped before.
-  package func wait() throws(Errno) -> ExitStatus {
+  package func wait() throws(Errno) -> ProcessExit {
     while true {
       if let status = try wait(options: WEXITED) { return status }
     }
@@ -33,22 +33,22 @@ package final class PidFD: Sendable {
 
   /// Reaps a child that has ended; nil while it runs.
   /// - Throws: ECHILD when it is no child of this process or was reaped before.
-  package func waitIfEnded() throws(Errno) -> ExitStatus? { try wait(options: WEXITED | WNOHANG) }
+  package func waitIfEnded() throws(Errno) -> ProcessExit? { try wait(options: WEXITED | WNOHANG) }
 
   /// Whether the process, child or not, has ended. Waits at most `milliseconds` for it; -1 waits for ever.
   package func hasEnded(within milliseconds: CInt = 0) throws(Errno) -> Bool {
     try descriptor.isReadable(within: milliseconds)
   }
 
-  private func wait(options: CInt) throws(Errno) -> ExitStatus? {
+  private func wait(options: CInt) throws(Errno) -> ProcessExit? {
     let pidfd = rawValue
     var result = clinux_exit()
     try Syscall.retrying { clinux_waitid(CLINUX_P_PIDFD, pidfd, options, &result) }
-    return ExitStatus(result)
+    return ProcessExit(result)
   }
 }
 
-extension ExitStatus {
+extension ProcessExit {
   /// nil when nothing has ended.
   init?(_ result: clinux_exit) {
     guard result.pid != 0 else { return nil }
@@ -63,9 +63,9 @@ extension ExitStatus {
 package enum Orphans {
   /// Reaps one child that has ended, whoever started it; nil when none has. Loop until nil after SIGCHLD.
   /// - Throws: ECHILD when there are no children.
-  package static func reapOne() throws(Errno) -> (pid: Int32, status: ExitStatus)? {
+  package static func reapOne() throws(Errno) -> (pid: Int32, status: ProcessExit)? {
     var result = clinux_exit()
     try Syscall.retrying { clinux_waitid(0 /* P_ALL */, 0, WEXITED | WNOHANG, &result) }
-    return ExitStatus(result).map { (result.pid, $0) }
+    return ProcessExit(result).map { (result.pid, $0) }
   }
 }

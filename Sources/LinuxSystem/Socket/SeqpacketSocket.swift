@@ -7,12 +7,23 @@ package struct PeerCredentials: Sendable, Hashable {
   package var pid: Int32
   package var uid: UInt32
   package var gid: UInt32
+
+  package init(pid: Int32, uid: UInt32, gid: UInt32) {
+    self.pid = pid
+    self.uid = uid
+    self.gid = gid
+  }
 }
 
 /// One message and the descriptors that came with it, CLOEXEC, owned by the receiver.
 package struct SocketMessage: Sendable {
   package var bytes: [UInt8]
   package var descriptors: [SharedDescriptor]
+
+  package init(bytes: [UInt8], descriptors: [SharedDescriptor] = []) {
+    self.bytes = bytes
+    self.descriptors = descriptors
+  }
 }
 
 /// A connected unix socket that keeps message boundaries and carries descriptors. unix(7), SOCK_SEQPACKET.

@@ -1,5 +1,5 @@
 /// How a process ended. waitid(2).
-package enum ExitStatus: Sendable, Hashable, CustomStringConvertible {
+package enum ProcessExit: Sendable, Hashable, CustomStringConvertible {
   case exited(code: Int32)
   case signalled(signal: Int32, dumpedCore: Bool)
 
