@@ -100,6 +100,7 @@ class Refusal:
 @contextlib.contextmanager
 def refused(*codes, naming=()):
     """The call inside must fail with one of these codes, with a sentence that contains every word of `naming`."""
+    __tracebackhide__ = True
     refusal = Refusal()
     try:
         yield refusal
