@@ -89,6 +89,8 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["CLinux", "LinuxSystem", system], path: "Tests/TestSupport",
       swiftSettings: swift),
+    .testTarget(
+      name: "DocumentTests", dependencies: ["LinuxSystem", "TestSupport", "VolumeModel", system], swiftSettings: swift),
     .testTarget(name: "LogTests", dependencies: ["LinuxSystem", "Log", logging], swiftSettings: swift),
     .testTarget(
       name: "CSIDriverTests", dependencies: ["CSIDriver", "GRPC", "LinuxSystem", "Mounter", "TestSupport", "VolumeModel", logging, system],
