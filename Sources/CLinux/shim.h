@@ -4,6 +4,7 @@
 #include <sys/types.h>
 #include "atomic.h"
 #include "event.h"
+#include "files.h"
 #include "mount.h"
 #include "process.h"
 #include "socket.h"

@@ -9,15 +9,17 @@ package struct FoundNode: Sendable {
   }
 }
 
-/// A new object that has its name. `file` is open for reading and writing when a regular file was made.
+/// A new object that has its name: a regular file comes open for reading and writing, anything else as a node.
 package struct CreatedNode: Sendable {
-  package let node: any UnderNode
+  package let identity: NodeIdentity?
   package let attributes: Attributes
+  package let node: (any UnderNode)?
   package let file: (any OpenFile)?
 
-  package init(node: any UnderNode, attributes: Attributes, file: (any OpenFile)?) {
-    self.node = node
+  package init(identity: NodeIdentity?, attributes: Attributes, node: (any UnderNode)?, file: (any OpenFile)?) {
+    self.identity = identity
     self.attributes = attributes
+    self.node = node
     self.file = file
   }
 }
@@ -120,4 +122,19 @@ package struct FileSystemStatistics: Sendable, Hashable {
     self.freeFiles = freeFiles
     self.maximumNameLength = maximumNameLength
   }
+}
+
+/// What sort of file st_mode stands for, S_IFMT.
+package enum FileType {
+  package static let mask: UInt32 = 0o170000
+  package static let regular: UInt32 = 0o100000
+  package static let directory: UInt32 = 0o040000
+  package static let symlink: UInt32 = 0o120000
+}
+
+extension Attributes {
+  /// The type bits of the mode.
+  package var type: UInt32 { mode & FileType.mask }
+  package var isDirectory: Bool { type == FileType.directory }
+  package var isRegular: Bool { type == FileType.regular }
 }

@@ -3,6 +3,8 @@ package import SystemPackage
 /// Storage that a volume shows: a tree of nodes. Calls block the thread that makes them; every error is an `Errno`.
 /// Implementations never leave their root, whatever names and links say.
 package protocol UnderFileSystem: AnyObject, Sendable {
+  /// Regular files are prepared without any name (O_TMPFILE), so that nothing is left when the worker dies.
+  var preparesFilesUnnamed: Bool { get }
   /// The directory that the volume shows.
   var root: any UnderNode { get }
   /// The node of that identity, whatever it is called now.
@@ -26,13 +28,20 @@ package protocol UnderNode: AnyObject, Sendable {
   func readLink() throws(Errno) -> [UInt8]
   /// Opens a regular file. Symlinks, devices and pipes are refused with ELOOP or ENXIO: the kernel opens those itself.
   func open(_ access: FileAccess, caller: Caller) throws(Errno) -> any OpenFile
+  /// As `open`, but with the caller's rights alone: for an open whose permission the kernel has not checked.
+  func openAsCaller(_ access: FileAccess, caller: Caller) throws(Errno) -> any OpenFile
   /// Starts at the cookie of an entry, 0: at the first.
   func list(from cookie: UInt64) throws(Errno) -> any DirectoryStream
 
   /// A child of this directory. Symlinks are not followed; hidden temporary names are ENOENT.
   func lookup(_ name: FileName) throws(Errno) -> FoundNode
   /// Makes an object for this directory with its final owner and mode and no visible name.
-  func prepare(_ object: NewObject, named name: FileName, for creator: Creator) throws(Errno) -> any PreparedNode
+  /// - Parameter token: unique; where the object needs a hidden name until it is placed, the name is made of it.
+  func prepare(
+    _ object: NewObject, named name: FileName, token: UInt64, for creator: Creator
+  ) throws(Errno) -> any PreparedNode
+  /// Removes what a worker that died left under the hidden name of `token`, if it is there.
+  func sweep(token: UInt64)
   /// Gives `node` another name in this directory. EXDEV when it belongs to another under file system.
   func link(_ node: any UnderNode, named name: FileName, caller: Caller) throws(Errno)
   func remove(_ name: FileName, directory: Bool, caller: Caller) throws(Errno)

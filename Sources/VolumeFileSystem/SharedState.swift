@@ -1,13 +1,47 @@
 package import LinuxSystem
 package import SystemPackage
-
+import VolumeModel
 
 /// The volume's state that outlives this process, mapped from the memfd that the mounter holds. See SharedState.md.
 package final class SharedState: Sendable {
-  /// Maps the state.
-  /// - Throws: EINVAL when its header is not one that this build can read; the worker before should then go on serving.
-  package init(descriptor: borrowing Descriptor) throws(Errno) { throw .noFunction }
+  let memory: SharedMemory
+  /// Slots that the node table has room for.
+  let maxNodes: UInt32
+  /// Counts the workers that have mapped this state, this one included.
+  package let workerGeneration: UInt32
 
-  /// The FUSE_INIT request that the mounter answered, to be replayed into libfuse.
-  package var initRequest: [UInt8] { [] }
+  /// Maps the state.
+  /// - Throws: EINVAL when its header is not one that this build can read (the worker before should then go on serving);
+  ///   EPERM when the memfd is not sealed against shrinking.
+  package init(descriptor: borrowing Descriptor) throws(Errno) {
+    memory = try SharedMemory(mapping: descriptor)
+    guard memory.byteCount >= SharedStateLayout.nodesOffset + SharedStateLayout.slotSize,
+      memory.load(UInt64.self, at: SharedStateLayout.magicOffset) == SharedStateLayout.magic,
+      memory.load(UInt32.self, at: SharedStateLayout.oldestReaderOffset) <= SharedStateLayout.version,
+      memory.load(UInt32.self, at: SharedStateLayout.versionOffset) >= SharedStateLayout.oldestReadableVersion,
+      memory.load(UInt64.self, at: SharedStateLayout.featuresOffset) & ~Self.knownFeatures == 0,
+      memory.load(UInt32.self, at: SharedStateLayout.slotSizeOffset) == UInt32(SharedStateLayout.slotSize)
+    else { throw .invalidArgument }
+    maxNodes = memory.load(UInt32.self, at: SharedStateLayout.maxNodesOffset)
+    guard maxNodes > 0, SharedStateLayout.size(maxNodes: maxNodes) <= memory.byteCount else { throw .invalidArgument }
+    workerGeneration = memory.add32(1, at: SharedStateLayout.workerGenerationOffset) &+ 1
+  }
+
+  /// Feature bits that this build understands: none have been needed yet.
+  private static let knownFeatures: UInt64 = 0
+
+  /// The FUSE_INIT request that the mounter answered, to be replayed into libfuse; empty when the mounter left none.
+  package var initRequest: [UInt8] {
+    area(at: SharedStateLayout.initRequestOffset, length: SharedStateLayout.initRequestLengthOffset)
+  }
+
+  /// The body of the FUSE_INIT reply, `fuse_init_out`.
+  package var initReply: [UInt8] {
+    area(at: SharedStateLayout.initReplyOffset, length: SharedStateLayout.initReplyLengthOffset)
+  }
+
+  private func area(at offset: Int, length lengthOffset: Int) -> [UInt8] {
+    let length = Int(memory.load(UInt32.self, at: lengthOffset))
+    return memory.bytes(at: offset, count: min(length, SharedStateLayout.initAreaSize))
+  }
 }

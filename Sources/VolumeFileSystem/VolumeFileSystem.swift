@@ -1,3 +1,4 @@
+import LinuxSystem
 package import SystemPackage
 package import UnderFileSystem
 package import VolumeModel
@@ -8,159 +9,95 @@ package import VolumeModel
 /// lookup before they return: when the answer does not reach the kernel, `forget(_, 1)` takes it back.
 package final class VolumeFileSystem: Sendable {
   let underFileSystem: any UnderFileSystem
-  let state: SharedState
+  let root: any UnderNode
+  let table: NodeTable
+  let cache: DescriptorCache
+  let streams = DirectoryStreams()
+  let pending: PendingNames
+  let presentation: Presentation
 
   /// Takes over whatever `state` holds, or starts an empty table.
-  package init(underFileSystem: any UnderFileSystem, state: SharedState, options: WorkerOptions) throws(Errno) {
+  /// - Parameter descriptorLimit: descriptors kept open for nodes; nil: a quarter of RLIMIT_NOFILE, at most 4096.
+  package init(
+    underFileSystem: any UnderFileSystem, state: SharedState, options: WorkerOptions, descriptorLimit: Int? = nil
+  ) throws(Errno) {
     self.underFileSystem = underFileSystem
-    self.state = state
+    root = underFileSystem.root
+    table = NodeTable(state)
+    cache = DescriptorCache(capacity: descriptorLimit ?? Self.defaultDescriptorLimit(), table: table)
+    pending = PendingNames(state)
+    presentation = Presentation(options)
+    pending.sweep { parent, token in (try? reference(parent))?.sweep(token: token) }
   }
 
   /// Changes what a republish may change while mounted: timeouts, capacity, readOnly.
-  package func update(_ options: WorkerOptions) {}
+  package func update(_ options: WorkerOptions) { presentation.update(options) }
+
+  /// Descriptors held for nodes now.
+  package var descriptorCount: Int { cache.count }
+
+  private static func defaultDescriptorLimit() -> Int {
+    let limit = (try? DescriptorLimit.current()) ?? 1024
+    return min(limit / 4, 4096)
+  }
 }
 
-// MARK: - Names and nodes
+// MARK: - From numbers to nodes
 
 extension VolumeFileSystem {
-  /// FUSE_LOOKUP. - Throws: ENOENT, ENOTDIR, ESTALE.
-  package func lookup(_ name: FileName, in parent: NodeID) throws(Errno) -> Entry { throw .noFunction }
-
-  /// FUSE_FORGET and each part of FUSE_BATCH_FORGET. Never fails, never blocks long.
-  package func forget(_ node: NodeID, _ count: UInt64) {}
-
-  /// FUSE_GETATTR.
-  package func getAttributes(of node: NodeID, handle: HandleID? = nil) throws(Errno) -> AttributeReply {
-    throw .noFunction
+  /// A reference to the node, opened if need be. - Throws: ESTALE when it is gone.
+  func reference(_ node: NodeID) throws(Errno) -> any UnderNode {
+    if node == NodeTable.root { return root }
+    let slot = try table.slot(node)
+    if let cached = cache.reference(node) { return cached }
+    switch slot.key {
+    case .identity(let identity):
+      return cache.insert(try underFileSystem.node(identity), for: node)
+    case .named(let parent, let parentGeneration, let name, let inode):
+      guard try table.generation(of: parent) == parentGeneration else { throw .staleNFSFileHandle }
+      let found: FoundNode
+      do throws(Errno) { found = try reference(parent).lookup(name) } catch {
+        throw error == .noSuchFileOrDirectory ? .staleNFSFileHandle : error
+      }
+      guard found.attributes.inode == inode else { throw .staleNFSFileHandle }
+      return cache.insert(found.node, for: node)
+    case nil: throw .staleNFSFileHandle
+    }
   }
 
-  /// FUSE_SETATTR.
-  package func setAttributes(
-    _ change: AttributeChange, of node: NodeID, handle: HandleID? = nil, caller: Caller
-  ) throws(Errno) -> AttributeReply { throw .noFunction }
-
-  /// FUSE_READLINK: the target's bytes without NUL.
-  package func readLink(_ node: NodeID) throws(Errno) -> [UInt8] { throw .noFunction }
-
-  /// FUSE_MKNOD; `mode` carries the type. Regular files as well.
-  package func makeNode(
-    _ name: FileName, in parent: NodeID, mode: UInt32, device: UInt64, caller: Caller
-  ) throws(Errno) -> Entry { throw .noFunction }
-
-  /// FUSE_MKDIR.
-  package func makeDirectory(
-    _ name: FileName, in parent: NodeID, mode: UInt32, caller: Caller
-  ) throws(Errno) -> Entry { throw .noFunction }
-
-  /// FUSE_SYMLINK.
-  package func makeSymlink(
-    _ name: FileName, in parent: NodeID, target: [UInt8], caller: Caller
-  ) throws(Errno) -> Entry { throw .noFunction }
-
-  /// FUSE_LINK.
-  package func link(
-    _ node: NodeID, as name: FileName, in parent: NodeID, caller: Caller
-  ) throws(Errno) -> Entry { throw .noFunction }
-
-  /// FUSE_UNLINK.
-  package func unlink(_ name: FileName, in parent: NodeID, caller: Caller) throws(Errno) { throw .noFunction }
-
-  /// FUSE_RMDIR.
-  package func removeDirectory(_ name: FileName, in parent: NodeID, caller: Caller) throws(Errno) {
-    throw .noFunction
+  /// An open file of the node, opened (again) if need be.
+  @inline(__always)
+  func file(_ node: NodeID, _ access: FileAccess) throws(Errno) -> any OpenFile {
+    if let file = cache.file(node, access) { return file }
+    return try openFile(node, access, caller: Caller(uid: .max, gid: .max, pid: 0))
   }
 
-  /// FUSE_RENAME and FUSE_RENAME2.
-  package func rename(
-    _ name: FileName, in parent: NodeID, to newName: FileName, in newParent: NodeID, flags: RenameFlags,
-    caller: Caller
-  ) throws(Errno) { throw .noFunction }
-}
+  @inline(never)
+  func openFile(_ node: NodeID, _ access: FileAccess, caller: Caller) throws(Errno) -> any OpenFile {
+    cache.insert(try reference(node).open(access, caller: caller), for: node)
+  }
 
-// MARK: - Files
+  func key(
+    _ identity: NodeIdentity?, parent: NodeID, name: FileName, inode: UInt64
+  ) throws(Errno) -> NodeKey {
+    if let identity { return .identity(identity) }
+    return .named(parent: parent, parentGeneration: try table.generation(of: parent), name: name, inode: inode)
+  }
 
-extension VolumeFileSystem {
-  /// FUSE_OPEN. - Parameter flags: open(2) flags.
-  package func open(_ node: NodeID, flags: Int32, caller: Caller) throws(Errno) -> OpenReply { throw .noFunction }
+  /// Counts a lookup of what was found or made and describes it for the kernel.
+  func entry(
+    _ key: NodeKey, reference: (any UnderNode)?, attributes: Attributes
+  ) throws(Errno) -> Entry {
+    let (node, generation) = try table.acquire(key)
+    if let reference { cache.insert(reference, for: node) }
+    try table.slot(node).recordShown(attributes)
+    return Entry(
+      node: node, generation: generation, attributes: presentation.shown(attributes),
+      entryTimeout: presentation.entryTimeout, attributeTimeout: presentation.attributeTimeout)
+  }
 
-  /// FUSE_CREATE. - Parameter flags: open(2) flags; O_EXCL decides whether an existing file is opened.
-  package func create(
-    _ name: FileName, in parent: NodeID, mode: UInt32, flags: Int32, caller: Caller
-  ) throws(Errno) -> (entry: Entry, open: OpenReply) { throw .noFunction }
-
-  /// FUSE_READ. - Returns: bytes put at the start of `buffer`; fewer than fit only at the end of the file.
-  package func read(
-    _ node: NodeID, handle: HandleID, into buffer: inout MutableRawSpan, at offset: Int64
-  ) throws(Errno) -> Int { throw .noFunction }
-
-  /// FUSE_WRITE. - Parameter killPrivileges: FUSE_WRITE_KILL_SUIDGID.
-  package func write(
-    _ node: NodeID, handle: HandleID, _ bytes: RawSpan, at offset: Int64, killPrivileges: Bool
-  ) throws(Errno) -> Int { throw .noFunction }
-
-  /// FUSE_FLUSH, sent for every close(2) of a descriptor.
-  package func flush(_ node: NodeID, handle: HandleID) throws(Errno) { throw .noFunction }
-
-  /// FUSE_FSYNC; a datasync is a full fsync as well.
-  package func synchronize(_ node: NodeID, handle: HandleID) throws(Errno) { throw .noFunction }
-
-  /// FUSE_RELEASE: the open is over. Also for an open whose answer did not reach the kernel.
-  package func release(_ node: NodeID, handle: HandleID) {}
-
-  /// FUSE_FALLOCATE. - Parameter mode: FALLOC_FL_* bits.
-  package func allocate(
-    _ node: NodeID, handle: HandleID, mode: Int32, offset: Int64, length: Int64, caller: Caller
-  ) throws(Errno) { throw .noFunction }
-
-  /// FUSE_LSEEK: SEEK_DATA and SEEK_HOLE.
-  package func seek(
-    _ node: NodeID, handle: HandleID, offset: Int64, whence: Int32
-  ) throws(Errno) -> Int64 { throw .noFunction }
-
-  /// FUSE_COPY_FILE_RANGE.
-  package func copyRange(
-    from source: NodeID, handle sourceHandle: HandleID, at sourceOffset: Int64,
-    to target: NodeID, handle targetHandle: HandleID, at targetOffset: Int64, length: Int, caller: Caller
-  ) throws(Errno) -> Int { throw .noFunction }
-}
-
-// MARK: - Directories, attributes, the whole
-
-extension VolumeFileSystem {
-  /// FUSE_OPENDIR.
-  package func openDirectory(_ node: NodeID, flags: Int32) throws(Errno) -> OpenReply { throw .noFunction }
-
-  /// FUSE_READDIR. Cookies are those of the under file system and stay valid while the directory exists.
-  /// - Parameters:
-  ///   - cookie: 0 or the cookie of the last entry that was taken.
-  ///   - body: gets name with its NUL, inode number, DT_* type and the entry's cookie; false ends without taking the entry.
-  package func readDirectory(
-    _ node: NodeID, handle: HandleID, from cookie: UInt64,
-    _ body: (_ name: Span<UInt8>, _ inode: UInt64, _ type: UInt8, _ cookie: UInt64) throws(Errno) -> Bool
-  ) throws(Errno) { throw .noFunction }
-
-  /// FUSE_RELEASEDIR.
-  package func releaseDirectory(_ node: NodeID, handle: HandleID) {}
-
-  /// FUSE_FSYNCDIR.
-  package func synchronizeDirectory(_ node: NodeID, handle: HandleID) throws(Errno) { throw .noFunction }
-
-  /// FUSE_STATFS.
-  package func statistics() throws(Errno) -> FileSystemStatistics { throw .noFunction }
-
-  /// FUSE_GETXATTR; the caller compares sizes and answers ERANGE itself.
-  package func extendedAttribute(_ name: FileName, of node: NodeID) throws(Errno) -> [UInt8] { throw .noFunction }
-
-  /// FUSE_SETXATTR. - Parameter flags: XATTR_CREATE, XATTR_REPLACE.
-  package func setExtendedAttribute(
-    _ name: FileName, of node: NodeID, to value: [UInt8], flags: ExtendedAttributeFlags, caller: Caller
-  ) throws(Errno) { throw .noFunction }
-
-  /// FUSE_LISTXATTR: names, each followed by a NUL.
-  package func extendedAttributeNames(of node: NodeID) throws(Errno) -> [UInt8] { throw .noFunction }
-
-  /// FUSE_REMOVEXATTR.
-  package func removeExtendedAttribute(
-    _ name: FileName, of node: NodeID, caller: Caller
-  ) throws(Errno) { throw .noFunction }
+  func reply(_ attributes: Attributes, of node: NodeID) throws(Errno) -> AttributeReply {
+    try table.slot(node).recordShown(attributes)
+    return AttributeReply(attributes: presentation.shown(attributes), timeout: presentation.attributeTimeout)
+  }
 }

@@ -1,0 +1,74 @@
+import Glibc
+import LinuxSystem
+import Synchronization
+import SystemPackage
+
+enum Clock {
+  /// Nanoseconds since the epoch, a few milliseconds old at most.
+  static func now() -> Int64 {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_REALTIME_COARSE, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+  }
+}
+
+/// Combinations of open(2) flags that Local uses.
+enum OpenFlags {
+  // O_PATH (0o10000000) is visible to C only under _GNU_SOURCE, which Swift's Glibc module is built without.
+  static let path: CInt = 0o10000000 | O_NOFOLLOW
+  static let noFollow: CInt = O_NOFOLLOW
+  static let directory: CInt = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
+  static let read: CInt = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
+  static let newFile: CInt = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW
+  static let readWrite: CInt = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
+}
+
+/// What all nodes of one local UFS share.
+final class LocalVolume: Sendable {
+  /// Any directory of the file system, for opening handles.
+  let root: Descriptor
+  /// Handles are only taken from files reached by this mount: others would be opened on the wrong file system.
+  let mountID: Int32
+  let usesHandles: Bool
+  /// Whether O_TMPFILE works here; turned off by the first refusal.
+  let hasUnnamedFiles = Atomic(true)
+  /// The worker's own user: nobody needs to become it.
+  let workerUID = geteuid()
+  let workerGID = getegid()
+
+  init(root: consuming Descriptor, useHandles: Bool) {
+    // Both directions must work: overlayfs may give handles that it does not open, and opening them needs a capability.
+    var mount: Int32?
+    if useHandles, let own = try? root.fileHandle(), (try? root.open(own.handle, OpenFlags.path).close()) != nil {
+      mount = own.mountID
+    }
+    usesHandles = mount != nil
+    mountID = mount ?? -1
+    self.root = root
+  }
+
+  /// The identity of an open file; nil where it has none that could be opened again.
+  func identity(of descriptor: borrowing Descriptor) throws(Errno) -> NodeIdentity? {
+    guard usesHandles else { return nil }
+    let (handle, mount) = try descriptor.fileHandle()
+    guard mount == mountID else { return nil }
+    return NodeIdentity(kind: handle.type, length: handle.length, words: handle.words)
+  }
+
+  /// Runs `body` as the worker, and as the caller where the under file system refuses the worker: with root_squash root may
+  /// less than the owner. The kernel has checked the caller's permission already (default_permissions).
+  func asWorker<R: ~Copyable>(orCaller caller: Caller, _ body: () throws(Errno) -> R) throws(Errno) -> R {
+    do throws(Errno) { return try body() } catch {
+      guard error == .permissionDenied || error == .notPermitted, caller.isKnown, caller.uid != workerUID else {
+        throw error
+      }
+    }
+    let groups = ThreadCredentials.groups(ofProcess: caller.pid) ?? []
+    return try ThreadCredentials.perform(uid: caller.uid, gid: caller.gid, groups: groups, body)
+  }
+}
+
+extension Caller {
+  /// False for requests that say nothing of their process: the kernel sends −1 on mounts that allow id mapping.
+  var isKnown: Bool { uid != .max && gid != .max }
+}

@@ -1,0 +1,78 @@
+package import SystemPackage
+package import UnderFileSystem
+
+/// FUSE operations on attributes, and on the volume as a whole.
+extension VolumeFileSystem {
+  /// FUSE_GETATTR.
+  package func getAttributes(of node: NodeID, handle: HandleID? = nil) throws(Errno) -> AttributeReply {
+    try reply(try attributes(of: node), of: node)
+  }
+
+  /// As the under file system has them, from whatever is open.
+  private func attributes(of node: NodeID) throws(Errno) -> Attributes {
+    if node == NodeTable.root { return try root.attributes() }
+    if let attributes = try cache.attributes(node) { return attributes }
+    return try reference(node).attributes()
+  }
+
+  /// FUSE_SETATTR.
+  package func setAttributes(
+    _ change: AttributeChange, of node: NodeID, handle: HandleID? = nil, caller: Caller
+  ) throws(Errno) -> AttributeReply {
+    try presentation.checkWritable()
+    var change = try presentation.stored(change)
+    // ftruncate(2): the file may be one that only its descriptor leads to.
+    if let size = change.size, let handle, handle.access == .readWrite {
+      let file = try file(node, .readWrite)
+      try file.truncate(to: size)
+      if change.killPrivileges { try file.clearSetIDBits() }
+      change.size = nil
+      change.killPrivileges = false
+      if change == AttributeChange() { return try reply(try file.attributes(), of: node) }
+    }
+    return try reply(try reference(node).setAttributes(change, caller: caller), of: node)
+  }
+
+  /// FUSE_STATFS. No more than the volume's capacity is shown; what is written is limited by the under file system alone.
+  package func statistics() throws(Errno) -> FileSystemStatistics {
+    presentation.shown(try underFileSystem.statistics())
+  }
+}
+
+// MARK: - Extended attributes
+
+extension VolumeFileSystem {
+  /// FUSE_GETXATTR; the caller compares sizes and answers ERANGE itself. - Throws: ENODATA, EOPNOTSUPP.
+  package func extendedAttribute(_ name: FileName, of node: NodeID) throws(Errno) -> [UInt8] {
+    if presentation.hidesACLs, name.isACL { throw .noData }
+    return try reference(node).extendedAttribute(name)
+  }
+
+  /// FUSE_SETXATTR. - Parameter flags: XATTR_CREATE, XATTR_REPLACE.
+  package func setExtendedAttribute(
+    _ name: FileName, of node: NodeID, to value: [UInt8], flags: ExtendedAttributeFlags, caller: Caller
+  ) throws(Errno) {
+    try presentation.checkWritable()
+    if presentation.hidesACLs, name.isACL { throw .notSupported }
+    try reference(node).setExtendedAttribute(name, to: value, flags: flags, caller: caller)
+  }
+
+  /// FUSE_LISTXATTR: names, each followed by a NUL.
+  package func extendedAttributeNames(of node: NodeID) throws(Errno) -> [UInt8] {
+    let names = try reference(node).extendedAttributeNames()
+    guard presentation.hidesACLs else { return names }
+    return names.split(separator: 0).filter { !FileName(bytes: $0).isACL }.flatMap { $0 + [0] }
+  }
+
+  /// FUSE_REMOVEXATTR.
+  package func removeExtendedAttribute(_ name: FileName, of node: NodeID, caller: Caller) throws(Errno) {
+    try presentation.checkWritable()
+    if presentation.hidesACLs, name.isACL { throw .notSupported }
+    try reference(node).removeExtendedAttribute(name, caller: caller)
+  }
+}
+
+extension FileName {
+  /// `system.posix_acl_access` or `system.posix_acl_default`.
+  fileprivate var isACL: Bool { bytes.starts(with: "system.posix_acl_".utf8) }
+}

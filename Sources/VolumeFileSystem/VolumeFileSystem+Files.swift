@@ -1,0 +1,146 @@
+import Glibc
+package import SystemPackage
+package import UnderFileSystem
+
+/// FUSE operations on regular files.
+extension VolumeFileSystem {
+  /// FUSE_OPEN. - Parameter flags: open(2) flags.
+  package func open(_ node: NodeID, flags: Int32, caller: Caller) throws(Errno) -> OpenReply {
+    let handle = HandleID(openFlags: flags)
+    if handle.access == .readWrite { try presentation.checkWritable() }
+    let file =
+      if let cached = cache.file(node, handle.access) { cached } else {
+        try openFile(node, handle.access, caller: caller)
+      }
+    let attributes = try file.attributes()
+    let slot = try table.slot(node)
+    slot.addOpen(writer: handle.access == .readWrite)
+    // A file that changed a moment ago may have changed again within one tick of its clock.
+    let isSettled = Wall.now() - max(attributes.modificationTime, attributes.changeTime) > Self.settlingTime
+    return OpenReply(handle: handle, keepCache: isSettled && slot.isAsShown(attributes))
+  }
+
+  /// Nanoseconds after which a file's times tell whether it changed: the coarsest clock of the usual file systems.
+  private static let settlingTime: Int64 = 2_000_000_000
+
+  /// FUSE_CREATE. - Parameter flags: open(2) flags; O_EXCL decides whether an existing file is opened.
+  package func create(
+    _ name: FileName, in parent: NodeID, mode: UInt32, flags: Int32, caller: Caller
+  ) throws(Errno) -> (entry: Entry, open: OpenReply) {
+    let file: any OpenFile
+    let entry: Entry
+    do throws(Errno) {
+      let created = try place(.file(mode: mode & 0o7777), name, in: parent, caller: caller)
+      guard let made = created.file else { throw .ioError }
+      let key = try key(created.identity, parent: parent, name: name, inode: created.attributes.inode)
+      entry = try self.entry(key, reference: nil, attributes: created.attributes)
+      file = made
+    } catch {
+      guard error == .fileExists, flags & O_EXCL == 0 else { throw error }
+      // Somebody else was faster, so that the kernel could not check who may open the file.
+      (file, entry) = try openAsCaller(name, in: parent, flags: flags, caller: caller)
+    }
+    let handle = HandleID(openFlags: flags)
+    _ = cache.insert(file, for: entry.node)
+    try table.slot(entry.node).addOpen(writer: handle.access == .readWrite)
+    return (entry, OpenReply(handle: handle, keepCache: false))
+  }
+
+  private func openAsCaller(
+    _ name: FileName, in parent: NodeID, flags: Int32, caller: Caller
+  ) throws(Errno) -> (any OpenFile, Entry) {
+    let found = try reference(parent).lookup(name)
+    let handle = HandleID(openFlags: flags)
+    let file = try found.node.openAsCaller(handle.access, caller: caller)
+    if flags & O_TRUNC != 0, handle.access == .readWrite {
+      try file.truncate(to: 0)
+      if caller.uid != 0 { try file.clearSetIDBits() }
+    }
+    let attributes = try file.attributes()
+    let key = try key(found.node.identity, parent: parent, name: name, inode: attributes.inode)
+    return (file, try entry(key, reference: found.node, attributes: attributes))
+  }
+
+  /// FUSE_READ. - Returns: bytes put at the start of `buffer`; fewer than fit only at the end of the file.
+  package func read(
+    _ node: NodeID, handle: HandleID, into buffer: inout MutableRawSpan, at offset: Int64
+  ) throws(Errno) -> Int {
+    try file(node, .read).read(into: &buffer, at: offset)
+  }
+
+  /// FUSE_WRITE. - Parameter killPrivileges: FUSE_WRITE_KILL_SUIDGID.
+  package func write(
+    _ node: NodeID, handle: HandleID, _ bytes: RawSpan, at offset: Int64, killPrivileges: Bool
+  ) throws(Errno) -> Int {
+    let file = try file(node, .readWrite)
+    if killPrivileges { try file.clearSetIDBits() }
+    return try file.write(bytes, at: offset, durability: handle.durability)
+  }
+
+  /// FUSE_FLUSH, sent for every close(2) of a descriptor.
+  package func flush(_ node: NodeID, handle: HandleID) throws(Errno) {
+    guard handle.access == .readWrite else { return }
+    // A file that is not open here was closed before, and close(2) reported its errors then.
+    try cache.file(node, .readWrite)?.flush()
+  }
+
+  /// FUSE_FSYNC; a datasync is a full fsync as well.
+  package func synchronize(_ node: NodeID, handle: HandleID) throws(Errno) {
+    try file(node, handle.access).synchronize()
+  }
+
+  /// FUSE_RELEASE: the open is over. Also for an open whose answer did not reach the kernel.
+  package func release(_ node: NodeID, handle: HandleID) {
+    guard let slot = try? table.slot(node) else { return }
+    let (opens, writers) = slot.removeOpen(writer: handle.access == .readWrite)
+    cache.released(node, opens: opens, writers: writers)
+  }
+
+  /// FUSE_FALLOCATE. - Parameter mode: FALLOC_FL_* bits.
+  package func allocate(
+    _ node: NodeID, handle: HandleID, mode: Int32, offset: Int64, length: Int64, caller: Caller
+  ) throws(Errno) {
+    let file = try file(node, .readWrite)
+    // The kernel leaves it to us (HANDLE_KILLPRIV_V2) and does not say whether the caller has CAP_FSETID: root is taken to.
+    if caller.uid != 0 { try file.clearSetIDBits() }
+    try file.allocate(mode: mode, offset: offset, length: length)
+  }
+
+  /// FUSE_LSEEK: SEEK_DATA and SEEK_HOLE.
+  package func seek(
+    _ node: NodeID, handle: HandleID, offset: Int64, whence: Int32
+  ) throws(Errno) -> Int64 {
+    try file(node, .read).seek(to: offset, whence: whence)
+  }
+
+  /// FUSE_COPY_FILE_RANGE.
+  package func copyRange(
+    from source: NodeID, handle sourceHandle: HandleID, at sourceOffset: Int64,
+    to target: NodeID, handle targetHandle: HandleID, at targetOffset: Int64, length: Int, caller: Caller
+  ) throws(Errno) -> Int {
+    let from = try file(source, .read)
+    let to = try file(target, .readWrite)
+    if caller.uid != 0 { try to.clearSetIDBits() }
+    return try to.copy(from: from, at: sourceOffset, to: targetOffset, length: length)
+  }
+}
+
+extension HandleID {
+  /// What the handle needs of the open file.
+  @inline(__always) var access: FileAccess { openFlags & O_ACCMODE == O_RDONLY ? .read : .readWrite }
+
+  /// O_SYNC contains the bit of O_DSYNC.
+  @inline(__always) var durability: WriteDurability {
+    if openFlags & O_DSYNC == 0 { return .none }
+    return openFlags & O_SYNC == O_SYNC ? .full : .data
+  }
+}
+
+enum Wall {
+  /// Nanoseconds since the epoch, a few milliseconds old at most.
+  static func now() -> Int64 {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_REALTIME_COARSE, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+  }
+}
