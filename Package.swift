@@ -97,6 +97,13 @@ let package = Package(
       swiftSettings: swift),
     .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem", "TestSupport", system], swiftSettings: swift),
     .testTarget(
+      name: "UnderFileSystemTests", dependencies: ["LinuxSystem", "TestSupport", "UnderFileSystem", system],
+      swiftSettings: swift),
+    .testTarget(
+      name: "VolumeFileSystemTests",
+      dependencies: ["LinuxSystem", "TestSupport", "UnderFileSystem", "VolumeFileSystem", "VolumeModel", system],
+      swiftSettings: swift),
+    .testTarget(
       name: "ProtobufCTests", dependencies: ["CProtobufC", "CSIProtocol", "ProtobufC", "TestSupport"],
       swiftSettings: swift),
     .testTarget(

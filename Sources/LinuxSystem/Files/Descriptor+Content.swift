@@ -101,12 +101,6 @@ extension Descriptor {
     return try Syscall.retrying { clinux_copy_file_range(source, &from, sink, &to, length) }
   }
 
-  /// fsync(2).
-  package borrowing func synchronize() throws(Errno) {
-    let number = rawValue
-    try Syscall.retrying { fsync(number) }
-  }
-
   /// fdatasync(2).
   package borrowing func synchronizeData() throws(Errno) {
     let number = rawValue
