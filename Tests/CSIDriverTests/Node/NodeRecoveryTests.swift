@@ -1,0 +1,192 @@
+import CSIDriver
+import GRPC
+import Glibc
+import LinuxSystem
+import Mounter
+import SystemPackage
+import TestSupport
+import Testing
+import VolumeModel
+
+/// Dead and hanging mounts, and plugins that begin where another one ended.
+@Suite("Node recovery", .serialized, .requiresFuse)
+struct NodeRecoveryTests {
+  let mounter = HollowMounter()
+  let key = WorkerKey(volumeID: "volume")
+
+  @Test("the dead mount of a failed worker is replaced by a repeat, at all its targets")
+  func deadWorker() async throws {
+    let node = try await NodeFixture(mounter: mounter)
+    try await node.publish(node.request(at: "a"))
+    try await node.publish(node.request(at: "b", readOnly: true))
+    let old = try #require(try node.mounts(at: "a").first?.minor)
+    mounter.kill(key)
+    try await node.publish(node.request(at: "a"))
+    let new = try #require(mounter.statuses.first?.connection)
+    #expect(new != old || mounter.calls.count == 3)
+    #expect(try node.mounts(at: "a").map(\.minor) == [new])
+    #expect(try node.mounts(at: "b").map(\.minor) == [new])
+    #expect(try node.mounts(at: "b").first?.flags.contains(.readOnly) == true)
+    for name in ["a", "b"] { try await node.unpublish(at: name) }
+    #expect(try node.isClean())
+  }
+
+  @Test("a volume whose worker failed can be published at a new target")
+  func newTargetOfDeadWorker() async throws {
+    let node = try await NodeFixture(mounter: mounter)
+    try await node.publish(node.request(at: "a"))
+    mounter.kill(key)
+    try await node.publish(node.request(at: "b"))
+    #expect(mounter.calls == ["mount volume", "unmount volume", "mount volume"])
+    for name in ["a", "b"] { try await node.unpublish(at: name) }
+    #expect(try node.isClean())
+  }
+
+  @Test("dead mounts are unpublished like living ones")
+  func unpublishDead() async throws {
+    let node = try await NodeFixture(mounter: mounter)
+    try await node.publish(node.request(at: "a"))
+    mounter.kill(key)
+    try await node.unpublish(at: "a")
+    #expect(try node.isClean())
+  }
+
+  @Test("a target whose mount was taken away is mounted again by a repeat")
+  func lostMount() async throws {
+    let node = try await NodeFixture(mounter: mounter)
+    try await node.publish(node.request(at: "a"))
+    try Mount.unmount(node.target("a"), flags: [.detach])
+    try await node.publish(node.request(at: "a"))
+    #expect(try node.mounts(at: "a").count == 1)
+    try await node.unpublish(at: "a")
+    #expect(try node.isClean())
+  }
+
+  @Test("a mounter that was replaced and knows nothing gets the volume again, without a stack of mounts")
+  func mounterReplaced() async throws {
+    let node = try await NodeFixture(mounter: mounter)
+    try await node.publish(node.request(at: "a"))
+    try await node.publish(node.request(at: "b"))
+    mounter.lose(key)
+    try await node.publish(node.request(at: "a"))
+    for name in ["a", "b"] { #expect(try node.mounts(at: name).count == 1) }
+    #expect(try MountTable.read().all(at: node.configuration.paths.mountPoint(key)).count == 1)
+    for name in ["a", "b"] { try await node.unpublish(at: name) }
+    #expect(try node.isClean())
+  }
+
+  @Test("a repeat, statistics and unpublish of a volume that hangs all return in time")
+  func hanging() async throws {
+    let node = try await NodeFixture(mounter: mounter)
+    try await node.publish(node.request(at: "a"))
+    try await node.publish(node.request(at: "b"))
+    try await node.publish(node.request(at: "a"))
+    let stats = try await node.stats(at: "a")
+    #expect(stats.condition.abnormal)
+    #expect(stats.bytes == nil)
+    let again = try await node.stats(at: "a")
+    #expect(again.condition.abnormal)
+    try await node.unpublish(at: "a")
+    try await node.unpublish(at: "b")
+    #expect(try node.isClean())
+  }
+
+  @Test("the condition of a volume tells that its worker is gone, by the event and by asking")
+  func condition() async throws {
+    let node = try await NodeFixture(mounter: mounter)
+    let follower = Task { await node.service.followMounter() }
+    defer { follower.cancel() }
+    try await node.publish(node.request(at: "a"))
+    mounter.kill(key, reason: "killed by signal 9")
+    while node.service.publication(of: "volume")?.condition.abnormal != true { await Task.yield() }
+    let stats = try await node.stats(at: "a")
+    #expect(stats.condition.abnormal)
+    #expect(stats.condition.message.contains("signal 9"))
+    try await node.unpublish(at: "a")
+  }
+
+  @Test("statistics of an unknown volume or path are NOT_FOUND before the path is looked at")
+  func unknownStats() async throws {
+    let node = try await NodeFixture(mounter: mounter)
+    try await node.publish(node.request(at: "a"))
+    for (volume, name) in [("other", "a"), ("volume", "b")] {
+      let error = await #expect(throws: CSIError.self) { try await node.stats(volume, at: name) }
+      #expect(error?.code == .notFound)
+      let expansion = NodeExpandVolumeRequest(volumeID: volume, volumePath: node.target(name), capacity: nil)
+      let second = await #expect(throws: CSIError.self) {
+        try await node.service.expand(expansion, by: .after(.seconds(5)))
+      }
+      #expect(second?.code == .notFound)
+    }
+    for (volume, path) in [("", node.target("a")), ("volume", "")] {
+      let request = NodeGetVolumeStatsRequest(volumeID: volume, volumePath: path)
+      let error = await #expect(throws: CSIError.self) { try await node.service.stats(request, by: .after(.seconds(5))) }
+      #expect(error?.code == .invalidArgument)
+    }
+    try await node.unpublish(at: "a")
+  }
+
+  @Test("an expansion reaches the worker and the record, and never shrinks")
+  func expand() async throws {
+    let node = try await NodeFixture(mounter: mounter)
+    try await node.publish(node.request(at: "a", context: ["capacity": "1Gi"]))
+    func expand(to required: Int64, limit: Int64 = 0) async throws -> Int64 {
+      let range = CapacityRange(required: required, limit: limit)
+      let request = NodeExpandVolumeRequest(volumeID: "volume", volumePath: node.target("a"), capacity: range)
+      return try await node.service.expand(request, by: .after(.seconds(5)))
+    }
+    #expect(try await expand(to: 2 << 30) == 2 << 30)
+    #expect(mounter.statuses.first?.request.options.capacityBytes == 2 << 30)
+    #expect(try await expand(to: 1 << 20) == 2 << 30)
+    let error = await #expect(throws: CSIError.self) { try await expand(to: 1 << 20, limit: 1 << 30) }
+    #expect(error?.code == .outOfRange)
+    let restarted = try await node.restarted()
+    try await restarted.publish(restarted.request(at: "b", context: ["capacity": "1Gi"]))
+    #expect(mounter.statuses.first?.request.options.capacityBytes == 2 << 30)
+    for name in ["a", "b"] { try await restarted.unpublish(at: name) }
+    #expect(try node.isClean())
+  }
+
+  @Test("the next plugin knows what is published")
+  func restart() async throws {
+    let node = try await NodeFixture(mounter: mounter)
+    try await node.publish(node.request(at: "a"))
+    let before = try node.mounts(at: "a")
+    let next = try await node.restarted()
+    #expect(try next.mounts(at: "a") == before)
+    try await next.publish(next.request(at: "a"))
+    let error = await #expect(throws: CSIError.self) { try await next.publish(next.request(at: "a", readOnly: true)) }
+    #expect(error?.code == .alreadyExists)
+    #expect(mounter.calls == ["mount volume"])
+    try await next.unpublish(at: "a")
+    #expect(try node.isClean())
+  }
+
+  @Test("the next plugin stops workers without targets, and only those")
+  func orphans() async throws {
+    let node = try await NodeFixture(mounter: mounter)
+    try await node.publish(node.request(at: "a"))
+    let orphan = WorkerKey(volumeID: "orphan")
+    _ = try await mounter.ensureMounted(
+      MountRequest(
+        key: orphan, underFileSystem: UnderFileSystemURI(scheme: .file, authority: "", path: "/"),
+        mountPoint: node.configuration.paths.mountPoint(orphan), fileRoots: [], options: .init()),
+      secrets: nil, by: .never)
+    let next = try await node.restarted()
+    #expect(mounter.statuses.map(\.request.key) == [key])
+    try await next.unpublish(at: "a")
+    #expect(try node.isClean())
+  }
+
+  @Test("files among the records that are none are left alone and harm nobody")
+  func strangeRecords() async throws {
+    let node = try await NodeFixture(mounter: mounter)
+    try await node.publish(node.request(at: "a"))
+    let strange = String(repeating: "a", count: 32) + ".json"
+    try node.folder.write("{", to: "state/targets/\(strange)")
+    try node.folder.write("x", to: "state/targets/notes.txt")
+    let next = try await node.restarted()
+    try await next.unpublish(at: "a")
+    #expect(try next.records() == [strange, "notes.txt"])
+  }
+}
