@@ -63,7 +63,8 @@ let package = Package(
 
     // The keeper of mounts, and the CSI services.
     .target(
-      name: "Mounter", dependencies: ["LinuxSystem", "MounterProtocol", "ProtobufC", "VolumeModel", logging, system],
+      name: "Mounter",
+      dependencies: ["CProtobufC", "LinuxSystem", "Log", "MounterProtocol", "ProtobufC", "VolumeModel", logging, system],
       swiftSettings: safe),
     .target(
       name: "CSIDriver",

@@ -23,31 +23,35 @@ package enum MounterError: Error, Sendable, Hashable {
   case notMounted(WorkerKey)
   /// The deadline passed during `step`.
   case deadline(step: String)
+  /// The task that waited was cancelled; what it asked for may still happen.
+  case cancelled
   /// No mounter answers at the socket, or it went away during the call.
   case unreachable(socket: String, reason: String)
   /// The worker exited, or said that it cannot serve, before it was ready.
   case workerFailed(reason: String, output: [String])
   /// Mounter and client do not understand each other.
   case protocolVersion(reason: String)
+  /// The mounter could not read what it was sent.
+  case malformed(reason: String)
   /// The mounter is ending and takes no new work.
   case shuttingDown
   /// A system call failed. `step` says which, and on what.
   case system(Errno, step: String)
 }
 
-/// A process that holds a mount.
-package struct MountHolder: Sendable, Hashable, CustomStringConvertible {
-  /// In the PID namespace of who reports it.
-  package var pid: Int32
-  /// Name of its program, at most 15 bytes (`/proc/PID/comm`).
-  package var program: String
+/// What keeps a mount in use.
+package enum MountHolder: Sendable, Hashable, CustomStringConvertible {
+  /// `pid` in the PID namespace of who reports it; `program` as in `/proc/PID/comm`, at most 15 bytes.
+  case process(pid: Int32, program: String)
+  /// Another mount of the same file system.
+  case mount(at: String)
 
-  package init(pid: Int32, program: String) {
-    self.pid = pid
-    self.program = program
+  package var description: String {
+    switch self {
+    case .process(let pid, let program): "\(program) (pid \(pid))"
+    case .mount(let path): "the mount at \(path)"
+    }
   }
-
-  package var description: String { "\(program) (pid \(pid))" }
 }
 
 extension MounterError: CustomStringConvertible {
@@ -74,11 +78,12 @@ extension MounterError: CustomStringConvertible {
       before it is published differently
       """
     case .busy(let key, let holders):
-      "the mount of volume \(key.volumeID) is in use by \(Self.sentence(holders)): end them or let them finish"
+      "the mount of volume \(key.volumeID) is in use by \(Self.sentence(holders)): end or unmount what uses it"
     case .notMounted(let key):
       "volume \(key.volumeID) is not mounted on this node: publish it first"
     case .deadline(let step):
       "the deadline passed while \(step): try again, and look at the mounter's log if it passes again"
+    case .cancelled: "the call was cancelled"
     case .unreachable(let socket, let reason):
       "the mounter does not answer at \(socket) (\(reason)): see that alluxio-mounter runs; mounted volumes go on serving"
     case .workerFailed(let reason, let output):
@@ -86,6 +91,8 @@ extension MounterError: CustomStringConvertible {
         + output.joined(separator: " | ")
     case .protocolVersion(let reason):
       "node plugin and mounter do not understand each other (\(reason)): bring both to one version"
+    case .malformed(let reason):
+      "the mounter could not read the call (\(reason)): bring node plugin and mounter to one version"
     case .shuttingDown:
       "the mounter is ending and takes no new work: try again when it has been started anew"
     case .system(let error, let step):
@@ -95,7 +102,7 @@ extension MounterError: CustomStringConvertible {
 
   /// At most eight holders by name.
   private static func sentence(_ holders: [MountHolder]) -> String {
-    if holders.isEmpty { return "processes that cannot be seen from here" }
+    if holders.isEmpty { return "something that cannot be seen from here" }
     let named = holders.prefix(8).map(\.description).joined(separator: ", ")
     return holders.count > 8 ? "\(named) and \(holders.count - 8) more" : named
   }

@@ -2434,7 +2434,7 @@ const ProtobufCMessageDescriptor mounter__v1__secrets__descriptor =
   (ProtobufCMessageInit) mounter__v1__secrets__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__holder__field_descriptors[2] =
+static const ProtobufCFieldDescriptor mounter__v1__holder__field_descriptors[3] =
 {
   {
     "pid",
@@ -2449,12 +2449,24 @@ static const ProtobufCFieldDescriptor mounter__v1__holder__field_descriptors[2] 
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "name",
+    "program",
     2,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Mounter__V1__Holder, name),
+    offsetof(Mounter__V1__Holder, program),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mount_point",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Holder, mount_point),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
@@ -2462,13 +2474,14 @@ static const ProtobufCFieldDescriptor mounter__v1__holder__field_descriptors[2] 
   },
 };
 static const unsigned mounter__v1__holder__field_indices_by_name[] = {
-  1,   /* field[1] = name */
+  2,   /* field[2] = mount_point */
   0,   /* field[0] = pid */
+  1,   /* field[1] = program */
 };
 static const ProtobufCIntRange mounter__v1__holder__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor mounter__v1__holder__descriptor =
 {
@@ -2478,7 +2491,7 @@ const ProtobufCMessageDescriptor mounter__v1__holder__descriptor =
   "Mounter__V1__Holder",
   "mounter.v1",
   sizeof(Mounter__V1__Holder),
-  2,
+  3,
   mounter__v1__holder__field_descriptors,
   mounter__v1__holder__field_indices_by_name,
   1,  mounter__v1__holder__number_ranges,
@@ -2678,7 +2691,7 @@ const ProtobufCEnumDescriptor mounter__v1__error__kind__descriptor =
   mounter__v1__error__kind__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__error__field_descriptors[6] =
+static const ProtobufCFieldDescriptor mounter__v1__error__field_descriptors[7] =
 {
   {
     "kind",
@@ -2752,10 +2765,23 @@ static const ProtobufCFieldDescriptor mounter__v1__error__field_descriptors[6] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "key",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Error, key),
+    &mounter__v1__key__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__error__field_indices_by_name[] = {
   3,   /* field[3] = error_number */
   4,   /* field[4] = holders */
+  6,   /* field[6] = key */
   0,   /* field[0] = kind */
   2,   /* field[2] = reason */
   1,   /* field[1] = subject */
@@ -2764,7 +2790,7 @@ static const unsigned mounter__v1__error__field_indices_by_name[] = {
 static const ProtobufCIntRange mounter__v1__error__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor mounter__v1__error__descriptor =
 {
@@ -2774,7 +2800,7 @@ const ProtobufCMessageDescriptor mounter__v1__error__descriptor =
   "Mounter__V1__Error",
   "mounter.v1",
   sizeof(Mounter__V1__Error),
-  6,
+  7,
   mounter__v1__error__field_descriptors,
   mounter__v1__error__field_indices_by_name,
   1,  mounter__v1__error__number_ranges,
@@ -3152,10 +3178,10 @@ static const ProtobufCFieldDescriptor mounter__v1__request__field_descriptors[12
     "descriptors",
     3,
     PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_ENUM,
+    PROTOBUF_C_TYPE_UINT32,
     offsetof(Mounter__V1__Request, n_descriptors),
     offsetof(Mounter__V1__Request, descriptors),
-    &mounter__v1__descriptor_role__descriptor,
+    NULL,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -3467,10 +3493,10 @@ static const ProtobufCFieldDescriptor mounter__v1__reply__field_descriptors[8] =
     "descriptors",
     3,
     PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_ENUM,
+    PROTOBUF_C_TYPE_UINT32,
     offsetof(Mounter__V1__Reply, n_descriptors),
     offsetof(Mounter__V1__Reply, descriptors),
-    &mounter__v1__descriptor_role__descriptor,
+    NULL,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -3567,7 +3593,7 @@ const ProtobufCMessageDescriptor mounter__v1__reply__descriptor =
   (ProtobufCMessageInit) mounter__v1__reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__worker_configuration__field_descriptors[5] =
+static const ProtobufCFieldDescriptor mounter__v1__worker_configuration__field_descriptors[6] =
 {
   {
     "mount",
@@ -3629,10 +3655,23 @@ static const ProtobufCFieldDescriptor mounter__v1__worker_configuration__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "granted_flags",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__WorkerConfiguration, granted_flags),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__worker_configuration__field_indices_by_name[] = {
   1,   /* field[1] = fuse_init */
   2,   /* field[2] = generation */
+  5,   /* field[5] = granted_flags */
   4,   /* field[4] = log_json */
   3,   /* field[3] = log_level */
   0,   /* field[0] = mount */
@@ -3640,7 +3679,7 @@ static const unsigned mounter__v1__worker_configuration__field_indices_by_name[]
 static const ProtobufCIntRange mounter__v1__worker_configuration__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor mounter__v1__worker_configuration__descriptor =
 {
@@ -3650,7 +3689,7 @@ const ProtobufCMessageDescriptor mounter__v1__worker_configuration__descriptor =
   "Mounter__V1__WorkerConfiguration",
   "mounter.v1",
   sizeof(Mounter__V1__WorkerConfiguration),
-  5,
+  6,
   mounter__v1__worker_configuration__field_descriptors,
   mounter__v1__worker_configuration__field_indices_by_name,
   1,  mounter__v1__worker_configuration__number_ranges,
@@ -3769,10 +3808,10 @@ static const ProtobufCFieldDescriptor mounter__v1__worker_command__field_descrip
     "descriptors",
     2,
     PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_ENUM,
+    PROTOBUF_C_TYPE_UINT32,
     offsetof(Mounter__V1__WorkerCommand, n_descriptors),
     offsetof(Mounter__V1__WorkerCommand, descriptors),
-    &mounter__v1__descriptor_role__descriptor,
+    NULL,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -4071,7 +4110,7 @@ const ProtobufCMessageDescriptor mounter__v1__worker_report__descriptor =
   (ProtobufCMessageInit) mounter__v1__worker_report__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__deposit__field_descriptors[3] =
+static const ProtobufCFieldDescriptor mounter__v1__deposit__field_descriptors[4] =
 {
   {
     "status",
@@ -4109,16 +4148,29 @@ static const ProtobufCFieldDescriptor mounter__v1__deposit__field_descriptors[3]
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "granted_flags",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Deposit, granted_flags),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__deposit__field_indices_by_name[] = {
   1,   /* field[1] = fuse_init */
   2,   /* field[2] = generation */
+  3,   /* field[3] = granted_flags */
   0,   /* field[0] = status */
 };
 static const ProtobufCIntRange mounter__v1__deposit__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor mounter__v1__deposit__descriptor =
 {
@@ -4128,7 +4180,7 @@ const ProtobufCMessageDescriptor mounter__v1__deposit__descriptor =
   "Mounter__V1__Deposit",
   "mounter.v1",
   sizeof(Mounter__V1__Deposit),
-  3,
+  4,
   mounter__v1__deposit__field_descriptors,
   mounter__v1__deposit__field_indices_by_name,
   1,  mounter__v1__deposit__number_ranges,
@@ -4179,10 +4231,10 @@ static const ProtobufCFieldDescriptor mounter__v1__to_parent__field_descriptors[
     "descriptors",
     1,
     PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_ENUM,
+    PROTOBUF_C_TYPE_UINT32,
     offsetof(Mounter__V1__ToParent, n_descriptors),
     offsetof(Mounter__V1__ToParent, descriptors),
-    &mounter__v1__descriptor_role__descriptor,
+    NULL,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -4326,10 +4378,10 @@ static const ProtobufCFieldDescriptor mounter__v1__from_parent__field_descriptor
     "descriptors",
     1,
     PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_ENUM,
+    PROTOBUF_C_TYPE_UINT32,
     offsetof(Mounter__V1__FromParent, n_descriptors),
     offsetof(Mounter__V1__FromParent, descriptors),
-    &mounter__v1__descriptor_role__descriptor,
+    NULL,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -4398,7 +4450,7 @@ const ProtobufCMessageDescriptor mounter__v1__from_parent__descriptor =
   (ProtobufCMessageInit) mounter__v1__from_parent__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue mounter__v1__descriptor_role__enum_values_by_number[7] =
+static const ProtobufCEnumValue mounter__v1__descriptor_role__enum_values_by_number[8] =
 {
   { "DESCRIPTOR_ROLE_UNSPECIFIED", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_UNSPECIFIED", 0 },
   { "DESCRIPTOR_ROLE_FUSE_DEVICE", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_FUSE_DEVICE", 1 },
@@ -4407,11 +4459,12 @@ static const ProtobufCEnumValue mounter__v1__descriptor_role__enum_values_by_num
   { "DESCRIPTOR_ROLE_SECRETS", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_SECRETS", 4 },
   { "DESCRIPTOR_ROLE_WORKER_CONTROL", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_WORKER_CONTROL", 5 },
   { "DESCRIPTOR_ROLE_WORKER_PROCESS", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_WORKER_PROCESS", 6 },
+  { "DESCRIPTOR_ROLE_WORKER_OUTPUT", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_WORKER_OUTPUT", 7 },
 };
 static const ProtobufCIntRange mounter__v1__descriptor_role__value_ranges[] = {
-{0, 0},{0, 7}
+{0, 0},{0, 8}
 };
-static const ProtobufCEnumValueIndex mounter__v1__descriptor_role__enum_values_by_name[7] =
+static const ProtobufCEnumValueIndex mounter__v1__descriptor_role__enum_values_by_name[8] =
 {
   { "DESCRIPTOR_ROLE_FUSE_DEVICE", 1 },
   { "DESCRIPTOR_ROLE_SECRETS", 4 },
@@ -4419,6 +4472,7 @@ static const ProtobufCEnumValueIndex mounter__v1__descriptor_role__enum_values_b
   { "DESCRIPTOR_ROLE_UFS_ROOT", 3 },
   { "DESCRIPTOR_ROLE_UNSPECIFIED", 0 },
   { "DESCRIPTOR_ROLE_WORKER_CONTROL", 5 },
+  { "DESCRIPTOR_ROLE_WORKER_OUTPUT", 7 },
   { "DESCRIPTOR_ROLE_WORKER_PROCESS", 6 },
 };
 const ProtobufCEnumDescriptor mounter__v1__descriptor_role__descriptor =
@@ -4428,9 +4482,9 @@ const ProtobufCEnumDescriptor mounter__v1__descriptor_role__descriptor =
   "DescriptorRole",
   "Mounter__V1__DescriptorRole",
   "mounter.v1",
-  7,
+  8,
   mounter__v1__descriptor_role__enum_values_by_number,
-  7,
+  8,
   mounter__v1__descriptor_role__enum_values_by_name,
   1,
   mounter__v1__descriptor_role__value_ranges,

@@ -26,8 +26,8 @@ extension CSIError {
       self = .volumeContext(.notSupported(key: "path", reason: "names \(scheme)://: \(error)"))
     case .busy: self = .failed(step: "the unmount", cause: error.description)
     case .deadline(let step): self = .deadlineExceeded(step: step)
-    case .unreachable, .shuttingDown: self = .unavailable(problem: error.description)
-    case .workerFailed, .protocolVersion: self = .failed(step: "the mount", cause: error.description)
+    case .unreachable, .shuttingDown, .cancelled: self = .unavailable(problem: error.description)
+    case .workerFailed, .protocolVersion, .malformed: self = .failed(step: "the mount", cause: error.description)
     case .system(let cause, let step): self = Self.system(cause, step: step)
     }
   }

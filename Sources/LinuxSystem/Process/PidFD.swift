@@ -16,6 +16,12 @@ package final class PidFD: Sendable {
     self.pid = pid
   }
 
+  /// Takes over a pidfd, as one that another process of this PID namespace sent.
+  package init(adopting descriptor: consuming Descriptor, pid: Int32) {
+    self.descriptor = descriptor
+    self.pid = pid
+  }
+
   /// Sends a signal; 0 only asks whether it could be sent.
   /// - Throws: ESRCH when the process has ended and was waited for.
   package func signal(_ number: CInt) throws(Errno) {

@@ -57,6 +57,17 @@ package final class SeqpacketSocket: Sendable {
     return SeqpacketSocket(adopting: descriptor)
   }
 
+  /// Connects at once or not at all; the socket is non-blocking.
+  /// - Throws: as `connect(to:)`, and EAGAIN when as many connections wait for the listener as it lets wait.
+  package static func connectNonBlocking(to path: String) throws(Errno) -> SeqpacketSocket {
+    try Syscall.checkNoNul(path)
+    let descriptor = try make()
+    try descriptor.setNonBlocking(true)
+    let number = descriptor.rawValue
+    try Syscall.retrying { clinux_connect(number, path) }
+    return SeqpacketSocket(adopting: descriptor)
+  }
+
   static func make() throws(Errno) -> Descriptor {
     Descriptor(adopting: try Syscall.once { socket(AF_UNIX, clinux_SOCK_SEQPACKET | clinux_SOCK_CLOEXEC, 0) })
   }

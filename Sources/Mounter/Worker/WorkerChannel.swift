@@ -1,4 +1,5 @@
 package import LinuxSystem
+internal import ProtobufC
 package import SystemPackage
 
 /// The worker's end of the socket to its mounter: descriptor 3 of the process. Calls may come from any thread; one thread at
@@ -10,31 +11,99 @@ package final class WorkerChannel: Sendable {
   /// Where a worker finds its socket.
   package static let descriptorNumber: CInt = 3
 
-  private let socket: Descriptor
+  private let socket: SeqpacketSocket
 
-  package init(adopting socket: consuming Descriptor) { self.socket = socket }
+  /// Also makes this process survive writing to standard error after its mounter, which reads it, is gone.
+  package init(adopting socket: consuming Descriptor) {
+    self.socket = SeqpacketSocket(adopting: socket)
+    SignalMask.ignoreBrokenPipes()
+  }
 
   /// The first packet. Blocks until it is there.
   package func receiveConfiguration() throws(WorkerChannelError) -> WorkerConfiguration {
-    throw .mounterGone
+    guard let (message, descriptors) = try next() else { throw .mounterGone }
+    guard case .configuration(let configuration) = message.command else {
+      throw .malformed("the first packet is no configuration")
+    }
+    guard let fuseDevice = descriptors[.fuseDevice], let sharedState = descriptors[.sharedState] else {
+      throw .malformed("the configuration came without the FUSE device or the shared state")
+    }
+    let secrets: VolumeSecrets? =
+      if let descriptor = descriptors[.secrets] { try self.secrets(descriptor) } else { nil }
+    do throws(Errno) {
+      var root: Descriptor?
+      if let directory = descriptors[.underFileSystemRoot] { root = try directory.descriptor.duplicate() }
+      return WorkerConfiguration(
+        request: configuration.request, fuseInit: configuration.fuseInit,
+        granted: FuseInitFlags(rawValue: configuration.granted), generation: configuration.generation,
+        log: configuration.log, fuseDevice: try fuseDevice.descriptor.duplicate(),
+        sharedState: try sharedState.descriptor.duplicate(), underFileSystemRoot: root, secrets: secrets)
+    } catch {
+      throw .system(error)
+    }
   }
 
   /// The next command that this version knows, blocking until there is one; nil when the mounter is gone.
   package func receive() throws(WorkerChannelError) -> NumberedCommand? {
-    throw .mounterGone
+    while let (message, descriptors) = try next() {
+      let command: WorkerCommand
+      switch message.command {
+      case .drain(let milliseconds): command = .drain(timeoutMilliseconds: milliseconds)
+      case .stop(let milliseconds): command = .stop(timeoutMilliseconds: milliseconds)
+      case .updateOptions(let options): command = .updateOptions(options)
+      case .updateSecrets:
+        guard let descriptor = descriptors[.secrets] else { throw .malformed("new secrets came without their memfd") }
+        command = .updateSecrets(try secrets(descriptor))
+      case .configuration, .unknown: continue
+      }
+      return NumberedCommand(id: message.id, command: command)
+    }
+    return nil
   }
 
   /// Tells the mounter that the session serves. Once.
-  package func ready() throws(Errno) {}
+  package func ready() throws(Errno) { try send(.ready) }
 
   /// Tells the mounter why this worker cannot serve; it exits afterwards.
-  package func failed(_ reason: String) throws(Errno) {}
+  package func failed(_ reason: String) throws(Errno) { try send(.failed(reason: String(reason.prefix(4_096)))) }
 
   /// Tells the mounter that a long start goes on.
-  package func progress(_ what: String) throws(Errno) {}
+  package func progress(_ what: String) throws(Errno) { try send(.progress(String(what.prefix(4_096)))) }
 
   /// Answers a command whose id is not 0.
-  package func complete(_ id: UInt64) throws(Errno) {}
+  package func complete(_ id: UInt64) throws(Errno) { try send(.completed, id: id) }
+
+  private func send(_ report: WorkerReport, id: UInt64 = 0) throws(Errno) {
+    try socket.send(Wire.encode(ReportMessage(id: id, report: report)))
+  }
+
+  /// The next packet with its descriptors by role; the others are closed.
+  private func next() throws(WorkerChannelError) -> (CommandMessage, [DescriptorRole: SharedDescriptor])? {
+    let packet: SocketMessage
+    do throws(Errno) {
+      guard let received = try socket.receive(maxBytes: Packet.maximumBytes, maxDescriptors: Packet.maximumDescriptors)
+      else { return nil }
+      packet = received
+    } catch .connectionReset {
+      return nil
+    } catch {
+      throw .system(error)
+    }
+    do {
+      let message = try Wire.command(packet.bytes)
+      return (message, Packet.byRole(packet.descriptors, message.roles))
+    } catch {
+      throw .malformed(String(describing: error))
+    }
+  }
+
+  private func secrets(_ descriptor: SharedDescriptor) throws(WorkerChannelError) -> VolumeSecrets {
+    do {
+      return try Wire.secrets(try Memfd.contents(of: descriptor.descriptor, limit: Packet.maximumSecretBytes))
+    } catch {
+      throw .malformed("the secrets cannot be read: \(error)")
+    }
+  }
 }
 
 /// Why a worker could not read what its mounter sent.

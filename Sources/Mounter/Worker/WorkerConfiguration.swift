@@ -1,11 +1,15 @@
 package import LinuxSystem
+package import Log
+package import Logging
 package import VolumeModel
 
 /// What a worker is told at its start, with the descriptors it serves from. All descriptors are owned by this value.
 package struct WorkerConfiguration: ~Copyable, Sendable {
   package let request: MountRequest
-  /// The FUSE_INIT request as the kernel sent it with the granted flags in place of the offered ones: replayed into libfuse.
+  /// The FUSE_INIT request with `flags` and `flags2` reduced to those granted: replayed into libfuse.
   package let fuseInit: [UInt8]
+  /// What the mounter granted of it.
+  package let granted: FuseInitFlags
   /// 1 for the first worker of a mount. Later ones ask the kernel for what their predecessor left unanswered (RESEND).
   package let generation: UInt32
   package let log: LogOptions
@@ -19,11 +23,13 @@ package struct WorkerConfiguration: ~Copyable, Sendable {
   package let secrets: VolumeSecrets?
 
   package init(
-    request: MountRequest, fuseInit: [UInt8], generation: UInt32, log: LogOptions, fuseDevice: consuming Descriptor,
-    sharedState: consuming Descriptor, underFileSystemRoot: consuming Descriptor?, secrets: VolumeSecrets?
+    request: MountRequest, fuseInit: [UInt8], granted: FuseInitFlags, generation: UInt32, log: LogOptions,
+    fuseDevice: consuming Descriptor, sharedState: consuming Descriptor, underFileSystemRoot: consuming Descriptor?,
+    secrets: VolumeSecrets?
   ) {
     self.request = request
     self.fuseInit = fuseInit
+    self.granted = granted
     self.generation = generation
     self.log = log
     self.fuseDevice = fuseDevice
@@ -35,12 +41,10 @@ package struct WorkerConfiguration: ~Copyable, Sendable {
 
 /// How a process writes its log to standard error.
 package struct LogOptions: Sendable, Hashable {
-  package enum Format: String, Sendable, CaseIterable { case text, json }
-  /// A level of swift-log: `trace`, `debug`, `info`, `notice`, `warning`, `error`, `critical`.
-  package var level: String
-  package var format: Format
+  package var level: Logger.Level
+  package var format: LogFormat
 
-  package init(level: String = "info", format: Format = .text) {
+  package init(level: Logger.Level = .info, format: LogFormat = .text) {
     self.level = level
     self.format = format
   }

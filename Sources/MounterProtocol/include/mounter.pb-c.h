@@ -116,7 +116,11 @@ typedef enum _Mounter__V1__DescriptorRole {
   /*
    * A pidfd of the worker.
    */
-  MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_WORKER_PROCESS = 6
+  MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_WORKER_PROCESS = 6,
+  /*
+   * The read end of the worker's standard error.
+   */
+  MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_WORKER_OUTPUT = 7
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__DESCRIPTOR_ROLE)
 } Mounter__V1__DescriptorRole;
 
@@ -257,20 +261,24 @@ struct  Mounter__V1__Secrets
 
 
 /*
- * A process that keeps a mount busy.
+ * What keeps a mount busy: a process, or another mount of the same file system.
  */
 struct  Mounter__V1__Holder
 {
   ProtobufCMessage base;
   int32_t pid;
   /*
-   * The name of its program, /proc/PID/comm.
+   * The name of the process's program, /proc/PID/comm.
    */
-  char *name;
+  char *program;
+  /*
+   * Where the other mount is.
+   */
+  char *mount_point;
 };
 #define MOUNTER__V1__HOLDER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__holder__descriptor) \
-    , 0, (char *)protobuf_c_empty_string }
+    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 /*
@@ -329,10 +337,14 @@ struct  Mounter__V1__Error
    */
   size_t n_worker_output;
   char **worker_output;
+  /*
+   * With KIND_INCOMPATIBLE, KIND_BUSY and KIND_NOT_MOUNTED.
+   */
+  Mounter__V1__Key *key;
 };
 #define MOUNTER__V1__ERROR__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__error__descriptor) \
-    , MOUNTER__V1__ERROR__KIND__KIND_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL }
+    , MOUNTER__V1__ERROR__KIND__KIND_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, NULL }
 
 
 /*
@@ -492,7 +504,7 @@ struct  Mounter__V1__Request
    * The role of each descriptor beside this packet.
    */
   size_t n_descriptors;
-  Mounter__V1__DescriptorRole *descriptors;
+  uint32_t *descriptors;
   Mounter__V1__Request__CallCase call_case;
   union {
     Mounter__V1__Hello *hello;
@@ -577,7 +589,7 @@ struct  Mounter__V1__Reply
    */
   protobuf_c_boolean more;
   size_t n_descriptors;
-  Mounter__V1__DescriptorRole *descriptors;
+  uint32_t *descriptors;
   Mounter__V1__Reply__BodyCase body_case;
   union {
     Mounter__V1__HelloReply *hello;
@@ -600,7 +612,7 @@ struct  Mounter__V1__WorkerConfiguration
   ProtobufCMessage base;
   Mounter__V1__Mount *mount;
   /*
-   * The FUSE_INIT request that the mounter answered, with the granted flags in place of the offered ones.
+   * The FUSE_INIT request that the mounter answered, its flags reduced to those granted.
    */
   ProtobufCBinaryData fuse_init;
   /*
@@ -612,10 +624,14 @@ struct  Mounter__V1__WorkerConfiguration
    */
   char *log_level;
   protobuf_c_boolean log_json;
+  /*
+   * The capabilities that the mounter granted: `flags` low, `flags2` high.
+   */
+  uint64_t granted_flags;
 };
 #define MOUNTER__V1__WORKER_CONFIGURATION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__worker_configuration__descriptor) \
-    , NULL, {0,NULL}, 0, (char *)protobuf_c_empty_string, 0 }
+    , NULL, {0,NULL}, 0, (char *)protobuf_c_empty_string, 0, 0 }
 
 
 /*
@@ -671,7 +687,7 @@ struct  Mounter__V1__WorkerCommand
    */
   uint64_t id;
   size_t n_descriptors;
-  Mounter__V1__DescriptorRole *descriptors;
+  uint32_t *descriptors;
   Mounter__V1__WorkerCommand__CommandCase command_case;
   union {
     Mounter__V1__WorkerConfiguration *configuration;
@@ -771,10 +787,11 @@ struct  Mounter__V1__Deposit
   Mounter__V1__Status *status;
   ProtobufCBinaryData fuse_init;
   uint32_t generation;
+  uint64_t granted_flags;
 };
 #define MOUNTER__V1__DEPOSIT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__deposit__descriptor) \
-    , NULL, {0,NULL}, 0 }
+    , NULL, {0,NULL}, 0, 0 }
 
 
 struct  Mounter__V1__Withdraw
@@ -798,7 +815,7 @@ struct  Mounter__V1__ToParent
 {
   ProtobufCMessage base;
   size_t n_descriptors;
-  Mounter__V1__DescriptorRole *descriptors;
+  uint32_t *descriptors;
   Mounter__V1__ToParent__BodyCase body_case;
   union {
     Mounter__V1__Deposit *deposit;
@@ -852,7 +869,7 @@ struct  Mounter__V1__FromParent
 {
   ProtobufCMessage base;
   size_t n_descriptors;
-  Mounter__V1__DescriptorRole *descriptors;
+  uint32_t *descriptors;
   Mounter__V1__FromParent__BodyCase body_case;
   union {
     Mounter__V1__Deposit *held;

@@ -30,8 +30,7 @@ enum WorkerProcess {
   }
 
   private static func bootstrap(_ options: LogOptions) {
-    let format = LogFormat(rawValue: options.format.rawValue) ?? .text
-    LineLogHandler.bootstrap(level: Logger.Level(rawValue: options.level) ?? .info, format: format)
+    LineLogHandler.bootstrap(level: options.level, format: options.format)
   }
 
   private static func serve(_ configuration: borrowing WorkerConfiguration, _ channel: WorkerChannel) -> WorkerExit {

@@ -185,7 +185,7 @@ struct NodeTargetTests {
   func stopFails() async throws {
     let node = try await NodeFixture(mounter: mounter)
     try await node.publish(node.request(at: "a"))
-    let holder = MountHolder(pid: 4711, program: "postgres")
+    let holder = MountHolder.process(pid: 4711, program: "postgres")
     mounter.setFaults(.init(unmount: .busy(key: WorkerKey(volumeID: "volume"), holders: [holder])))
     let error = await #expect(throws: CSIError.self) { try await node.unpublish(at: "a") }
     #expect(error?.code == .internal)

@@ -1,0 +1,19 @@
+import Glibc
+
+/// Who this process is.
+package enum ProcessUser {
+  /// Effective user id.
+  package static var effective: UInt32 { geteuid() }
+  /// In this process's PID namespace.
+  package static var pid: Int32 { getpid() }
+}
+
+/// The descriptor that messages for people go to.
+package enum StandardError {
+  /// One write(2); what cannot be written is lost.
+  package static func write(_ text: String) {
+    let bytes = Array(text.utf8)
+    // SAFETY: the bytes outlive the call.
+    bytes.withUnsafeBytes { _ = Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+  }
+}

@@ -1,0 +1,45 @@
+internal import VolumeModel
+
+/// What the keeper wants done. Each action that says so ends in the event it names; none blocks the keeper.
+enum KeeperAction: Hashable, Sendable {
+  case answer(CallID, CallResult)
+  /// Tell subscribers.
+  case publish(WorkerStatus)
+  /// The secrets that came with the call are the volume's from now on.
+  case takeSecrets(CallID, WorkerKey)
+
+  /// Ends in `mounted` or `mountFailed`.
+  case mount(MountRequest)
+  /// Ends in `workerStarted` or `workerNotStarted`.
+  case startWorker(WorkerKey, generation: UInt32)
+  /// A command with an id other than 0 ends in `workerReported` with `completed`, or in the worker's exit.
+  case command(WorkerKey, id: UInt64, WorkerOrder)
+  /// SIGKILL; ends in `workerExited`.
+  case kill(WorkerKey)
+  /// Ends in `unmountEnded`; says `busy` where the mount is in use and users are not abandoned.
+  case unmount(WorkerKey, abandoningUsers: Bool)
+  /// Takes the mount out of the name space and its connection from whoever still uses it; ends in `unmountEnded`.
+  case detach(WorkerKey)
+  /// Ends the connection: everyone who waits for the mount gets an error.
+  case abort(WorkerKey)
+  /// Closes descriptors, removes the mount point; ends in `finished`.
+  case finish(WorkerKey)
+  /// Removes what an earlier mounter left at the key's mount point; ends in `swept`.
+  case sweep(WorkerKey)
+  /// End the mounter.
+  case exit
+}
+
+/// A command to a worker, without the secrets, which the keeper never sees.
+enum WorkerOrder: Hashable, Sendable {
+  case stop(timeoutMilliseconds: UInt32)
+  case updateOptions(WorkerOptions)
+  case updateSecrets
+}
+
+/// How a call ends.
+enum CallResult: Hashable, Sendable {
+  case done
+  case status(WorkerStatus)
+  case failed(MounterError)
+}

@@ -1,0 +1,99 @@
+internal import LinuxSystem
+internal import SystemPackage
+internal import VolumeModel
+
+/// A call of a client: the connection it came by and the number the client gave it.
+struct CallID: Hashable, Sendable {
+  var connection: UInt64
+  var number: UInt64
+}
+
+/// What a client may ask for one volume.
+enum VolumeCall: Hashable, Sendable {
+  /// `secrets`: some came with the call.
+  case ensureMounted(MountRequest, secrets: Bool)
+  case unmount(WorkerKey, abandoningUsers: Bool)
+  case refreshSecrets(WorkerKey)
+  case updateOptions(WorkerKey, WorkerOptions)
+
+  var key: WorkerKey {
+    switch self {
+    case .ensureMounted(let request, _): request.key
+    case .unmount(let key, _), .refreshSecrets(let key), .updateOptions(let key, _): key
+    }
+  }
+}
+
+/// What the keeper is told. Nothing else changes its state.
+enum KeeperEvent: Hashable, Sendable {
+  case called(CallID, VolumeCall, by: Deadline)
+  /// End: with every volume unmounted first, or as things are.
+  case shutdown(CallID, unmountingAll: Bool, by: Deadline)
+  /// The client is gone: nobody waits for its answers. What it began goes on.
+  case connectionClosed(UInt64)
+
+  /// The mount is there, INIT is answered; `connection` is the minor device number.
+  case mounted(WorkerKey, connection: UInt32)
+  /// Whatever the mount step had begun is undone.
+  case mountFailed(WorkerKey, MounterError)
+  case workerStarted(WorkerKey, pid: Int32)
+  case workerNotStarted(WorkerKey, MounterError)
+  case workerReported(WorkerKey, id: UInt64, WorkerReport)
+  /// The process is gone for certain. `output`: its last lines on standard error.
+  case workerExited(WorkerKey, WorkerExit, output: [String])
+  case unmountEnded(WorkerKey, UnmountOutcome)
+  /// Descriptors are closed, the mount point is removed, or could not be.
+  case finished(WorkerKey, MounterError?)
+  /// What an earlier mounter left at the key's mount point is removed, or could not be.
+  case swept(WorkerKey, MounterError?)
+
+  /// A moment that ``Keeper/nextDeadline`` had named has come.
+  case timePassed
+}
+
+/// What a worker says of itself.
+enum WorkerReport: Hashable, Sendable {
+  case ready
+  case failed(reason: String)
+  case progress(String)
+  case completed
+}
+
+/// How an unmount went.
+enum UnmountOutcome: Hashable, Sendable {
+  case unmounted
+  /// Somebody uses the mount; nothing was changed.
+  case busy([MountHolder])
+  case failed(Errno, step: String)
+}
+
+/// How a process ended.
+enum WorkerExit: Hashable, Sendable {
+  case exited(code: Int32)
+  case signaled(Int32)
+  /// The process was no child of this mounter.
+  case unknown
+
+  /// A sentence for the volume condition.
+  var sentence: String {
+    switch self {
+    case .exited(let code): "the worker exited with code \(code)"
+    case .signaled(let signal): "the worker was ended by \(Self.name(of: signal))"
+    case .unknown: "the worker is gone"
+    }
+  }
+
+  /// The signals that end workers in practice. Nobody sends SIGKILL more often than the kernel out of memory.
+  private static func name(of signal: Int32) -> String {
+    switch signal {
+    case 4: "SIGILL, an error in the program"
+    case 6: "SIGABRT, an error in the program"
+    case 7: "SIGBUS"
+    case 8: "SIGFPE, an error in the program"
+    case 9: "SIGKILL, most often because the node or the volume's memory limit ran out of memory"
+    case 11: "SIGSEGV, an error in the program"
+    case 15: "SIGTERM"
+    default: "signal \(signal)"
+    }
+  }
+}

@@ -1,0 +1,140 @@
+internal import LinuxSystem
+internal import VolumeModel
+
+extension Volume {
+  /// Calls can be begun: nothing is under way that decides what they mean.
+  var takesCalls: Bool {
+    switch phase {
+    case .ready, .failed: true
+    case .mounting, .starting, .stopping, .gone: false
+    }
+  }
+
+  /// Begins the call, joins what goes on, or waits.
+  mutating func take(_ queued: QueuedCall, _ turn: inout Keeper.Turn) {
+    switch (queued.volumeCall, phase) {
+    case (.ensureMounted(let request, let secrets), .mounting(cancelled: nil)),
+      (.ensureMounted(let request, let secrets), .starting(givenUp: nil)):
+      guard agrees(with: request, queued.call, &turn) else { return }
+      if secrets { takeSecrets(queued.call, &turn) }
+      starters.append(Waiter(queued.call, by: queued.deadline, now: turn.now))
+    case (.ensureMounted(let request, let secrets), .ready):
+      guard agrees(with: request, queued.call, &turn) else { return }
+      if secrets { return refresh(queued, answersStatus: true, &turn) }
+      turn.actions.append(.answer(queued.call, .status(status)))
+    case (.ensureMounted(let request, let secrets), .failed):
+      guard agrees(with: request, queued.call, &turn) else { return }
+      if secrets { takeSecrets(queued.call, &turn) }
+      starters.append(Waiter(queued.call, by: queued.deadline, now: turn.now))
+      startWorker(&turn)
+    case (.unmount(_, let abandoning), .ready), (.unmount(_, let abandoning), .failed):
+      stoppers.append(Waiter(queued.call, by: queued.deadline, now: turn.now))
+      stop(abandoningUsers: abandoning, &turn)
+    case (.unmount(_, let abandoning), .stopping(var stopping)):
+      stoppers.append(Waiter(queued.call, by: queued.deadline, now: turn.now))
+      stopping.abandoningUsers = stopping.abandoningUsers || abandoning
+      phase = .stopping(stopping)
+    case (.refreshSecrets, .ready): refresh(queued, answersStatus: false, &turn)
+    case (.refreshSecrets, .failed):
+      takeSecrets(queued.call, &turn)
+      turn.actions.append(.answer(queued.call, .done))
+    case (.updateOptions(_, let options), .ready):
+      let id = order(.updateOptions(options), for: queued, answersStatus: true, &turn)
+      commands[id]?.options = options
+    case (.updateOptions(_, let options), .failed):
+      request.options = options
+      turn.actions.append(.answer(queued.call, .status(status)))
+    default: queue.append(queued)
+    }
+  }
+
+  /// Answers a request that differs from what is mounted. The allowed roots may differ: the directory is open already.
+  private func agrees(with other: MountRequest, _ call: CallID, _ turn: inout Keeper.Turn) -> Bool {
+    let difference: String? =
+      if other.underFileSystem != request.underFileSystem {
+        "under file system (\(request.underFileSystem))"
+      } else if other.mountPoint != request.mountPoint {
+        "mount point (\(request.mountPoint))"
+      } else if other.options != request.options {
+        "set of options (\(request.options.differences(from: other.options).joined(separator: ", ")))"
+      } else {
+        nil
+      }
+    guard let difference else { return true }
+    turn.actions.append(.answer(call, .failed(.incompatible(key: request.key, difference: difference))))
+    return false
+  }
+
+  private mutating func takeSecrets(_ call: CallID, _ turn: inout Keeper.Turn) {
+    turn.actions.append(.takeSecrets(call, request.key))
+    if case .starting = phase { secretsAreNewer = true }
+  }
+
+  private mutating func refresh(_ queued: QueuedCall, answersStatus: Bool, _ turn: inout Keeper.Turn) {
+    turn.actions.append(.takeSecrets(queued.call, request.key))
+    _ = order(.updateSecrets, for: queued, answersStatus: answersStatus, &turn)
+  }
+
+  /// Sends the worker a command and answers the call when it is done.
+  private mutating func order(
+    _ order: WorkerOrder, for queued: QueuedCall, answersStatus: Bool, _ turn: inout Keeper.Turn
+  ) -> UInt64 {
+    let id = turn.nextCommand()
+    commands[id] = PendingCommand(call: queued.call, deadline: queued.deadline, answersStatus: answersStatus)
+    turn.actions.append(.command(request.key, id: id, order))
+    return id
+  }
+
+  /// The worker has done what the command asked.
+  mutating func complete(_ id: UInt64, _ turn: inout Keeper.Turn) {
+    guard let command = commands.removeValue(forKey: id) else { return }
+    if let options = command.options { request.options = options }
+    turn.actions.append(.answer(command.call, command.answersStatus ? .status(status) : .done))
+  }
+
+  /// Ends everything that waits for the volume to serve or to be gone.
+  mutating func answer(
+    starters startResult: CallResult? = nil, stoppers stopResult: CallResult? = nil, _ turn: inout Keeper.Turn
+  ) {
+    if let startResult {
+      turn.actions += starters.map { .answer($0.call, startResult) }
+      starters = []
+    }
+    if let stopResult {
+      turn.actions += stoppers.map { .answer($0.call, stopResult) }
+      stoppers = []
+    }
+  }
+
+  /// Ends every command that the worker has not completed.
+  mutating func failCommands(_ error: MounterError, _ turn: inout Keeper.Turn) {
+    turn.actions += commands.values.map { .answer($0.call, .failed(error)) }
+    commands = [:]
+  }
+
+  /// Nobody waits at that connection any more.
+  mutating func forgetWaiters(of connection: UInt64) {
+    starters.removeAll { $0.call.connection == connection }
+    stoppers.removeAll { $0.call.connection == connection }
+    queue.removeAll { $0.call.connection == connection }
+    commands = commands.filter { $0.value.call.connection != connection }
+  }
+}
+
+extension WorkerOptions {
+  /// The attributes that differ, by the names that users give them.
+  fileprivate func differences(from other: WorkerOptions) -> [String] {
+    var names: [String] = []
+    if readOnly != other.readOnly { names.append("readOnly") }
+    if attributeTimeoutMilliseconds != other.attributeTimeoutMilliseconds { names.append("attrTimeout") }
+    if entryTimeoutMilliseconds != other.entryTimeoutMilliseconds { names.append("entryTimeout") }
+    if uid != other.uid { names.append("uid") }
+    if gid != other.gid { names.append("gid") }
+    if umask != other.umask { names.append("umask") }
+    if mountGroup != other.mountGroup { names.append("volume_mount_group") }
+    if readAheadBytes != other.readAheadBytes { names.append("readAhead") }
+    if memoryLimitBytes != other.memoryLimitBytes { names.append("memoryLimit") }
+    if capacityBytes != other.capacityBytes { names.append("capacity") }
+    return names
+  }
+}

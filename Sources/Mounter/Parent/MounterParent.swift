@@ -1,0 +1,227 @@
+package import LinuxSystem
+internal import Logging
+package import SystemPackage
+internal import VolumeModel
+
+/// The mounter as PID 1 of a container: a parent that does next to nothing, so that it does not die. It holds a copy of
+/// every volume's descriptors, reaps, passes on signals, and starts the serving mounter again when that dies. Workers are
+/// not its business: they survive the serving mounter and are handed to the next.
+package final class MounterParent {
+  private let log = Logger(label: "mounter-parent")
+  private let executable: String
+  private let arguments: [String]
+  private let loop: EventLoop
+  private let signals: SignalFD
+
+  /// What is held, by key.
+  private var kept: [WorkerKey: ParentLink.Kept] = [:]
+  /// How workers ended that the serving mounter may still ask for.
+  private var exits: [Int32: WorkerExit] = [:]
+  private var child: Child?
+  private var restarts = RestartPacing()
+  private var isEnding = false
+  private var exitCode: Int32 = 0
+
+  /// The serving mounter. Its messages wait in `outbox` while its socket is full.
+  private final class Child {
+    let process: PidFD
+    let socket: SeqpacketSocket
+    var token: EventLoop.Token?
+    var outbox: [(bytes: [UInt8], descriptors: [SharedDescriptor])] = []
+
+    init(process: PidFD, socket: SeqpacketSocket) {
+      self.process = process
+      self.socket = socket
+    }
+  }
+
+  /// The descriptor by which a serving mounter reaches its parent.
+  package static let linkDescriptor: CInt = 3
+  /// The descriptor that takes the word of readiness from the first serving mounter.
+  package static let readyDescriptor: CInt = 4
+
+  /// - Parameters:
+  ///   - executable: of this program.
+  ///   - arguments: `argv` of the serving mounter, complete.
+  package init(executable: String, arguments: [String]) throws(Errno) {
+    self.executable = executable
+    self.arguments = arguments
+    loop = try EventLoop()
+    signals = try SignalFD([15, 2, 17])
+  }
+
+  /// Runs until the serving mounter has ended by itself.
+  /// - Parameter ready: where the first serving mounter reports that it serves.
+  /// - Returns: the exit code of the program.
+  package func run(ready: consuming Descriptor?) throws(Errno) -> Int32 {
+    SignalMask.ignoreBrokenPipes()
+    // Where this process is not PID 1, as in tests, orphaned workers must come to it all the same.
+    try ProcessAttributes.setChildSubreaper(true)
+    try ResourceLimit.raiseOpenFiles(to: 65_536)
+    _ = try loop.watch(signals.rawValue) { [unowned self] _ in takeSignals() }
+    loop.onTimer = { [unowned self] in restartNow() }
+    if let ready { try start(ready: ready.rawValue) } else { try start(ready: nil) }
+    try loop.run()
+    return exitCode
+  }
+
+  // MARK: The serving mounter
+
+  private func start(ready: CInt?) throws(Errno) {
+    let (own, theirs) = try SeqpacketSocket.pair()
+    var spawn = Spawn(executable: executable, arguments: arguments, environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
+    spawn.descriptors = [Self.linkDescriptor: theirs.rawValue]
+    if let ready { spawn.descriptors[Self.readyDescriptor] = ready }
+    let child = Child(process: try spawn.start(), socket: own)
+    self.child = child
+    restarts.started(at: .now)
+    try own.descriptor.setNonBlocking(true)
+    child.token = try loop.watch(own.rawValue) { [unowned self] _ in
+      flush(child)
+      read(child)
+    }
+    handOver(to: child)
+    log.info("the mounter serves", metadata: ["pid": "\(child.process.pid)", "volumes": "\(kept.count)"])
+  }
+
+  private func handOver(to child: Child) {
+    for volume in kept.values {
+      let pairs = Array(volume.descriptors)
+      let message = ParentMessage(roles: pairs.map(\.key), body: .volume(volume.volume))
+      send(message, pairs.map(\.value), to: child)
+    }
+    for (pid, exit) in exits { send(ParentMessage(body: .reaped(pid: pid, exit: exit)), [], to: child) }
+    exits = [:]
+    send(ParentMessage(body: .begin), [], to: child)
+  }
+
+  private func send(_ message: ParentMessage, _ descriptors: [SharedDescriptor], to child: Child) {
+    child.outbox.append((Wire.encodeFromParent(message), descriptors))
+    flush(child)
+  }
+
+  private func flush(_ child: Child) {
+    while let next = child.outbox.first {
+      do throws(Errno) {
+        try child.socket.send(next.bytes, descriptors: next.descriptors.map(\.rawValue))
+        child.outbox.removeFirst()
+      } catch .resourceTemporarilyUnavailable {
+        break
+      } catch {
+        // It is gone; its exit is on its way.
+        child.outbox = []
+      }
+    }
+    guard let token = child.token else { return }
+    try? loop.change(child.socket.rawValue, token, to: child.outbox.isEmpty ? .readable : [.readable, .writable])
+  }
+
+  private func read(_ child: Child) {
+    while true {
+      do throws(Errno) {
+        guard
+          let packet = try child.socket.receive(
+            maxBytes: Packet.maximumBytes, maxDescriptors: Packet.maximumDescriptors)
+        else { return unwatch(child) }
+        guard let message = try? Wire.messageToParent(packet.bytes) else { continue }
+        take(message, packet.descriptors)
+      } catch .resourceTemporarilyUnavailable {
+        return
+      } catch {
+        return unwatch(child)
+      }
+    }
+  }
+
+  private func take(_ message: ParentMessage, _ descriptors: [SharedDescriptor]) {
+    switch message.body {
+    case .volume(let volume):
+      let named = Packet.byRole(descriptors, message.roles)
+      kept[volume.status.request.key] = ParentLink.Kept(volume: volume, descriptors: named)
+    case .withdraw(let key): kept[key] = nil
+    case .begin, .reaped, .unknown: break
+    }
+  }
+
+  private func unwatch(_ child: Child) {
+    guard let token = child.token else { return }
+    loop.unwatch(child.socket.rawValue, token)
+    child.token = nil
+  }
+
+  // MARK: Signals
+
+  private func takeSignals() {
+    while let signal = try? signals.next() {
+      if signal.number == 17 { continue }
+      isEnding = true
+      // Without a serving mounter there is nobody to ask.
+      guard let child else { return loop.stop() }
+      try? child.process.signal(signal.number)
+    }
+    reap()
+  }
+
+  private func reap() {
+    while let (pid, status) = try? Orphans.reapOne() {
+      let exit: WorkerExit =
+        switch status {
+        case .exited(let code): .exited(code: code)
+        case .signalled(let signal, _): .signaled(signal)
+        }
+      if let child, child.process.pid == pid { served(child, exit) } else { orphanEnded(pid, exit) }
+    }
+  }
+
+  /// Only what a held volume speaks of is worth remembering.
+  private func orphanEnded(_ pid: Int32, _ exit: WorkerExit) {
+    guard kept.values.contains(where: { $0.volume.status.pid == pid }) else { return }
+    if let child { send(ParentMessage(body: .reaped(pid: pid, exit: exit)), [], to: child) } else { exits[pid] = exit }
+  }
+
+  /// The serving mounter has ended. What it had sent before is read first.
+  private func served(_ child: Child, _ exit: WorkerExit) {
+    read(child)
+    unwatch(child)
+    self.child = nil
+    switch exit {
+    case .exited(let code) where code == 0 || isEnding || (kept.isEmpty && !restarts.hasServed(at: .now)):
+      exitCode = code
+      loop.stop()
+    case .signaled where isEnding: loop.stop()
+    default:
+      let pause = restarts.pause(at: .now)
+      log.error("the serving mounter ended: \(exit.sentence); starting it again", metadata: ["pause": "\(pause)"])
+      try? loop.wake(at: .after(pause))
+    }
+  }
+
+  private func restartNow() {
+    guard child == nil else { return }
+    do throws(Errno) { try start(ready: nil) } catch {
+      log.critical("the mounter cannot be started", metadata: ["error": "\(error)"])
+      try? loop.wake(at: .after(restarts.pause(at: .now)))
+    }
+  }
+}
+
+/// How long to wait before a process that keeps dying is started again.
+struct RestartPacing: Sendable {
+  private var lastStart = Deadline(nanoseconds: 0)
+  private var failures: UInt32 = 0
+
+  /// A process that lives so long was able to serve.
+  private static let settled = Duration.seconds(5)
+  private static let longest = Duration.seconds(10)
+
+  mutating func started(at now: Deadline) { lastStart = now }
+
+  func hasServed(at now: Deadline) -> Bool { now > lastStart.advanced(by: Self.settled) }
+
+  /// At once after a process that had served; else twice as long as the last time.
+  mutating func pause(at now: Deadline) -> Duration {
+    if hasServed(at: now) { failures = 0 }
+    defer { failures += 1 }
+    return failures == 0 ? .zero : min(.milliseconds(100) * (1 << min(failures - 1, 10)), Self.longest)
+  }
+}

@@ -1,0 +1,87 @@
+internal import LinuxSystem
+internal import SystemPackage
+internal import VolumeModel
+
+/// The serving mounter's side of the socket to the parent that holds its descriptors. Belongs to the event loop's thread.
+final class ParentLink {
+  /// What the parent had kept of one volume.
+  struct Kept {
+    var volume: HeldVolume
+    var descriptors: [DescriptorRole: SharedDescriptor]
+  }
+
+  private let socket: SeqpacketSocket
+  private var exits: [Int32: WorkerExit] = [:]
+  private var awaited: [Int32: (WorkerExit) -> Void] = [:]
+
+  init(adopting socket: consuming Descriptor) { self.socket = SeqpacketSocket(adopting: socket) }
+
+  var rawValue: CInt { socket.rawValue }
+
+  /// Everything that the parent has kept. Blocks until it has handed over the last; then the socket is non-blocking.
+  func receiveKept() throws(Errno) -> [Kept] {
+    var kept: [Kept] = []
+    while let (message, descriptors) = try next() {
+      switch message.body {
+      case .volume(let volume): kept.append(Kept(volume: volume, descriptors: descriptors))
+      case .reaped(let pid, let exit): exits[pid] = exit
+      case .begin:
+        try socket.descriptor.setNonBlocking(true)
+        return kept
+      case .withdraw, .unknown: break
+      }
+    }
+    throw Errno.connectionReset
+  }
+
+  /// Hears of processes that the parent has reaped.
+  /// - Returns: false when the parent is gone.
+  func read() -> Bool {
+    do throws(Errno) {
+      while let (message, _) = try next() {
+        guard case .reaped(let pid, let exit) = message.body else { continue }
+        if let waiting = awaited.removeValue(forKey: pid) { waiting(exit) } else { exits[pid] = exit }
+      }
+      return false
+    } catch .resourceTemporarilyUnavailable {
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /// How a worker ended that was no child of this process, if the parent has said so.
+  func exit(of pid: Int32) -> WorkerExit? { exits.removeValue(forKey: pid) }
+
+  /// Calls `body` once the parent says how that process ended.
+  func onExit(of pid: Int32, _ body: @escaping (WorkerExit) -> Void) { awaited[pid] = body }
+
+  /// Lets the parent keep a copy of a volume. Replaces an earlier one.
+  func deposit(_ volume: HeldVolume, _ descriptors: [(DescriptorRole, CInt)]) throws(Errno) {
+    let message = ParentMessage(roles: descriptors.map(\.0), body: .volume(volume))
+    try send(message, descriptors.map(\.1))
+  }
+
+  /// The parent may close its copies.
+  func withdraw(_ key: WorkerKey) { try? send(ParentMessage(body: .withdraw(key)), []) }
+
+  /// Waits for a parent whose socket is full: it does nothing but read.
+  private func send(_ message: ParentMessage, _ descriptors: [CInt]) throws(Errno) {
+    let bytes = Wire.encodeToParent(message)
+    while true {
+      do throws(Errno) { return try socket.send(bytes, descriptors: descriptors) } catch {
+        guard error == .resourceTemporarilyUnavailable else { throw error }
+        _ = try socket.descriptor.isWritable(within: -1)
+      }
+    }
+  }
+
+  private func next() throws(Errno) -> (ParentMessage, [DescriptorRole: SharedDescriptor])? {
+    while let packet = try socket.receive(maxBytes: Packet.maximumBytes, maxDescriptors: Packet.maximumDescriptors) {
+      if let message = try? Wire.messageFromParent(packet.bytes) {
+        return (message, Packet.byRole(packet.descriptors, message.roles))
+      }
+    }
+    return nil
+  }
+}

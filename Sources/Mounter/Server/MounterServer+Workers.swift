@@ -1,0 +1,153 @@
+internal import LinuxSystem
+internal import Log
+internal import Logging
+internal import SystemPackage
+internal import VolumeModel
+
+/// Worker processes and what they say.
+extension MounterServer {
+  func startWorker(_ key: WorkerKey, generation: UInt32) {
+    guard let holding = holdings[key], let mount = holding.mount, let volume = keeper.volumes[key] else {
+      return feed(.workerNotStarted(key, .notMounted(key)))
+    }
+    do throws(MounterError) {
+      let worker = try WorkerProcess.start(executable: configuration.worker, for: key)
+      holding.worker = worker
+      try failing("watching the worker \(worker.process.pid)") { () throws(Errno) in try watch(worker, key) }
+      feed(.workerStarted(key, pid: worker.process.pid))
+      configure(worker, key, volume.request, mount, secrets: holding.secrets, generation: generation)
+    } catch {
+      feed(.workerNotStarted(key, error))
+    }
+  }
+
+  /// Sends the configuration. A worker that died before it could read it is known by its exit.
+  private func configure(
+    _ worker: WorkerProcess, _ key: WorkerKey, _ request: MountRequest, _ mount: VolumeMount,
+    secrets: SharedDescriptor?, generation: UInt32
+  ) {
+    var descriptors: [(DescriptorRole, SharedDescriptor)] = [
+      (.fuseDevice, mount.fuseDevice), (.sharedState, mount.sharedState),
+    ]
+    if let root = mount.underFileSystemRoot { descriptors.append((.underFileSystemRoot, root)) }
+    if let secrets { descriptors.append((.secrets, secrets)) }
+    let message = CommandMessage(
+      id: 0, roles: descriptors.map(\.0),
+      command: .configuration(
+        CommandMessage.Configuration(
+          request: request, fuseInit: mount.fuseInit, granted: mount.granted.rawValue, generation: generation,
+          log: configuration.log)))
+    do throws(Errno) { try worker.send(message, descriptors: descriptors.map(\.1.rawValue)) } catch {
+      log.error("the worker takes no configuration", metadata: metadata(key, error))
+    }
+  }
+
+  /// Reports, output and the end of a worker become events.
+  func watch(_ worker: WorkerProcess, _ key: WorkerKey) throws(Errno) {
+    let process = try loop.watch(worker.process.rawValue) { [unowned self] _ in workerEnded(worker, key) }
+    let control = try loop.watch(worker.control.rawValue) { [unowned self] _ in readReports(worker, key) }
+    let output = try loop.watch(worker.output.rawValue) { [unowned self] _ in readOutput(worker, key) }
+    worker.tokens = (process, control, output)
+  }
+
+  /// Watches nothing of the worker any more.
+  func forget(_ worker: WorkerProcess?) {
+    guard let worker, let tokens = worker.tokens else { return }
+    worker.tokens = nil
+    loop.unwatch(worker.process.rawValue, tokens.process)
+    if let token = tokens.control { loop.unwatch(worker.control.rawValue, token) }
+    if let token = tokens.output { loop.unwatch(worker.output.rawValue, token) }
+  }
+
+  private func readReports(_ worker: WorkerProcess, _ key: WorkerKey) {
+    let (reports, isOpen) = worker.receive()
+    for message in reports {
+      if case .progress(let what) = message.report { log.info("the worker: \(what)", metadata: metadata(key)) }
+      if let report = message.report { feed(.workerReported(key, id: message.id, report)) }
+    }
+    if !isOpen, let token = worker.tokens?.control {
+      loop.unwatch(worker.control.rawValue, token)
+      worker.tokens?.control = nil
+    }
+  }
+
+  private func readOutput(_ worker: WorkerProcess, _ key: WorkerKey) {
+    let (lines, isOpen) = worker.readOutput()
+    for line in lines { pass(line, key) }
+    if !isOpen, let token = worker.tokens?.output {
+      loop.unwatch(worker.output.rawValue, token)
+      worker.tokens?.output = nil
+    }
+  }
+
+  /// A worker's log line goes on as it is where it is a record already; anything else becomes a record.
+  private func pass(_ line: String, _ key: WorkerKey) {
+    if configuration.log.format == .json, line.hasPrefix("{") {
+      StandardError.write("\(line)\n")
+    } else {
+      log.notice("worker: \(line)", metadata: metadata(key))
+    }
+  }
+
+  private func workerEnded(_ worker: WorkerProcess, _ key: WorkerKey) {
+    let exit: WorkerExit
+    do throws(Errno) {
+      switch try worker.process.waitIfEnded() {
+      case .exited(let code): exit = .exited(code: code)
+      case .signalled(let signal, _): exit = .signaled(signal)
+      case nil: return
+      }
+    } catch {
+      // A worker that an earlier mounter of this parent had started: the parent has reaped it, and says how it ended.
+      guard let told = parent?.exit(of: worker.process.pid) else { return awaitExit(worker, key) }
+      exit = told
+    }
+    workerGone(worker, key, exit)
+  }
+
+  /// The pidfd stays readable: it would wake the loop over and over until the parent has told.
+  private func awaitExit(_ worker: WorkerProcess, _ key: WorkerKey) {
+    guard let parent else { return workerGone(worker, key, .unknown) }
+    if let token = worker.tokens?.process { loop.unwatch(worker.process.rawValue, token) }
+    parent.onExit(of: worker.process.pid) { [unowned self] exit in workerGone(worker, key, exit) }
+  }
+
+  private func workerGone(_ worker: WorkerProcess, _ key: WorkerKey, _ exit: WorkerExit) {
+    // What it said before it died comes first.
+    readReports(worker, key)
+    readOutput(worker, key)
+    for line in worker.lines.finish() { pass(line, key) }
+    forget(worker)
+    if holdings[key]?.worker === worker { holdings[key]?.worker = nil }
+    feed(.workerExited(key, exit, output: worker.lines.lastLines))
+  }
+
+  func command(_ key: WorkerKey, id: UInt64, _ order: WorkerOrder) {
+    guard let holding = holdings[key], let worker = holding.worker else { return }
+    var message = CommandMessage(id: id, command: .unknown)
+    var descriptors: [CInt] = []
+    switch order {
+    case .stop(let milliseconds): message.command = .stop(timeoutMilliseconds: milliseconds)
+    case .updateOptions(let options): message.command = .updateOptions(options)
+    case .updateSecrets:
+      guard let secrets = holding.secrets else { return }
+      message.command = .updateSecrets
+      message.roles = [.secrets]
+      descriptors = [secrets.rawValue]
+    }
+    do throws(Errno) { try worker.send(message, descriptors: descriptors) } catch {
+      log.warning("the worker takes no command", metadata: metadata(key, error))
+    }
+  }
+
+  func kill(_ key: WorkerKey) {
+    guard let worker = holdings[key]?.worker else { return }
+    log.warning("killing the worker", metadata: metadata(key))
+    // Fails only where it has ended, which is what is wanted.
+    try? worker.process.signal(9)
+  }
+
+  private func metadata(_ key: WorkerKey, _ error: Errno) -> Logger.Metadata {
+    metadata(key).merging(["error": "\(error)"]) { $1 }
+  }
+}

@@ -1,0 +1,287 @@
+internal import LinuxSystem
+internal import Logging
+package import SystemPackage
+internal import VolumeModel
+
+/// The serving mounter: one thread that waits for clients, workers and time, asks the keeper what to do and does it.
+/// Whatever may block runs on threads of `blocking` and comes back by the mailbox.
+package final class MounterServer {
+  /// How a mounter is set up.
+  package struct Configuration: Sendable {
+    /// Absolute path; its folder is made 0700 where it is absent.
+    package var socket: String
+    /// Mounts lie beneath it. Absolute, canonical.
+    package var stateDirectory: String
+    /// Path of `alluxio-fuse`.
+    package var worker: String
+    package var log: LogOptions
+    /// For the log and for clients: name and version.
+    package var program: String
+
+    package init(socket: String, stateDirectory: String, worker: String, log: LogOptions, program: String) {
+      self.socket = socket
+      self.stateDirectory = stateDirectory
+      self.worker = worker
+      self.log = log
+      self.program = program
+    }
+  }
+
+  let configuration: Configuration
+  let log = Logger(label: "mounter")
+  let loop: EventLoop
+  let listener: SeqpacketListener
+  let mailbox: Mailbox
+  let blocking = BlockingThreads(maximumRunning: 256, maximumAbandoned: 256)
+  /// Where this mounter is the child of one that holds its descriptors.
+  let parent: ParentLink?
+
+  var keeper: Keeper
+  /// What volumes consist of, by key.
+  var holdings: [WorkerKey: Holding] = [:]
+  var clients: [UInt64: ClientConnection] = [:]
+  /// Secrets that came with a call which the keeper has not answered.
+  var incomingSecrets: [CallID: SharedDescriptor] = [:]
+  private var lastClient: UInt64 = 0
+  private var events: [KeeperEvent] = []
+  private var isFeeding = false
+  private var signals: SignalFD?
+
+  /// Everything of a volume that is not a value.
+  final class Holding {
+    var mount: VolumeMount?
+    var secrets: SharedDescriptor?
+    var worker: WorkerProcess?
+  }
+
+  /// Listens. Clients are served by ``run()``.
+  /// - Throws: ``MounterError/system(_:step:)``; EADDRINUSE when another mounter has the socket.
+  package convenience init(_ configuration: Configuration) throws(MounterError) {
+    try self.init(configuration, parent: nil)
+  }
+
+  init(_ configuration: Configuration, parent: ParentLink?, limits: Keeper.Limits = .init()) throws(MounterError) {
+    self.configuration = configuration
+    self.parent = parent
+    keeper = Keeper(limits: limits)
+    loop = try failing("making an event loop") { () throws(Errno) in try EventLoop() }
+    mailbox = try failing("making an event loop") { () throws(Errno) in try Mailbox() }
+    listener = try Self.listen(at: configuration.socket)
+  }
+
+  /// Serves until a client asks for the end or the process gets SIGTERM or SIGINT. Then volumes are left as they are: their
+  /// workers go on serving.
+  package func run() throws(Errno) {
+    SignalMask.ignoreBrokenPipes()
+    try ResourceLimit.raiseOpenFiles(to: 65_536)
+    try watchSignals()
+    try adoptHoldings()
+    _ = try loop.watch(mailbox.bell.rawValue) { [unowned self] _ in readMailbox() }
+    _ = try loop.watch(listener.rawValue) { [unowned self] _ in accept() }
+    loop.onTimer = { [unowned self] in feed(.timePassed) }
+    loop.afterBatch = { [unowned self] in setTimer() }
+    log.info("serving", metadata: ["socket": "\(configuration.socket)", "program": "\(configuration.program)"])
+    try loop.run()
+    log.info("ending", metadata: ["volumes": "\(holdings.count)"])
+    listener.removePath()
+  }
+
+  private static func listen(at path: String) throws(MounterError) -> SeqpacketListener {
+    do throws(Errno) {
+      if let slash = path.lastIndex(of: "/"), slash > path.startIndex { try Folder.makeAll(String(path[..<slash])) }
+      let listener = try SeqpacketListener(path: path)
+      try listener.descriptor.setNonBlocking(true)
+      return listener
+    } catch {
+      throw .system(error, step: "listening at \(path)")
+    }
+  }
+
+  private func watchSignals() throws(Errno) {
+    let signals = try SignalFD([15, 2])
+    self.signals = signals
+    _ = try loop.watch(signals.rawValue) { [unowned self] _ in
+      while let signal = try? signals.next() {
+        log.info("ended by a signal; volumes stay mounted", metadata: ["signal": "\(signal.number)"])
+        loop.stop()
+      }
+    }
+  }
+
+  /// Tells the keeper of events and does what it wants, in order, until both have nothing more.
+  func feed(_ event: KeeperEvent) {
+    events.append(event)
+    if isFeeding { return }
+    isFeeding = true
+    while !events.isEmpty {
+      for action in keeper.handle(events.removeFirst(), at: .now) { perform(action) }
+    }
+    isFeeding = false
+  }
+
+  private func setTimer() {
+    do throws(Errno) { try loop.wake(at: keeper.nextDeadline) } catch {
+      log.error("the timer cannot be set", metadata: ["error": "\(error)"])
+    }
+  }
+
+  private func readMailbox() {
+    for letter in mailbox.take() {
+      switch letter {
+      case .mounted(let request, let outcome):
+        for warning in outcome.warnings { log.warning("\(warning)", metadata: metadata(request.key)) }
+        holding(request.key).mount = outcome.mount
+        feed(.mounted(request.key, connection: outcome.mount.connection))
+      case .event(let event): feed(event)
+      }
+    }
+  }
+
+  /// The holding of a key, made where there is none.
+  func holding(_ key: WorkerKey) -> Holding {
+    if let holding = holdings[key] { return holding }
+    let holding = Holding()
+    holdings[key] = holding
+    return holding
+  }
+
+  func metadata(_ key: WorkerKey) -> Logger.Metadata { ["volume": "\(key.volumeID)", "worker": "\(key.name)"] }
+}
+
+// MARK: Clients
+
+extension MounterServer {
+  /// Clients beyond it are turned away.
+  private static let maximumClients = 256
+
+  private func accept() {
+    while true {
+      let socket: SeqpacketSocket
+      do throws(Errno) {
+        socket = try listener.accept()
+        try socket.descriptor.setNonBlocking(true)
+      } catch .resourceTemporarilyUnavailable {
+        return
+      } catch {
+        return log.error("a client cannot be accepted", metadata: ["error": "\(error)"])
+      }
+      guard isTrusted(socket), clients.count < Self.maximumClients else { continue }
+      serve(socket)
+    }
+  }
+
+  /// Only root and the mounter's own user may ask for mounts.
+  private func isTrusted(_ socket: SeqpacketSocket) -> Bool {
+    guard let peer = try? socket.peerCredentials() else { return false }
+    if peer.uid == 0 || peer.uid == ProcessUser.effective { return true }
+    log.warning("a client of another user was turned away", metadata: ["uid": "\(peer.uid)", "pid": "\(peer.pid)"])
+    return false
+  }
+
+  private func serve(_ socket: SeqpacketSocket) {
+    lastClient += 1
+    let client = ClientConnection(number: lastClient, socket: socket)
+    do throws(Errno) {
+      client.token = try loop.watch(socket.rawValue) { [unowned self] _ in read(client) }
+      clients[client.number] = client
+    } catch {
+      log.error("a client cannot be watched", metadata: ["error": "\(error)"])
+    }
+  }
+
+  /// At most so many packets of one client are read before the others have their turn.
+  private static let packetsPerTurn = 32
+
+  private func read(_ client: ClientConnection) {
+    client.flush()
+    for _ in 0..<Self.packetsPerTurn {
+      guard !client.isClosed, let packet = client.receive() else { break }
+      do {
+        take(try Wire.call(packet.bytes), packet.descriptors, from: client)
+      } catch {
+        client.send(ReplyMessage(id: 0, reply: .failed(.malformed(reason: String(describing: error)))))
+        client.drop()
+      }
+    }
+    settle(client)
+  }
+
+  /// Waits for what the client needs, or forgets it.
+  func settle(_ client: ClientConnection) {
+    guard let token = client.token else { return }
+    if client.isClosed {
+      loop.unwatch(client.socket.rawValue, token)
+      client.token = nil
+      clients[client.number] = nil
+      incomingSecrets = incomingSecrets.filter { $0.key.connection != client.number }
+      feed(.connectionClosed(client.number))
+    } else {
+      do throws(Errno) { try loop.change(client.socket.rawValue, token, to: client.interest) } catch {
+        log.error("a client cannot be watched", metadata: ["error": "\(error)"])
+      }
+    }
+  }
+
+  private func take(_ message: CallMessage, _ descriptors: [SharedDescriptor], from client: ClientConnection) {
+    guard message.id != 0 else {
+      client.send(ReplyMessage(id: 0, reply: .failed(.malformed(reason: "a call has no id"))))
+      return client.drop()
+    }
+    let call = CallID(connection: client.number, number: message.id)
+    let deadline: Deadline =
+      message.timeoutMilliseconds == 0 ? .never : .after(.milliseconds(Int(message.timeoutMilliseconds)))
+    let secrets = Packet.byRole(descriptors, message.roles)[.secrets]
+    if let secrets {
+      guard Self.isSealed(secrets) else {
+        return answer(call, .failed(.malformed(reason: "the secrets are not a sealed memfd of at most 256 KiB")))
+      }
+      incomingSecrets[call] = secrets
+    }
+    switch message.call {
+    case .hello(let version, let program): greet(client, call, version: version, program: program)
+    case .ensureMounted(let request):
+      feed(.called(call, .ensureMounted(request, secrets: secrets != nil), by: deadline))
+    case .unmount(let key, let abandoning):
+      feed(.called(call, .unmount(key, abandoningUsers: abandoning), by: deadline))
+    case .updateOptions(let key, let options): feed(.called(call, .updateOptions(key, options), by: deadline))
+    case .refreshSecrets(let key):
+      guard secrets != nil else { return answer(call, .failed(.malformed(reason: "no secrets came with the call"))) }
+      feed(.called(call, .refreshSecrets(key), by: deadline))
+    case .status(let key):
+      answer(call, keeper.volumes[key].map { .status($0.status) } ?? .failed(.notMounted(key)))
+    case .list: list(client, call)
+    case .subscribe:
+      client.isSubscribed = true
+      list(client, call)
+    case .shutdown(let unmountingAll): feed(.shutdown(call, unmountingAll: unmountingAll, by: deadline))
+    case .unknown: answer(call, .failed(.protocolVersion(reason: "the mounter does not know this call")))
+    case .malformed(let reason): answer(call, .failed(.malformed(reason: reason)))
+    }
+  }
+
+  private func greet(_ client: ClientConnection, _ call: CallID, version: UInt32, program: String) {
+    client.program = program
+    guard version >= ProtocolVersion.oldest else {
+      let reason = "the client speaks version \(version), the mounter \(ProtocolVersion.oldest) and later"
+      return answer(call, .failed(.protocolVersion(reason: reason)))
+    }
+    log.debug("a client connected", metadata: ["program": "\(program)"])
+    let greeting = ReplyMessage.Greeting(
+      version: ProtocolVersion.current, oldestVersion: ProtocolVersion.oldest, program: configuration.program,
+      pid: ProcessUser.pid)
+    client.send(ReplyMessage(id: call.number, reply: .hello(greeting)))
+  }
+
+  private func list(_ client: ClientConnection, _ call: CallID) {
+    for status in keeper.statuses { client.send(ReplyMessage(id: call.number, more: true, reply: .status(status))) }
+    client.send(ReplyMessage(id: call.number, reply: .done))
+  }
+
+  /// Nobody can change what the worker will read, and it is no more than a worker reads.
+  private static func isSealed(_ secrets: SharedDescriptor) -> Bool {
+    guard let seals = try? Memfd.seals(of: secrets.descriptor), seals.isSuperset(of: .everything),
+      let size = try? Memfd.byteCount(of: secrets.descriptor)
+    else { return false }
+    return size <= Packet.maximumSecretBytes
+  }
+}

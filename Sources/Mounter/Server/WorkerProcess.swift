@@ -1,0 +1,87 @@
+internal import LinuxSystem
+internal import SystemPackage
+internal import VolumeModel
+
+/// A running worker and what connects the mounter to it. Belongs to the event loop's thread.
+final class WorkerProcess {
+  let process: PidFD
+  /// The mounter's end of the worker's descriptor 3. Non-blocking.
+  let control: SeqpacketSocket
+  /// The read end of the worker's standard error. Non-blocking.
+  let output: SharedDescriptor
+  var lines = WorkerOutput()
+  /// What the event loop calls them.
+  var tokens: (process: EventLoop.Token, control: EventLoop.Token?, output: EventLoop.Token?)?
+
+  init(process: PidFD, control: SeqpacketSocket, output: SharedDescriptor) {
+    self.process = process
+    self.control = control
+    self.output = output
+  }
+
+  /// Starts a worker that waits for its configuration on descriptor 3.
+  /// - Parameter executable: path of `alluxio-fuse`.
+  static func start(executable: String, for key: WorkerKey) throws(MounterError) -> WorkerProcess {
+    let step = "starting \(executable)"
+    return try failing(step) { () throws(Errno) in
+      let (own, theirs) = try SeqpacketSocket.pair()
+      try own.descriptor.setNonBlocking(true)
+      let pipe = try Pipe()
+      try pipe.reader.descriptor.setNonBlocking(true)
+      // The volume's name is for people who look at the processes; the worker does not read it.
+      var spawn = Spawn(
+        executable: executable, arguments: ["alluxio-fuse", "worker", key.volumeID], environment: environment)
+      // A terminal's Ctrl-C ends the plugin, not the mounts.
+      spawn.newSession = true
+      spawn.workingDirectory = "/"
+      spawn.descriptors = [
+        1: pipe.writerNumber, 2: pipe.writerNumber, WorkerChannel.descriptorNumber: theirs.rawValue,
+      ]
+      return WorkerProcess(process: try spawn.start(), control: own, output: pipe.reader)
+    }
+  }
+
+  /// All that a worker gets from its mounter. Two malloc arenas are enough for its threads and keep it small.
+  private static let environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "MALLOC_ARENA_MAX=2"]
+
+  /// Sends a packet; a worker that does not read loses it when its socket is full.
+  func send(_ message: CommandMessage, descriptors: [CInt] = []) throws(Errno) {
+    try control.send(Wire.encode(message), descriptors: descriptors)
+  }
+
+  /// Reports that have arrived; `isOpen` is false once the worker has closed its end.
+  func receive() -> (reports: [ReportMessage], isOpen: Bool) {
+    var reports: [ReportMessage] = []
+    while true {
+      do throws(Errno) {
+        guard let packet = try control.receive(maxBytes: Packet.maximumBytes) else { return (reports, false) }
+        // A worker may be in any state: what cannot be read says nothing.
+        if let report = try? Wire.report(packet.bytes) { reports.append(report) }
+      } catch .resourceTemporarilyUnavailable {
+        return (reports, true)
+      } catch .messageTooLong {
+        continue
+      } catch {
+        return (reports, false)
+      }
+    }
+  }
+
+  /// Lines that have arrived; `isOpen` is false at the end of the output.
+  func readOutput() -> (lines: [String], isOpen: Bool) {
+    var complete: [String] = []
+    // At most 64 KiB at a time: others wait for the loop too.
+    for _ in 0..<16 {
+      do throws(Errno) {
+        let bytes = try output.descriptor.read(upTo: 4_096)
+        if bytes.isEmpty { return (complete + lines.finish(), false) }
+        complete += lines.append(bytes)
+      } catch .resourceTemporarilyUnavailable {
+        return (complete, true)
+      } catch {
+        return (complete + lines.finish(), false)
+      }
+    }
+    return (complete, true)
+  }
+}

@@ -1,0 +1,126 @@
+internal import LinuxSystem
+internal import Log
+internal import Logging
+internal import MounterProtocol
+internal import ProtobufC
+internal import VolumeModel
+
+/// Packets between mounter and worker, and what a secrets memfd holds.
+extension Wire {
+  static func encode(_ message: CommandMessage) -> [UInt8] {
+    let wire = unsafe MessageBuilder(mounter__v1__worker_command__init)
+    unsafe wire.id = message.id
+    unsafe wire.setNumbers(\.n_descriptors, \.descriptors, wireRoles(message.roles))
+    switch message.command {
+    case .configuration(let configuration):
+      unsafe wire.command_case = MOUNTER__V1__WORKER_COMMAND__COMMAND_CONFIGURATION
+      let part = unsafe wire.make(\.configuration, mounter__v1__worker_configuration__init)
+      unsafe configuration.request.fill(part.make(\.mount, mounter__v1__mount__init))
+      unsafe part.fuse_init = configuration.fuseInit
+      unsafe part.granted_flags = configuration.granted
+      unsafe part.generation = configuration.generation
+      unsafe part.log_level = configuration.log.level.rawValue
+      unsafe part.setFlag(\.log_json, configuration.log.format == .json)
+    case .drain(let milliseconds):
+      unsafe wire.command_case = MOUNTER__V1__WORKER_COMMAND__COMMAND_DRAIN
+      unsafe wire.make(\.drain, mounter__v1__drain__init).timeout_ms = milliseconds
+    case .stop(let milliseconds):
+      unsafe wire.command_case = MOUNTER__V1__WORKER_COMMAND__COMMAND_STOP
+      unsafe wire.make(\.stop, mounter__v1__stop__init).timeout_ms = milliseconds
+    case .updateOptions(let options):
+      unsafe wire.command_case = MOUNTER__V1__WORKER_COMMAND__COMMAND_UPDATE_OPTIONS
+      unsafe options.fill(wire.make(\.update_options, mounter__v1__options__init))
+    case .updateSecrets:
+      unsafe wire.command_case = MOUNTER__V1__WORKER_COMMAND__COMMAND_UPDATE_SECRETS
+      unsafe wire.make(\.update_secrets, mounter__v1__update_secrets__init)
+    case .unknown: break
+    }
+    return unsafe wire.packed()
+  }
+
+  /// - Throws: `WireError` for bytes that are no message, `MissingField` for one that lacks something.
+  static func command(_ bytes: [UInt8]) throws -> CommandMessage {
+    unsafe try parse(bytes, unsafe mounter__v1__worker_command__init) { (wire) throws(MissingField) in
+      unsafe CommandMessage(
+        id: unsafe wire.id, roles: roles(unsafe wire.numbers(\.n_descriptors, \.descriptors)),
+        command: try command(wire))
+    }
+  }
+
+  private static func command(
+    _ wire: borrowing MessageView<Mounter__V1__WorkerCommand>
+  ) throws(MissingField) -> CommandMessage.Command {
+    switch unsafe wire.command_case {
+    case MOUNTER__V1__WORKER_COMMAND__COMMAND_CONFIGURATION:
+      guard let part = unsafe wire.configuration else { return .unknown }
+      return unsafe .configuration(
+        CommandMessage.Configuration(
+          request: try mount(unsafe part.mount), fuseInit: unsafe part.fuse_init, granted: unsafe part.granted_flags,
+          generation: unsafe part.generation,
+          log: LogOptions(
+            level: Logger.Level(rawValue: unsafe part.log_level) ?? .info,
+            format: unsafe part.flag(\.log_json) ? .json : .text)))
+    case MOUNTER__V1__WORKER_COMMAND__COMMAND_DRAIN:
+      guard let part = unsafe wire.drain else { return .unknown }
+      return .drain(timeoutMilliseconds: unsafe part.timeout_ms)
+    case MOUNTER__V1__WORKER_COMMAND__COMMAND_STOP:
+      guard let part = unsafe wire.stop else { return .unknown }
+      return .stop(timeoutMilliseconds: unsafe part.timeout_ms)
+    case MOUNTER__V1__WORKER_COMMAND__COMMAND_UPDATE_OPTIONS: return unsafe .updateOptions(try options(wire.update_options))
+    case MOUNTER__V1__WORKER_COMMAND__COMMAND_UPDATE_SECRETS: return .updateSecrets
+    default: return .unknown
+    }
+  }
+
+  static func encode(_ message: ReportMessage) -> [UInt8] {
+    let wire = unsafe MessageBuilder(mounter__v1__worker_report__init)
+    unsafe wire.id = message.id
+    switch message.report {
+    case .ready:
+      unsafe wire.report_case = MOUNTER__V1__WORKER_REPORT__REPORT_READY
+      unsafe wire.make(\.ready, mounter__v1__ready__init)
+    case .failed(let reason):
+      unsafe wire.report_case = MOUNTER__V1__WORKER_REPORT__REPORT_FAILED
+      unsafe wire.make(\.failed, mounter__v1__failed__init).reason = withoutNul(reason)
+    case .progress(let what):
+      unsafe wire.report_case = MOUNTER__V1__WORKER_REPORT__REPORT_PROGRESS
+      unsafe wire.make(\.progress, mounter__v1__progress__init).what = withoutNul(what)
+    case .completed:
+      unsafe wire.report_case = MOUNTER__V1__WORKER_REPORT__REPORT_COMPLETED
+      unsafe wire.make(\.completed, mounter__v1__completed__init)
+    case nil: break
+    }
+    return unsafe wire.packed()
+  }
+
+  /// - Throws: `WireError` for bytes that are no message.
+  static func report(_ bytes: [UInt8]) throws -> ReportMessage {
+    unsafe try parse(bytes, unsafe mounter__v1__worker_report__init) { wire in
+      let report: WorkerReport? =
+        switch unsafe wire.report_case {
+        case MOUNTER__V1__WORKER_REPORT__REPORT_READY: .ready
+        case MOUNTER__V1__WORKER_REPORT__REPORT_FAILED:
+          if let failed = unsafe wire.failed { .failed(reason: unsafe failed.reason) } else { nil }
+        case MOUNTER__V1__WORKER_REPORT__REPORT_PROGRESS:
+          if let progress = unsafe wire.progress { .progress(unsafe progress.what) } else { nil }
+        case MOUNTER__V1__WORKER_REPORT__REPORT_COMPLETED: .completed
+        default: nil
+        }
+      return ReportMessage(id: unsafe wire.id, report: report)
+    }
+  }
+
+  static func encode(_ secrets: VolumeSecrets) -> [UInt8] {
+    let wire = unsafe MessageBuilder(mounter__v1__secrets__init)
+    unsafe wire.setMap(
+      \.n_values, \.values, secrets.values, mounter__v1__secrets__values_entry__init, \.key, \.value)
+    return unsafe wire.packed()
+  }
+
+  /// - Throws: `WireError` for bytes that are no message; it names a field, never what it holds.
+  static func secrets(_ bytes: [UInt8]) throws -> VolumeSecrets {
+    unsafe try parse(bytes, unsafe mounter__v1__secrets__init) { wire in
+      VolumeSecrets(unsafe wire.map(\.n_values, \.values, \.key, \.value))
+    }
+  }
+}
