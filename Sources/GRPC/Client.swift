@@ -34,7 +34,7 @@ package final class Client: @unchecked Sendable {
     }
   }
 
-  /// Closes the connection; calls that run end with CANCELLED or UNAVAILABLE. Once, and not beside calls that start.
+  /// Closes the connection. No call may be running: it waits for those that are. Also done by `deinit`.
   package func close() {
     guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
     grpc_channel_destroy(channel)
