@@ -1,6 +1,6 @@
 /// Where a CSI server listens: an absolute path of a unix socket.
 package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
-  /// Absolute, without NUL, short enough for `sockaddr_un`.
+  /// Absolute, without NUL or comma, short enough for `sockaddr_un`.
   package let path: String
 
   /// sun_path of `sockaddr_un` has 108 bytes with its NUL.
@@ -26,6 +26,8 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     if path.isEmpty { throw EndpointError(text, "its path is empty") }
     if !path.hasPrefix("/") { throw EndpointError(text, "its path is not absolute") }
     if path.utf8.contains(0) { throw EndpointError(text, "its path holds a NUL byte") }
+    // core takes a comma for the border between two addresses, encoded or not
+    if path.contains(",") { throw EndpointError(text, "its path holds a comma") }
     if path.hasSuffix("/") { throw EndpointError(text, "its path names a folder") }
     if path.utf8.count > Self.longestPath {
       throw EndpointError(text, "its path has \(path.utf8.count) bytes, over the limit of \(Self.longestPath)")

@@ -1,5 +1,6 @@
 import Glibc
 import LinuxSystem
+import Synchronization
 package import SystemPackage
 
 /// Why a server cannot listen at its endpoint. Every case says what to do.
@@ -35,14 +36,14 @@ package enum ListenError: Error, Equatable, Sendable, CustomStringConvertible {
 /// is for its owner alone.
 final class ListeningPath: Sendable {
   private let endpoint: Endpoint
-  private let lock: FileLock
+  private let lock: Mutex<FileLock?>
 
-  /// Claims the path. The lock is held while this object lives.
+  /// Claims the path, until `release` or the end of this object.
   init(_ endpoint: Endpoint) throws(ListenError) {
     self.endpoint = endpoint
     try Self.prepareFolder(endpoint)
     do {
-      lock = try FileLock(path: endpoint.lockPath)
+      lock = Mutex(try FileLock(path: endpoint.lockPath))
     } catch .wouldBlock {
       throw ListenError.inUse(endpoint, owner: FileLock.owner(ofLockAt: endpoint.lockPath))
     } catch {
@@ -59,8 +60,14 @@ final class ListeningPath: Sendable {
     return body()
   }
 
-  /// Removes the socket, at the end of a server that did not remove it itself.
-  func removeSocket() { _ = unlink(endpoint.path) }
+  /// Removes the socket, which core may have done already, and lets the next server have the path.
+  func release() {
+    lock.withLock { lock in
+      guard lock != nil else { return }
+      _ = unlink(endpoint.path)
+      lock = nil
+    }
+  }
 
   private static func prepareFolder(_ endpoint: Endpoint) throws(ListenError) {
     let folder = endpoint.folder

@@ -41,7 +41,7 @@ package final class Server: Sendable {
   package func shutdown(grace: Duration) async {
     logger.info("shutting down", metadata: ["endpoint": "\(endpoint)", "running": "\(runningHandlers)"])
     await core.shutdown(grace: grace)
-    path.removeSocket()
+    path.release()
     if runningHandlers > 0 {
       logger.warning("handlers still run after their calls were cancelled", metadata: ["running": "\(runningHandlers)"])
     }

@@ -20,7 +20,9 @@ struct CancellationTests {
   func cancel() async throws {
     let server = try TestServer()
     let client = Client(server.endpoint)
-    let call = Task { await status { () throws(RPCError) in _ = try await client.call("/test/Wait", OutgoingMessage()) } }
+    let call = Task {
+      await status { () throws(RPCError) in _ = try await client.call("/test/Wait", OutgoingMessage()) }
+    }
     await server.started.wait()
     call.cancel()
     #expect(await call.value?.code == .cancelled)
@@ -46,12 +48,11 @@ struct CancellationTests {
   @Test("a client that disconnects cancels the handler")
   func disconnect() async throws {
     let server = try TestServer()
-    do {
-      let connection = try RawConnection(server.endpoint)
-      connection.sendPreface()
-      connection.sendCall("/test/Wait", authority: "localhost", message: [])
-      await server.started.wait()
-    }
+    let connection = try RawConnection(server.endpoint)
+    connection.sendPreface()
+    connection.sendCall("/test/Wait", authority: "localhost", message: [])
+    await server.started.wait()
+    connection.close()
     await server.cancelled.wait()
     #expect(try await server.echo() == [1, 2, 3])
     await server.stop()
@@ -83,7 +84,9 @@ struct CancellationTests {
   func graceOver() async throws {
     let server = try TestServer()
     let client = Client(server.endpoint)
-    let running = Task { await status { () throws(RPCError) in _ = try await client.call("/test/Wait", OutgoingMessage()) } }
+    let running = Task {
+      await status { () throws(RPCError) in _ = try await client.call("/test/Wait", OutgoingMessage()) }
+    }
     await server.started.wait()
     await server.server.shutdown(grace: .zero)
     await server.cancelled.wait()

@@ -1,3 +1,4 @@
+import Dispatch
 import GRPC
 import Glibc
 import LinuxSystem
@@ -30,6 +31,9 @@ struct RawConnection: ~Copyable {
     _ = bytes.withUnsafeBytes { Glibc.send(socket.rawValue, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }
   }
 
+  /// Hangs up.
+  consuming func close() {}
+
   /// The connection preface and empty settings.
   func sendPreface() {
     send(Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + Self.frame(type: 4, flags: 0, stream: 0, []))
@@ -55,9 +59,16 @@ struct RawConnection: ~Copyable {
 
   /// Everything that the server sends, until `text` has come or it hangs up. Header values that are not compressed can be
   /// found so; gRPC core sends its messages and trailers plain.
-  func receive(until text: String) -> Bool {
+  func receive(until text: String) async -> Bool {
+    let (socket, wanted) = (socket, Array(text.utf8))
+    // Not on the threads of Swift's pool: the server's handlers need them.
+    return await withCheckedContinuation { continuation in
+      DispatchQueue.global().async { continuation.resume(returning: Self.find(wanted, in: socket)) }
+    }
+  }
+
+  private static func find(_ wanted: [UInt8], in socket: SharedDescriptor) -> Bool {
     var received: [UInt8] = []
-    let wanted = Array(text.utf8)
     var chunk = [UInt8](repeating: 0, count: 4096)
     while true {
       if received.indices.contains(where: { received[$0...].starts(with: wanted) }) { return true }
