@@ -75,7 +75,7 @@ let package = Package(
 
     .executableTarget(
       name: "alluxio-csi",
-      dependencies: ["CSIDriver", "GRPC", "LinuxSystem", "Mounter", "VolumeModel", arguments, logging],
+      dependencies: ["CSIDriver", "GRPC", "LinuxSystem", "Log", "Mounter", "VolumeModel", arguments, logging, system],
       swiftSettings: safe),
     .executableTarget(name: "alluxio-mounter", dependencies: ["LinuxSystem", "Mounter", logging], swiftSettings: safe),
     .executableTarget(

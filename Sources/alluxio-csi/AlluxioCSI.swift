@@ -1,0 +1,52 @@
+internal import ArgumentParser
+internal import GRPC
+internal import LinuxSystem
+internal import Log
+internal import Logging
+
+/// The CSI plugin: reads its flags, builds the services, serves until SIGTERM.
+@main
+struct AlluxioCSI: AsyncParsableCommand {
+  /// In GetPluginInfo and `--version`.
+  static let version = "0.1.0"
+
+  static let configuration = CommandConfiguration(
+    commandName: "alluxio-csi",
+    abstract: "Serves the Container Storage Interface for Alluxio under file systems, over FUSE.", version: version)
+
+  @OptionGroup var options: Options
+
+  func run() async throws {
+    let settings: Settings
+    do {
+      settings = try Settings(options)
+    } catch let error as SettingsError {
+      throw ValidationError(error.description)
+    }
+    LineLogHandler.bootstrap(level: settings.logLevel, format: settings.logFormat)
+    let logger = Logger(label: "alluxio-csi")
+    do {
+      try await serve(settings, logger)
+    } catch let error as ExitCode {
+      throw error
+    } catch {
+      logger.critical("cannot serve", metadata: ["reason": "\(error)"])
+      throw ExitCode.failure
+    }
+  }
+
+  private func serve(_ settings: Settings, _ logger: Logger) async throws {
+    let signals = try TerminationSignal.signals()
+    let plugin = try await Plugin(settings, version: Self.version, logger: logger)
+    let server = try plugin.listen()
+    let following = Task { await plugin.followMounter() }
+    for await signal in signals {
+      logger.notice("ending", metadata: ["signal": "\(signal)"])
+      break
+    }
+    // Calls that run may finish: the kubelet's own patience is two minutes, a container's usual grace thirty seconds.
+    await server.shutdown(grace: .seconds(20))
+    following.cancel()
+    await following.value
+  }
+}

@@ -1,0 +1,46 @@
+internal import ArgumentParser
+
+/// The flags as they are typed; `Settings` checks them.
+struct Options: ParsableArguments {
+  @Option(help: "Where to serve: unix:///path/to/csi.sock. Without it, the variable CSI_ENDPOINT.")
+  var endpoint: String?
+
+  @Option(help: "This node's id, in NodeGetInfo; needed by the node service.")
+  var nodeid: String?
+
+  @Option(help: "Which services to serve: all, controller or node.")
+  var mode: String = "all"
+
+  @Option(help: "The name of the driver, in GetPluginInfo.")
+  var driverName: String = "alluxio"
+
+  @Option(help: "Where volumes are remembered: file:DIRECTORY. Default: registry/ in the state folder.")
+  var registry: String?
+
+  @Option(help: "The folder of the driver's own state. Default: plugins/csi-alluxio-plugin/ in the kubelet's folder.")
+  var stateDir: String?
+
+  @Option(help: "The kubelet's folder; target paths lie beneath it.")
+  var kubeletDir: String = "/var/lib/kubelet"
+
+  @Option(help: "The socket of a running alluxio-mounter. Without it the plugin starts one of its own.")
+  var mounterSocket: String?
+
+  @Option(help: "Directories that file:// volumes may lie in, separated by commas. Default: none.")
+  var fileRoots: [String] = []
+
+  @Option(help: "Directories that file:// volumes written into a pod may lie in, separated by commas. Default: none.")
+  var inlineFileRoots: [String] = []
+
+  @Option(help: "Volumes that this node takes at a time; 0: no limit.")
+  var maxVolumes: Int = 0
+
+  @Option(help: "trace, debug, info, notice, warning, error or critical. Default: info.")
+  var logLevel: String?
+
+  @Option(help: "text or json.")
+  var logFormat: String = "text"
+
+  @Option(name: [.customShort("v"), .customLong("v")], help: "Verbosity as other drivers take it: 5 is debug, 8 is trace.")
+  var verbosity: Int?
+}

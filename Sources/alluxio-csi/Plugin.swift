@@ -1,0 +1,89 @@
+internal import CSIDriver
+internal import GRPC
+internal import LinuxSystem
+internal import Log
+internal import Logging
+internal import Mounter
+internal import SystemPackage
+internal import VolumeModel
+
+/// The services of one process, built from its settings.
+struct Plugin {
+  private let settings: Settings
+  private let identity: IdentityService
+  private let controller: ControllerService?
+  private let node: NodeService?
+  private let logger: Logger
+
+  /// How long the start of a mounter may take.
+  private static let mounterPatience: Duration = .seconds(20)
+
+  init(_ settings: Settings, version: String, logger: Logger) async throws {
+    self.settings = settings
+    self.logger = logger
+    try Self.makeFolders(settings)
+    let registry = try DirectoryVolumeRegistry(path: settings.registry, logger: Logger(label: "registry"))
+    let node = settings.servesNode ? try await Self.node(settings, version, registry) : nil
+    self.node = node
+    controller =
+      settings.servesController
+      ? ControllerService(
+        registry: registry, published: node, directories: LocalProvisioningDirectories(fileRoots: settings.fileRoots))
+      : nil
+    identity = IdentityService(
+      name: settings.driverName, version: version, manifest: ["mode": settings.mode.rawValue],
+      hasController: settings.servesController
+    ) {
+      do {
+        try await registry.check()
+        try await node?.checkReady(by: .after(.seconds(10)))
+        return true
+      } catch {
+        logger.error("not ready", metadata: ["reason": "\(error)"])
+        return false
+      }
+    }
+  }
+
+  /// Serves all of it on the endpoint.
+  func listen() throws -> Server {
+    let services = [identity.methods, controller?.methods ?? [:], node?.methods ?? [:]]
+    return try Server(
+      endpoint: settings.endpoint, handlers: services.reduce(into: [:]) { $0.merge($1) { first, _ in first } },
+      interceptors: [RequestLog(logger: Logger(label: "csi"))], logger: logger)
+  }
+
+  /// Keeps the node service up to date on its mounts, until its task is cancelled.
+  func followMounter() async { await node?.followMounter() }
+
+  private static func makeFolders(_ settings: Settings) throws {
+    for folder in [settings.paths.stateDirectory, settings.registry] {
+      do throws(Errno) {
+        try Folder.makeAll(folder)
+      } catch {
+        throw SettingsError("cannot make the folder \(folder): \(error); choose another --state-dir or --registry, or give this user write access")
+      }
+    }
+  }
+
+  private static func node(
+    _ settings: Settings, _ version: String, _ registry: DirectoryVolumeRegistry
+  ) async throws -> NodeService {
+    let client = MounterClient(
+      socket: settings.mounterSocket ?? settings.paths.mounterSocket, program: "alluxio-csi \(version)")
+    let configuration = NodeConfiguration(
+      nodeID: settings.nodeID, paths: settings.paths, fileRoots: settings.fileRoots,
+      inlineFileRoots: settings.inlineFileRoots, maximumVolumes: settings.maximumVolumes)
+    let logger = Logger(label: "node")
+    guard settings.mounterSocket == nil else {
+      return try await NodeService.start(configuration: configuration, mounter: client, registry: registry, logger: logger)
+    }
+    let launcher = MounterLauncher(
+      socket: settings.paths.mounterSocket, stateDirectory: settings.paths.stateDirectory,
+      log: LogOptions(level: settings.logLevel, format: settings.logFormat))
+    try await launcher.ensureRunning(by: .after(mounterPatience))
+    return try await NodeService.start(
+      configuration: configuration, mounter: OwnMounter(client: client, launcher: launcher), registry: registry,
+      logger: logger)
+  }
+}

@@ -1,0 +1,120 @@
+internal import CSIDriver
+internal import GRPC
+internal import Glibc
+internal import Log
+internal import Logging
+internal import VolumeModel
+
+/// A flag that cannot be honoured; one sentence.
+struct SettingsError: Error, CustomStringConvertible {
+  let description: String
+  init(_ description: String) { self.description = description }
+}
+
+/// The flags, checked and with their defaults.
+struct Settings {
+  enum Mode: String, CaseIterable { case all, controller, node }
+
+  let mode: Mode
+  let endpoint: Endpoint
+  let nodeID: String
+  let driverName: String
+  let paths: NodePaths
+  /// The registry's folder.
+  let registry: String
+  /// Nil: start one.
+  let mounterSocket: String?
+  let fileRoots: [String]
+  let inlineFileRoots: [String]
+  let maximumVolumes: Int
+  let logLevel: Logger.Level
+  let logFormat: LogFormat
+
+  var servesController: Bool { mode != .node }
+  var servesNode: Bool { mode != .controller }
+
+  init(_ options: Options) throws {
+    mode = try Self.word(options.mode, flag: "--mode")
+    endpoint = try Self.endpoint(options.endpoint)
+    driverName = options.driverName
+    guard IdentityService.isValidName(driverName) else {
+      throw SettingsError("--driver-name must be at most 63 letters, digits, '-' and '.', as alluxio or alluxio.example.com")
+    }
+    let kubelet = try Self.folder(options.kubeletDir, flag: "--kubelet-dir")
+    let state = try Self.folder(options.stateDir ?? "\(kubelet)/plugins/csi-alluxio-plugin", flag: "--state-dir")
+    paths = NodePaths(stateDirectory: state, kubeletDirectory: kubelet)
+    registry = try Self.registry(options.registry, paths)
+    mounterSocket = try options.mounterSocket.map { try Self.folder($0, flag: "--mounter-socket") }
+    fileRoots = try Self.roots(options.fileRoots, flag: "--file-roots")
+    inlineFileRoots = try Self.roots(options.inlineFileRoots, flag: "--inline-file-roots")
+    guard options.maxVolumes >= 0 else { throw SettingsError("--max-volumes must be 0, for no limit, or more") }
+    maximumVolumes = options.maxVolumes
+    logFormat = try Self.word(options.logFormat, flag: "--log-format")
+    logLevel = try Self.level(options.logLevel, verbosity: options.verbosity)
+    nodeID = try Self.nodeID(options.nodeid, isNeeded: mode != .controller)
+  }
+
+  private static func endpoint(_ flag: String?) throws -> Endpoint {
+    // SAFETY: the environment is only read, and before any other thread runs.
+    let variable = unsafe getenv("CSI_ENDPOINT").map { unsafe String(cString: $0) }
+    guard let text = flag ?? variable, !text.isEmpty else {
+      throw SettingsError("--endpoint is missing: write --endpoint unix:///path/to/csi.sock, or set CSI_ENDPOINT")
+    }
+    return try mapped { () throws(EndpointError) in try Endpoint(text) }
+  }
+
+  private static func nodeID(_ flag: String?, isNeeded: Bool) throws -> String {
+    guard let id = flag, !id.isEmpty else {
+      if isNeeded { throw SettingsError("--nodeid is missing: the node service needs the name of its node") }
+      return ""
+    }
+    // CSI "NodeGetInfo": 256 bytes; Kubernetes takes 192 for topology and registration.
+    guard id.utf8.count <= 192, id.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
+      throw SettingsError("--nodeid must be 1 to 192 bytes without spaces")
+    }
+    return id
+  }
+
+  private static func registry(_ flag: String?, _ paths: NodePaths) throws -> String {
+    guard let flag else { return paths.registry }
+    guard PathComponents.has(flag, prefix: "file:") else {
+      throw SettingsError("--registry must be file:DIRECTORY; this version knows no other kind")
+    }
+    return try folder(String(flag.dropFirst("file:".count)), flag: "--registry")
+  }
+
+  private static func roots(_ flags: [String], flag: String) throws -> [String] {
+    try flags.flatMap { $0.split(separator: ",").map(String.init) }.map { try folder($0, flag: flag) }
+  }
+
+  /// An absolute path without a trailing slash.
+  private static func folder(_ text: String, flag: String) throws -> String {
+    do {
+      return try UnderFileSystemURI(parsing: "file://" + text).path
+    } catch {
+      throw SettingsError("\(flag) needs an absolute path without '..'")
+    }
+  }
+
+  private static func level(_ text: String?, verbosity: Int?) throws -> Logger.Level {
+    if let text { return try word(text, flag: "--log-level") }
+    switch verbosity ?? 0 {
+    case ..<5: return .info
+    case ..<8: return .debug
+    default: return .trace
+    }
+  }
+
+  private static func word<Word: RawRepresentable<String> & CaseIterable>(_ text: String, flag: String) throws -> Word {
+    guard let word = Word(rawValue: text) else {
+      throw SettingsError("\(flag) must be one of \(Word.allCases.map(\.rawValue).joined(separator: ", "))")
+    }
+    return word
+  }
+
+  private static func mapped<Value, Failure: Error & CustomStringConvertible>(
+    _ body: () throws(Failure) -> Value
+  ) throws -> Value {
+    do throws(Failure) { return try body() } catch { throw SettingsError(error.description) }
+  }
+}
