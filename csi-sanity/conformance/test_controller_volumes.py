@@ -64,7 +64,7 @@ def test_a_repeat_with_a_lower_limit_is_incompatible(driver):
 
 def test_a_repeat_with_other_parameters_is_incompatible(driver):
     driver.create("parameters", path=f"file://{driver.source()}")
-    with refused("ALREADY_EXISTS", naming="path"):
+    with refused("ALREADY_EXISTS", naming="parameters"):
         driver.create("parameters", path=f"file://{driver.source()}")
 
 
