@@ -4,11 +4,13 @@ import Foundation
 /// Measures the driver and its neighbours in one run: the ratios count, the absolute times are the machine's.
 @main
 struct AlluxioBench: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "alluxio-bench", abstract: "Benchmarks of the Alluxio CSI driver.")
+  static let configuration = CommandConfiguration(
+    commandName: "alluxio-bench", abstract: "Benchmarks of the Alluxio CSI driver.")
 
   @Option(help: "Folder with the release binaries.") var binaries = ".build/release"
   @Option(help: "Where the results are written as JSON.") var json = ".build/bench.json"
-  @Option(help: "Folder for the under file system; memory-backed, so that the disk does not decide.") var data = "/dev/shm"
+  @Option(help: "Folder for the under file system; memory-backed, so that the disk does not decide.") var data =
+    "/dev/shm"
   @Option(help: "Rounds of each comparison.") var rounds = 5
   @Option(help: "Volumes of the memory measurement.") var volumes = 100
   @Option(help: "Comma-separated groups: rpc, publish, file, metadata.") var only = "rpc,publish,file,metadata"

@@ -17,7 +17,8 @@ struct CSICalls: Sendable {
       \.n_volume_capabilities, \.volume_capabilities, [()], csi__v1__volume_capability__init
     ) { capability, _ in Self.fill(capability) }
     request.setMap(
-      \.n_parameters, \.parameters, ["path": path], csi__v1__create_volume_request__parameters_entry__init, \.key, \.value)
+      \.n_parameters, \.parameters, ["path": path], csi__v1__create_volume_request__parameters_entry__init, \.key,
+      \.value)
     try await call("/csi.v1.Controller/CreateVolume", request)
   }
 

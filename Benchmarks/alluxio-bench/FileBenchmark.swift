@@ -20,14 +20,23 @@ struct FileBenchmark {
     let bandwidth = { (r: FioResult) in r.bytesPerSecond / 1_048_576 }
     let operations = { (r: FioResult) in r.operationsPerSecond }
     return [
-      Job(name: "sequential read 1M", arguments: ["--rw=read", "--bs=1M", "--invalidate=1"], jobs: 1, floor: 0.95,
+      Job(
+        name: "sequential read 1M", arguments: ["--rw=read", "--bs=1M", "--invalidate=1"], jobs: 1, floor: 0.95,
         unit: "MiB/s", value: bandwidth),
-      Job(name: "sequential write 1M", arguments: ["--rw=write", "--bs=1M"], jobs: 1, floor: 0.95, unit: "MiB/s", value: bandwidth),
-      Job(name: "random read 4k", arguments: ["--rw=randread", "--bs=4k", "--direct=1"], jobs: 1, floor: 0.95, unit: "IOPS",
+      Job(
+        name: "sequential write 1M", arguments: ["--rw=write", "--bs=1M"], jobs: 1, floor: 0.95, unit: "MiB/s",
+        value: bandwidth),
+      Job(
+        name: "random read 4k", arguments: ["--rw=randread", "--bs=4k", "--direct=1"], jobs: 1, floor: 0.95,
+        unit: "IOPS",
         value: operations),
-      Job(name: "random read 4k ×4", arguments: ["--rw=randread", "--bs=4k", "--direct=1"], jobs: 4, floor: 0.95, unit: "IOPS",
+      Job(
+        name: "random read 4k ×4", arguments: ["--rw=randread", "--bs=4k", "--direct=1"], jobs: 4, floor: 0.95,
+        unit: "IOPS",
         value: operations),
-      Job(name: "random write 4k", arguments: ["--rw=randwrite", "--bs=4k", "--direct=1"], jobs: 1, floor: 0.95, unit: "IOPS",
+      Job(
+        name: "random write 4k", arguments: ["--rw=randwrite", "--bs=4k", "--direct=1"], jobs: 1, floor: 0.95,
+        unit: "IOPS",
         value: operations),
     ]
   }
@@ -64,8 +73,14 @@ struct FileBenchmark {
 
 /// The part of fio's JSON output that is read here.
 struct FioResult: Decodable {
-  struct Side: Decodable { var bw_bytes: Double; var iops: Double }
-  struct Job: Decodable { var read: Side; var write: Side }
+  struct Side: Decodable {
+    var bw_bytes: Double
+    var iops: Double
+  }
+  struct Job: Decodable {
+    var read: Side
+    var write: Side
+  }
   var jobs: [Job]
 
   var bytesPerSecond: Double { jobs.reduce(0) { $0 + $1.read.bw_bytes + $1.write.bw_bytes } }

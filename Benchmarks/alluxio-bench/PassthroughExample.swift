@@ -10,7 +10,8 @@ struct PassthroughExample {
   /// - Parameter folder: what it shows; `work` is a scratch folder for the binary, the log and the mount point.
   init(showing folder: String, work: String) throws {
     guard FileManager.default.fileExists(atPath: Self.source) else {
-      throw BenchmarkError("\(Self.source) is missing: install libfuse3-dev with its examples (not excluded by dpkg's path-exclude)")
+      throw BenchmarkError(
+        "\(Self.source) is missing: install libfuse3-dev with its examples (not excluded by dpkg's path-exclude)")
     }
     let binary = "\(work)/passthrough_ll"
     let flags = String(decoding: try Command.output("pkg-config", ["fuse3", "--cflags", "--libs"]), as: UTF8.self)
@@ -20,7 +21,8 @@ struct PassthroughExample {
     try FileManager.default.createDirectory(atPath: mountPoint, withIntermediateDirectories: true)
     let before = try Self.device(of: mountPoint)
     process = try Command.start(
-      binary, ["-f", "-o", "source=\(folder),allow_other,default_permissions", mountPoint], log: "\(work)/passthrough.log")
+      binary, ["-f", "-o", "source=\(folder),allow_other,default_permissions", mountPoint],
+      log: "\(work)/passthrough.log")
     // There is no event to wait for in a foreign program: look until the mount is there, for a bounded time.
     for _ in 0..<500 where try Self.device(of: mountPoint) == before { usleep(10_000) }
     guard try Self.device(of: mountPoint) != before else { throw BenchmarkError("passthrough_ll did not mount in 5 s") }

@@ -47,7 +47,8 @@ final class Plugin {
     var parents: [Int32: Int32] = [:]
     var mounter: Int32?
     for entry in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
-      guard let pid = Int32(entry), let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8) else { continue }
+      guard let pid = Int32(entry), let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
+      else { continue }
       if let line = status.split(separator: "\n").first(where: { $0.hasPrefix("PPid:") }) {
         parents[pid] = Int32(line.dropFirst(5).trimmingCharacters(in: .whitespaces)) ?? 0
       }

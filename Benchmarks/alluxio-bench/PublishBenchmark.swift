@@ -18,7 +18,9 @@ struct PublishBenchmark {
       if first == 0 { first = samples.median }
       memory(volumes: count, into: &report)
       if count == volumes {
-        report.addLimit("publish", "cold p50 with \(volumes) volumes, against the first", samples.median / max(first, 1), "×", ceiling: 1.5)
+        report.addLimit(
+          "publish", "cold p50 with \(volumes) volumes, against the first", samples.median / max(first, 1), "×",
+          ceiling: 1.5)
       }
     }
     for index in 0..<published { try await calls.unpublish("bench-\(index)", at: plugin.target("pod-\(index)")) }
@@ -60,7 +62,9 @@ struct PublishBenchmark {
     let suffix = volumes == 1 ? "1 volume" : "\(volumes) volumes"
     func add(_ name: String, _ memory: ProcessMemory?, ceiling: Double?) {
       guard let memory else { return }
-      report.addLimit("memory", "\(name) resident, \(suffix)", memory.resident / megabyte, "MB", ceiling: volumes == 1 ? ceiling : nil)
+      report.addLimit(
+        "memory", "\(name) resident, \(suffix)", memory.resident / megabyte, "MB", ceiling: volumes == 1 ? ceiling : nil
+      )
       report.add("memory", "\(name) anonymous, \(suffix)", memory.anonymous / megabyte, "MB")
     }
     let node = ProcessMemory(pid: plugin.process.processIdentifier)
@@ -70,6 +74,7 @@ struct PublishBenchmark {
     add("mounter", keeper, ceiling: 8)
     add("worker (largest)", workerMemory.max { $0.resident < $1.resident }, ceiling: 14)
     total = ([node, keeper].compactMap { $0 } + workerMemory).reduce(0) { $0 + $1.resident }
-    report.addLimit("memory", "all processes resident, \(suffix)", total / megabyte, "MB", ceiling: volumes >= 100 ? 1500 : nil)
+    report.addLimit(
+      "memory", "all processes resident, \(suffix)", total / megabyte, "MB", ceiling: volumes >= 100 ? 1500 : nil)
   }
 }

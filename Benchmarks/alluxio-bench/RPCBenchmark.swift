@@ -19,10 +19,13 @@ struct RPCBenchmark {
       driver.append(ours)
       reference.append(theirs)
     }
-    report.addRatio("rpc", "Probe p50", driver.median, "µs", ratio: median(ratios), reference: "bare server", floor: 0.9)
+    report.addRatio(
+      "rpc", "Probe p50", driver.median, "µs", ratio: median(ratios), reference: "bare server", floor: 0.9)
     report.add("rpc", "Probe p99", driver.percentile(0.99), "µs")
     report.add("rpc", "Probe, 16 concurrent", try await concurrent(16), "call/s")
-    let create = try await sequential(500) { try await CSICalls(client: plugin.client).createVolume("bench-rpc", path: "file://\(plugin.underFileSystem)") }
+    let create = try await sequential(500) {
+      try await CSICalls(client: plugin.client).createVolume("bench-rpc", path: "file://\(plugin.underFileSystem)")
+    }
     report.add("rpc", "CreateVolume (repeated) p50", create.median, "µs")
     try await CSICalls(client: plugin.client).deleteVolume("bench-rpc")
     await bare.stop()

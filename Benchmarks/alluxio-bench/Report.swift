@@ -35,7 +35,8 @@ struct Report: Codable {
     target: String? = nil, holds: Bool? = nil
   ) {
     let line = Measurement(
-      group: group, name: name, unit: unit, value: value, ratio: ratio, reference: reference, target: target, holds: holds)
+      group: group, name: name, unit: unit, value: value, ratio: ratio, reference: reference, target: target,
+      holds: holds)
     measurements.append(line)
     FileHandle.standardError.write(Data("  \(Report.row(line))\n".utf8))
   }
@@ -67,7 +68,8 @@ struct Report: Codable {
     print("\n\(machine), \(date)\n")
     print(
       [
-        pad("group", 10), pad("what", 44), pad("value", 12, right: true), pad("unit", 7), pad("ratio", 28), pad("target", 14),
+        pad("group", 10), pad("what", 44), pad("value", 12, right: true), pad("unit", 7), pad("ratio", 28),
+        pad("target", 14),
       ].joined(separator: " "))
     for m in measurements { print(Report.row(m)) }
   }

@@ -1,5 +1,6 @@
-package import SystemPackage
+internal import CLinux
 import Glibc
+package import SystemPackage
 
 /// The one place where a system call's -1 becomes an `Errno` and EINTR is handled.
 package enum Syscall {

@@ -1,5 +1,5 @@
-package import SystemPackage
 import Synchronization
+package import SystemPackage
 
 /// Why a blocking call has no result.
 package enum BlockingCallError: Error, Sendable, Hashable, CustomStringConvertible {

@@ -96,11 +96,13 @@ package final class BlockingThreads: @unchecked Sendable {
 
   private func startThread() {
     let context = Unmanaged.passRetained(self)
-    let result = clinux_start_detached_thread(Self.stackSize, { context in
-      guard let context else { return nil }
-      Unmanaged<BlockingThreads>.fromOpaque(context).takeRetainedValue().serve()
-      return nil
-    }, context.toOpaque())
+    let result = clinux_start_detached_thread(
+      Self.stackSize,
+      { context in
+        guard let context else { return nil }
+        Unmanaged<BlockingThreads>.fromOpaque(context).takeRetainedValue().serve()
+        return nil
+      }, context.toOpaque())
     if result != 0 {
       // Out of threads: the job waits for one that comes free, or for its deadline.
       context.release()

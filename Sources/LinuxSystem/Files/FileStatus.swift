@@ -1,3 +1,4 @@
+internal import CLinux
 import Glibc
 
 /// What stat(2) says of a file, in types that need no C module. Times are nanoseconds since the epoch.
@@ -47,7 +48,9 @@ extension timespec {
 
   init(nanoseconds: Int64) {
     let (seconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
-    self = rest < 0 ? timespec(tv_sec: Int(seconds) - 1, tv_nsec: Int(rest) + 1_000_000_000)
+    self =
+      rest < 0
+      ? timespec(tv_sec: Int(seconds) - 1, tv_nsec: Int(rest) + 1_000_000_000)
       : timespec(tv_sec: Int(seconds), tv_nsec: Int(rest))
   }
 }

@@ -23,7 +23,8 @@ package struct MemfdSeals: OptionSet, Sendable, Hashable {
 package enum Memfd {
   /// An empty memfd that can be sealed.
   /// - Parameter name: shown under `/proc/PID/fd`, up to 249 bytes; never a secret.
-  package static func create(name: String, byteCount: Int = 0, sealing seals: MemfdSeals = []) throws(Errno) -> Descriptor
+  package static func create(name: String, byteCount: Int = 0, sealing seals: MemfdSeals = []) throws(Errno)
+    -> Descriptor
   {
     try Syscall.checkNoNul(name)
     let flags = CLINUX_MFD_CLOEXEC | CLINUX_MFD_ALLOW_SEALING

@@ -22,7 +22,7 @@ package enum InodeFlags {
     let number = descriptor.rawValue
     do throws(Errno) {
       try Syscall.retrying { clinux_set_inode_flags(number, &wanted) }
-    } catch where isUnsupported(error) {
+    } catch  where isUnsupported(error) {
       return false
     }
     return true
@@ -33,7 +33,7 @@ package enum InodeFlags {
     var flags: CInt = 0
     do throws(Errno) {
       try Syscall.retrying { clinux_get_inode_flags(number, &flags) }
-    } catch where isUnsupported(error) {
+    } catch  where isUnsupported(error) {
       return nil
     }
     return flags
