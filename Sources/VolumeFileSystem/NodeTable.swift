@@ -122,6 +122,11 @@ final class NodeTable: Sendable {
     freeSlots.withLock { $0.append(index) }
   }
 
+  /// Whether a new node would find a slot: asked before an object is made that could then not be named to the kernel.
+  var hasRoom: Bool {
+    memory.loadRelaxed32(at: SharedStateLayout.highWaterOffset) < maxNodes || freeSlots.withLock { !$0.isEmpty }
+  }
+
   private func allocate() throws(Errno) -> UInt32 {
     if let index = freeSlots.withLock({ $0.popLast() }) {
       memory.add32(1, at: NodeSlot(memory, index: index).base + NodeSlot.generation)
