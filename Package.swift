@@ -77,7 +77,9 @@ let package = Package(
       name: "alluxio-csi",
       dependencies: ["CSIDriver", "GRPC", "LinuxSystem", "Log", "Mounter", "VolumeModel", arguments, logging, system],
       swiftSettings: safe),
-    .executableTarget(name: "alluxio-mounter", dependencies: ["LinuxSystem", "Mounter", logging], swiftSettings: safe),
+    .executableTarget(
+      name: "alluxio-mounter", dependencies: ["LinuxSystem", "Log", "Mounter", "VolumeModel", logging, system],
+      swiftSettings: safe),
     .executableTarget(
       name: "alluxio-fuse",
       dependencies: [
@@ -117,6 +119,11 @@ let package = Package(
         "CSIProtocol", "GRPC", "LinuxSystem", "Mounter", "ProtobufC", "VolumeModel", arguments, logging,
       ],
       path: "Benchmarks/alluxio-bench", swiftSettings: swift),
+    .testTarget(
+      name: "MounterTests",
+      dependencies: [
+        "LinuxSystem", "Log", "Mounter", "MounterProtocol", "ProtobufC", "TestSupport", "VolumeModel", logging, system,
+      ], swiftSettings: swift),
   ],
   swiftLanguageModes: [.v6]
 )

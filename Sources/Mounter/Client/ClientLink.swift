@@ -74,7 +74,8 @@ final class ClientLink: Sendable {
       state.lastID += 1
       state.pending[state.lastID] = Pending(deadline: deadline, step: step, finish: finish)
       let message = CallMessage(
-        id: state.lastID, timeoutMilliseconds: Self.milliseconds(until: deadline), roles: secrets == nil ? [] : [.secrets],
+        id: state.lastID, timeoutMilliseconds: Self.milliseconds(until: deadline),
+        roles: secrets == nil ? [] : [.secrets],
         call: call)
       state.outbox.append((Wire.encode(message), secrets.map { [$0] } ?? []))
       return state.lastID
@@ -187,8 +188,13 @@ final class ClientLink: Sendable {
 
   /// For the protocol: 0 means none, so that a deadline that has passed is 1.
   private static func milliseconds(until deadline: Deadline) -> UInt32 {
-    deadline == .never ? 0 : max(1, UInt32(clamping: deadline.remaining().components.seconds * 1_000
-      + deadline.remaining().components.attoseconds / 1_000_000_000_000_000))
+    deadline == .never
+      ? 0
+      : max(
+        1,
+        UInt32(
+          clamping: deadline.remaining().components.seconds * 1_000
+            + deadline.remaining().components.attoseconds / 1_000_000_000_000_000))
   }
 
   /// For epoll: rounded up, at most a minute.

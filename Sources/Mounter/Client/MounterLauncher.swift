@@ -1,30 +1,117 @@
+internal import Glibc
 package import LinuxSystem
+internal import Log
+internal import Logging
+internal import SystemPackage
+internal import VolumeModel
 
 /// Finds a living mounter or starts one that outlives the caller.
 package struct MounterLauncher: Sendable {
   /// Absolute path of the socket; its folder is made with mode 0700 if need be.
   package var socket: String
-  /// Folder of the mounter's own state; mounts lie beneath it.
+  /// The node plugin's state folder; mounts lie beneath it.
   package var stateDirectory: String
   /// Path of `alluxio-mounter`; nil: beside the running program.
   package var mounter: String?
   /// Path of `alluxio-fuse`; nil: beside the mounter.
   package var worker: String?
   package var log: LogOptions
+  /// File that takes the mounter's standard error; nil: the caller's own.
+  package var logFile: String?
 
   package init(
-    socket: String, stateDirectory: String, mounter: String? = nil, worker: String? = nil, log: LogOptions = LogOptions()
+    socket: String, stateDirectory: String, mounter: String? = nil, worker: String? = nil,
+    log: LogOptions = LogOptions(), logFile: String? = nil
   ) {
     self.socket = socket
     self.stateDirectory = stateDirectory
     self.mounter = mounter
     self.worker = worker
     self.log = log
+    self.logFile = logFile
   }
 
   /// Returns once a mounter answers at the socket: the one that was there, or a new one in a session of its own. Two
   /// callers at once end up with one mounter.
   package func ensureRunning(by deadline: Deadline) async throws(MounterError) {
-    throw .unreachable(socket: socket, reason: "no mounter")
+    if try await isAnswering(by: deadline) { return }
+    let launcher = self
+    let result: Result<Void, MounterError>
+    do throws(BlockingCallError) {
+      result = try await BlockingCall.run(name: "starting a mounter", deadline: deadline) { () throws(Errno) in
+        Result { () throws(MounterError) in try launcher.startOnce() }
+      }
+    } catch {
+      throw .deadline(step: "starting a mounter at \(socket)")
+    }
+    try result.get()
+    guard try await isAnswering(by: deadline) else {
+      throw .unreachable(socket: socket, reason: "the mounter that was started does not listen")
+    }
   }
+
+  /// False where nobody listens at the socket.
+  private func isAnswering(by deadline: Deadline) async throws(MounterError) -> Bool {
+    do throws(MounterError) {
+      try await MounterClient(socket: socket, program: "launcher \(ProgramVersion.text)").connect(by: deadline)
+      return true
+    } catch .unreachable {
+      return false
+    }
+  }
+
+  /// Starts a mounter while no other caller does, unless one of them just has.
+  private func startOnce() throws(MounterError) {
+    let step = "starting a mounter at \(socket)"
+    let mutex = try failing(step) { () throws(Errno) in
+      if let slash = socket.lastIndex(of: "/"), slash > socket.startIndex {
+        try Folder.makeAll(String(socket[..<slash]))
+      }
+      return try FileMutex(path: socket + ".start")
+    }
+    try mutex.withLock { () throws(MounterError) in
+      if (try? SeqpacketSocket.connectNonBlocking(to: socket)) != nil { return }
+      try start()
+    } onLockFailure: { (error: Errno) in
+      .system(error, step: step)
+    }
+  }
+
+  /// Starts a mounter and waits for its word.
+  private func start() throws(MounterError) {
+    let executable = mounter ?? ExecutablePath.beside("alluxio-mounter")
+    let word = try failing("starting \(executable)") { () throws(Errno) in
+      var ready = try Pipe()
+      var spawn = Spawn(executable: executable, arguments: arguments(executable), environment: Self.environment)
+      spawn.newSession = true
+      spawn.workingDirectory = "/"
+      spawn.descriptors = [Self.readyDescriptor: ready.writerNumber]
+      let log = try logFile.map { (path) throws(Errno) in
+        SharedDescriptor(try Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600))
+      }
+      if let log {
+        spawn.descriptors[1] = log.rawValue
+        spawn.descriptors[2] = log.rawValue
+      }
+      _ = try spawn.start()
+      ready.closeWriter()
+      return String(decoding: try ready.reader.descriptor.readToEnd(limit: 4_096), as: UTF8.self)
+    }
+    let line = word.prefix { $0 != "\n" }
+    if line == ReadyNotice.word { return }
+    let reason = line.isEmpty ? "it ended at once; its log says why" : String(line)
+    throw .unreachable(socket: socket, reason: "\(executable) does not serve: \(reason)")
+  }
+
+  private func arguments(_ executable: String) -> [String] {
+    var arguments = [
+      executable, "--socket", socket, "--state-dir", stateDirectory, "--ready-fd", "\(Self.readyDescriptor)",
+      "--log-level", log.level.rawValue, "--log-format", log.format.rawValue,
+    ]
+    if let worker { arguments += ["--worker", worker] }
+    return arguments
+  }
+
+  private static let readyDescriptor: CInt = 3
+  private static let environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "MALLOC_ARENA_MAX=2"]
 }

@@ -92,7 +92,8 @@ extension Keeper {
   /// Begins a call, or lets it wait for what its volume is busy with.
   private mutating func take(_ queued: QueuedCall, _ turn: inout Turn) {
     let key = queued.volumeCall.key
-    if isEnding, case .unmount = queued.volumeCall {} else if isEnding {
+    if isEnding, case .unmount = queued.volumeCall {
+    } else if isEnding {
       return turn.actions.append(.answer(queued.call, .failed(.shuttingDown)))
     }
     if volumes[key] != nil {

@@ -22,7 +22,9 @@ struct MountStep: Sendable {
     let root = try openUnderFileSystem()
     var warnings: [String] = []
     let leftovers = try mountPoint.clear()
-    if leftovers > 0 { warnings.append("took away \(leftovers) mounts that an earlier mounter had left at \(mountPoint.path)") }
+    if leftovers > 0 {
+      warnings.append("took away \(leftovers) mounts that an earlier mounter had left at \(mountPoint.path)")
+    }
     if !(try mountPoint.make()) {
       warnings.append("the file system of \(mountPoint.path) cannot make the folder under the mount immutable")
     }

@@ -37,8 +37,8 @@ package final class MounterParent {
 
   /// The descriptor by which a serving mounter reaches its parent.
   package static let linkDescriptor: CInt = 3
-  /// The descriptor that takes the word of readiness from the first serving mounter.
-  package static let readyDescriptor: CInt = 4
+  /// The descriptor on which the first serving mounter says that it serves.
+  private static let readyDescriptor: CInt = 4
 
   /// - Parameters:
   ///   - executable: of this program.
@@ -53,25 +53,28 @@ package final class MounterParent {
   /// Runs until the serving mounter has ended by itself.
   /// - Parameter ready: where the first serving mounter reports that it serves.
   /// - Returns: the exit code of the program.
-  package func run(ready: consuming Descriptor?) throws(Errno) -> Int32 {
+  package func run(ready: SharedDescriptor?) throws(Errno) -> Int32 {
     SignalMask.ignoreBrokenPipes()
     // Where this process is not PID 1, as in tests, orphaned workers must come to it all the same.
     try ProcessAttributes.setChildSubreaper(true)
     try ResourceLimit.raiseOpenFiles(to: 65_536)
     _ = try loop.watch(signals.rawValue) { [unowned self] _ in takeSignals() }
     loop.onTimer = { [unowned self] in restartNow() }
-    if let ready { try start(ready: ready.rawValue) } else { try start(ready: nil) }
+    try start(ready: ready)
     try loop.run()
     return exitCode
   }
 
   // MARK: The serving mounter
 
-  private func start(ready: CInt?) throws(Errno) {
+  private func start(ready: SharedDescriptor?) throws(Errno) {
     let (own, theirs) = try SeqpacketSocket.pair()
     var spawn = Spawn(executable: executable, arguments: arguments, environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
     spawn.descriptors = [Self.linkDescriptor: theirs.rawValue]
-    if let ready { spawn.descriptors[Self.readyDescriptor] = ready }
+    if let ready {
+      spawn.descriptors[Self.readyDescriptor] = ready.rawValue
+      spawn.arguments += ["--ready-fd", "\(Self.readyDescriptor)"]
+    }
     let child = Child(process: try spawn.start(), socket: own)
     self.child = child
     restarts.started(at: .now)

@@ -1,4 +1,4 @@
-internal import LinuxSystem
+package import LinuxSystem
 internal import Logging
 package import SystemPackage
 internal import VolumeModel
@@ -56,13 +56,18 @@ package final class MounterServer {
 
   /// Listens. Clients are served by ``run()``.
   /// - Throws: ``MounterError/system(_:step:)``; EADDRINUSE when another mounter has the socket.
-  package convenience init(_ configuration: Configuration) throws(MounterError) {
-    try self.init(configuration, parent: nil)
+  /// - Parameter parent: the socket to the ``MounterParent`` that started this process, if one did.
+  package convenience init(_ configuration: Configuration, parent: SharedDescriptor? = nil) throws(MounterError) {
+    let link = try parent.map { (socket) throws(MounterError) in
+      ParentLink(
+        adopting: try failing("adopting the parent's socket") { () throws(Errno) in try socket.descriptor.duplicate() })
+    }
+    try self.init(configuration, link: link)
   }
 
-  init(_ configuration: Configuration, parent: ParentLink?, limits: Keeper.Limits = .init()) throws(MounterError) {
+  init(_ configuration: Configuration, link: ParentLink?, limits: Keeper.Limits = .init()) throws(MounterError) {
     self.configuration = configuration
-    self.parent = parent
+    parent = link
     keeper = Keeper(limits: limits)
     loop = try failing("making an event loop") { () throws(Errno) in try EventLoop() }
     mailbox = try failing("making an event loop") { () throws(Errno) in try Mailbox() }

@@ -66,7 +66,8 @@ extension Wire {
     case MOUNTER__V1__WORKER_COMMAND__COMMAND_STOP:
       guard let part = unsafe wire.stop else { return .unknown }
       return .stop(timeoutMilliseconds: unsafe part.timeout_ms)
-    case MOUNTER__V1__WORKER_COMMAND__COMMAND_UPDATE_OPTIONS: return unsafe .updateOptions(try options(wire.update_options))
+    case MOUNTER__V1__WORKER_COMMAND__COMMAND_UPDATE_OPTIONS:
+      return unsafe .updateOptions(try options(wire.update_options))
     case MOUNTER__V1__WORKER_COMMAND__COMMAND_UPDATE_SECRETS: return .updateSecrets
     default: return .unknown
     }

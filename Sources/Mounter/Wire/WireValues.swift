@@ -36,7 +36,9 @@ extension WorkerKey {
 
   func fill(_ wire: MessageBuilder<Mounter__V1__Key>) {
     unsafe wire.volume_id = withoutNul(volumeID)
-    if let mountGroup { unsafe wire.make(\.mount_group, mounter__v1__string_value__init).value = withoutNul(mountGroup) }
+    if let mountGroup {
+      unsafe wire.make(\.mount_group, mounter__v1__string_value__init).value = withoutNul(mountGroup)
+    }
     if let credentialIdentity {
       unsafe wire.make(\.credential_identity, mounter__v1__string_value__init).value = withoutNul(credentialIdentity)
     }

@@ -1,0 +1,88 @@
+import LinuxSystem
+import Log
+import Logging
+import Mounter
+import SystemPackage
+import VolumeModel
+
+/// The command line of `alluxio-mounter`.
+struct Options {
+  var socket: String
+  var stateDirectory: String
+  var worker: String
+  var log = LogOptions()
+  /// Takes the word of readiness.
+  var readyDescriptor: CInt?
+  /// The link to a parent that holds descriptors.
+  var parentDescriptor: CInt?
+  /// Split even where this process is not PID 1.
+  var actsAsInit = false
+
+  /// What to do instead of serving.
+  enum Instead: Error {
+    case print(String)
+    case refuse(String)
+  }
+
+  private static let known: [CommandLineOptions.Known] = [
+    .init("socket"), .init("state-dir"), .init("worker"), .init("log-level"), .init("log-format"), .init("ready-fd"),
+    .init("parent-fd"), .init("as-init", takesValue: false), .init("version", takesValue: false),
+    .init("help", takesValue: false, letter: "h"),
+  ]
+
+  static let usage = """
+    Mounts volumes for alluxio-csi and keeps them mounted: it opens /dev/fuse, starts one alluxio-fuse per volume and
+    stops it. As PID 1 of a container it splits into a parent that holds descriptors and a mounter that serves.
+
+    Usage: alluxio-mounter --socket PATH --state-dir FOLDER [options]
+
+      --socket PATH        unix socket to serve; its folder is made with mode 0700
+      --state-dir FOLDER   the node plugin's --state-dir: mounts lie at FOLDER/volumes/HASH/mount
+      --worker PATH        the program alluxio-fuse (default: beside this program)
+      --log-level LEVEL    trace, debug, info, notice, warning, error or critical (default: info)
+      --log-format FORMAT  text or json (default: text)
+      --ready-fd NUMBER    descriptor that gets `ready` once the socket is served, or the reason why not
+      --as-init            split as PID 1 does
+      --version            print the version
+      -h, --help           print this
+
+    SIGTERM ends the mounter and leaves every volume as it is: mounted, and served by its worker.
+    """
+
+  /// - Parameter arguments: with the program's name.
+  init(_ arguments: [String]) throws(Instead) {
+    let given: CommandLineOptions
+    do throws(CommandLineOptions.Misunderstood) {
+      given = try CommandLineOptions(Array(arguments.dropFirst()), known: Self.known)
+    } catch {
+      throw .refuse(error.text)
+    }
+    if given["help"] != nil { throw .print(Self.usage) }
+    if given["version"] != nil { throw .print("alluxio-mounter \(ProgramVersion.text)") }
+    socket = try Self.path(given, "socket")
+    stateDirectory = try Self.path(given, "state-dir")
+    worker = given["worker"] ?? Self.besideThisProgram("alluxio-fuse")
+    log.level = try Self.value(given, "log-level") { Logger.Level(rawValue: $0) } ?? .info
+    log.format = try Self.value(given, "log-format") { LogFormat(rawValue: $0) } ?? .text
+    readyDescriptor = try Self.value(given, "ready-fd") { CInt($0) }
+    parentDescriptor = try Self.value(given, "parent-fd") { CInt($0) }
+    actsAsInit = given["as-init"] != nil
+  }
+
+  private static func path(_ given: CommandLineOptions, _ name: String) throws(Instead) -> String {
+    guard var path = given[name] else { throw .refuse("--\(name) is missing") }
+    guard path.hasPrefix("/") else { throw .refuse("--\(name) \(path) is not an absolute path") }
+    while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+    return path
+  }
+
+  private static func value<Value>(
+    _ given: CommandLineOptions, _ name: String, _ parse: (String) -> Value?
+  ) throws(Instead) -> Value? {
+    guard let text = given[name] else { return nil }
+    guard let value = parse(text) else { throw .refuse("--\(name) cannot be \(text)") }
+    return value
+  }
+
+  private static func besideThisProgram(_ name: String) -> String { ExecutablePath.beside(name) }
+}
