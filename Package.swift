@@ -96,7 +96,11 @@ let package = Package(
       name: "DocumentTests", dependencies: ["LinuxSystem", "TestSupport", "VolumeModel", system], swiftSettings: swift),
     .testTarget(name: "LogTests", dependencies: ["LinuxSystem", "Log", logging], swiftSettings: swift),
     .testTarget(
-      name: "CSIDriverTests", dependencies: ["CSIDriver", "GRPC", "LinuxSystem", "Mounter", "TestSupport", "VolumeModel", logging, system],
+      name: "CSIDriverTests",
+      dependencies: [
+        "CSIDriver", "CSIProtocol", "GRPC", "LinuxSystem", "Mounter", "ProtobufC", "TestSupport", "VolumeModel", logging,
+        system,
+      ],
       swiftSettings: swift),
     .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem", "TestSupport", system], swiftSettings: swift),
     .testTarget(

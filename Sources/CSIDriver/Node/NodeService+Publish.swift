@@ -68,7 +68,8 @@ extension NodeService {
 
   private func tellRegistry(_ volumeID: String) async throws(CSIError) {
     guard let registry else { return }
-    let condition = publication(of: volumeID)?.condition ?? VolumeCondition(abnormal: false, message: "is being mounted")
+    let condition =
+      publication(of: volumeID)?.condition ?? VolumeCondition(abnormal: false, message: "is being mounted")
     let publication = NodePublication(nodeID: configuration.nodeID, condition: condition)
     do throws(RegistryError) { try await registry.publish(publication, of: volumeID) } catch { throw CSIError(error) }
   }

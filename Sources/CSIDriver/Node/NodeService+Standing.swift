@@ -54,7 +54,11 @@ extension NodeService {
     return isDead != true
   }
 
-  private enum Seen: Sendable { case nothing, foreign(path: String, type: String), volume(connection: UInt32) }
+  private enum Seen: Sendable {
+    case nothing
+    case foreign(path: String, type: String)
+    case volume(connection: UInt32)
+  }
 
   private func mountContent(_ target: TargetPath, by deadline: Deadline) async throws(CSIError) -> Seen {
     try await NodeBlocking.run("look for the mount at \(target)", by: deadline) { [paths] () throws(TargetFault) in

@@ -6,7 +6,9 @@ internal import VolumeModel
 extension NodeService {
   /// NodeGetVolumeStats: how full the volume is and whether it works. A volume that does not answer has the figures of the
   /// last time, and a condition that says so.
-  package func stats(_ request: NodeGetVolumeStatsRequest, by deadline: Deadline) async throws(CSIError) -> NodeVolumeStats {
+  package func stats(_ request: NodeGetVolumeStatsRequest, by deadline: Deadline) async throws(CSIError)
+    -> NodeVolumeStats
+  {
     let record = try published(request.volumeID, at: request.volumePath)
     let condition = await currentCondition(of: record, by: deadline)
     let last = usage.last(record.volumeID)
@@ -80,7 +82,8 @@ extension NodeService {
     return workers.condition(ofWorkers: [record.workerKey.name])
   }
 
-  private func statistics(of record: TargetRecord, by deadline: Deadline) async throws(CSIError) -> FileSystemStatistics {
+  private func statistics(of record: TargetRecord, by deadline: Deadline) async throws(CSIError) -> FileSystemStatistics
+  {
     let target = record.target
     guard usage.beginAsking(target) else {
       throw .deadlineExceeded(step: "it still has not answered an earlier question")

@@ -86,7 +86,8 @@ extension NodeService {
             target, to: worker, readOnly: sibling.readOnly, noExec: sibling.noExec, by: deadline)
         }
       } catch {
-        logger.warning("a target stays broken", metadata: ["target": "\(sibling.target)", "reason": "\(error.message)"])
+        logger.warning(
+          "a target stays broken", metadata: ["target": "\(sibling.target)", "reason": "\(error.message)"])
       }
     }
   }
@@ -97,16 +98,22 @@ extension NodeService {
   ) async throws(CSIError) {
     let bind = TargetMount.Bind(
       source: worker.request.mountPoint, connection: worker.connection, readOnly: readOnly, noExec: noExec)
-    try await NodeBlocking.run("mount the volume at \(target)", by: deadline, whenLate: { [paths] in
-      // Nobody waits any more, and the target has been taken down before this came through.
-      if let folder = try? TargetFolder.find(target, paths: paths) {
-        _ = try? TargetMount(path: folder.mountPath).unmountAll()
-        try? folder.remove(known: true)
-      }
-    }) { [paths] () throws(TargetFault) in
+    let cleanUp: @Sendable (()) -> Void = { [self] _ in removeLateBind(at: target) }
+    try await NodeBlocking.run("mount the volume at \(target)", by: deadline, whenLate: cleanUp) {
+      [paths] () throws(TargetFault) in
       let folder = try TargetFolder(target, paths: paths)
       let (directory, guarded) = try folder.make()
       try TargetMount(path: folder.mountPath).bind(bind, on: directory.descriptor, guarded: guarded)
+    }
+  }
+
+  /// A bind came through that nobody waited for any more. Unless the target has been taken up again meanwhile, whose call
+  /// then finds it, it is taken away. Blocks; runs on the bind's own thread.
+  private func removeLateBind(at target: TargetPath) {
+    locks.holdingIfFree(target.path, for: .repair) {
+      guard records[target.path] == nil, let folder = try? TargetFolder.find(target, paths: paths) else { return }
+      _ = try? TargetMount(path: folder.mountPath).unmountAll()
+      try? folder.remove(known: true)
     }
   }
 

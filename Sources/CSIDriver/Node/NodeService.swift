@@ -9,7 +9,8 @@ internal import VolumeModel
 /// one volume wait for in line; and the records, which are written before anything is mounted and removed after all of it
 /// is gone, so that a plugin killed anywhere leaves a record of what it has to take down.
 ///
-/// A call takes the target's lock first and the worker's turn second, never the other way round, and never two of a kind.
+/// A call takes the target's lock first and waits for the worker's turn second. Whoever has a turn may try other targets'
+/// locks, which never wait, so that nobody waits for who waits for him.
 package final class NodeService: Sendable {
   package let configuration: NodeConfiguration
   let mounter: any VolumeMounter

@@ -29,7 +29,9 @@ package struct TargetFolder: Sendable {
     let root = try Self.step("open the kubelet's folder \(paths.kubeletDirectory)") { () throws(Errno) in
       SharedDescriptor(try Descriptor.reach(paths.kubeletDirectory))
     }
-    let rootPath = try Self.step("find the path of \(paths.kubeletDirectory)") { () throws(Errno) in try root.descriptor.path() }
+    let rootPath = try Self.step("find the path of \(paths.kubeletDirectory)") { () throws(Errno) in
+      try root.descriptor.path()
+    }
     let relative = target.path.utf8.dropFirst(paths.kubeletDirectory.utf8.count).split(separator: UInt8(ascii: "/"))
       .map { String(decoding: $0, as: UTF8.self) }
     var folder = root

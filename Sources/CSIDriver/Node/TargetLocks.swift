@@ -47,4 +47,11 @@ package final class TargetLockTable: Sendable {
     defer { locks.withLock { $0.release(target) } }
     return try await body()
   }
+
+  /// Runs `body` if no call has `target`, else does nothing. For threads that may block.
+  func holdingIfFree(_ target: String, for call: TargetCall, _ body: () -> Void) {
+    guard locks.withLock({ $0.acquire(target, for: call) }) == nil else { return }
+    defer { locks.withLock { $0.release(target) } }
+    body()
+  }
 }

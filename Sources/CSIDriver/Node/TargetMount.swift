@@ -77,7 +77,9 @@ package struct TargetMount: Sendable, Hashable {
     case .nothing: return
     case .volume(let connection, _):
       let isOurs = table.beneath(volumes).contains { $0.type == Self.fileSystemType && $0.minor == connection }
-      if isOurs || DeadMount.isDead(path) { _ = try unmountAll() } else if foreign == .refuse {
+      if isOurs || DeadMount.isDead(path) {
+        _ = try unmountAll()
+      } else if foreign == .refuse {
         throw .foreignMount(path: path, type: Self.fileSystemType)
       }
     case .foreign(let type):

@@ -52,7 +52,9 @@ package final class TargetRecordStore: Sendable {
 
   /// All targets, in no particular order.
   package var all: [TargetRecord] { targets.withLock { Array($0.records.values) } }
-  package func targets(ofVolume volumeID: String) -> [TargetRecord] { targets.withLock { $0.targets(ofVolume: volumeID) } }
+  package func targets(ofVolume volumeID: String) -> [TargetRecord] {
+    targets.withLock { $0.targets(ofVolume: volumeID) }
+  }
   package func targets(ofWorker name: String) -> [TargetRecord] { targets.withLock { $0.targets(ofWorker: name) } }
 
   /// Takes a new target in and writes its record.

@@ -10,3 +10,15 @@ final class Counter: Sendable {
   @discardableResult
   func add(_ difference: Int) -> Int { atomic.add(difference, ordering: .relaxed).newValue }
 }
+
+/// A value that tasks share.
+final class SharedBox<Value: Sendable>: Sendable {
+  private let stored: Mutex<Value>
+
+  init(_ value: Value) { stored = Mutex(value) }
+
+  var value: Value {
+    get { stored.withLock { $0 } }
+    set { stored.withLock { $0 = newValue } }
+  }
+}

@@ -107,7 +107,9 @@ final class HollowMounter: VolumeMounter {
     try answer { $0.statuses[key.name] }
   }
 
-  func list(by deadline: Deadline) async throws(MounterError) -> [WorkerStatus] { try answer { Array($0.statuses.values) } }
+  func list(by deadline: Deadline) async throws(MounterError) -> [WorkerStatus] {
+    try answer { Array($0.statuses.values) }
+  }
 
   func refreshSecrets(_ secrets: VolumeSecrets, of key: WorkerKey, by deadline: Deadline) async throws(MounterError) {
     try answer { $0.secrets[key.name] = secrets }

@@ -24,7 +24,8 @@ struct NodeFixture {
     for name in ["kubelet", "state", "data", "inline"] { try folder.makeDirectory(name) }
     let paths = NodePaths(stateDirectory: folder.appending("state"), kubeletDirectory: folder.appending("kubelet"))
     var configuration = NodeConfiguration(
-      nodeID: "node", paths: paths, fileRoots: [folder.appending("data")], inlineFileRoots: [folder.appending("inline")],
+      nodeID: "node", paths: paths, fileRoots: [folder.appending("data")],
+      inlineFileRoots: [folder.appending("inline")],
       maximumVolumes: maximumVolumes)
     configuration.statisticsPatience = .milliseconds(500)
     try await self.init(folder: folder, configuration: configuration, mounter: mounter, registry: registry)

@@ -62,7 +62,8 @@ struct NodePublishTests {
     try await node.publish(node.request(at: "a"))
     let before = try node.mounts(at: "a")
     let requests = [
-      node.request(at: "a", readOnly: true), node.request("other", at: "a"), node.request(at: "a", mode: .singleNodeWriter),
+      node.request(at: "a", readOnly: true), node.request("other", at: "a"),
+      node.request(at: "a", mode: .singleNodeWriter),
       node.request(at: "a", group: "1000"), node.request(at: "a", context: ["uid": "7"]),
       node.request(at: "a", flags: ["noexec"]),
     ]

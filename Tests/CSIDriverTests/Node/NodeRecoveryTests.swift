@@ -120,7 +120,9 @@ struct NodeRecoveryTests {
     }
     for (volume, path) in [("", node.target("a")), ("volume", "")] {
       let request = NodeGetVolumeStatsRequest(volumeID: volume, volumePath: path)
-      let error = await #expect(throws: CSIError.self) { try await node.service.stats(request, by: .after(.seconds(5))) }
+      let error = await #expect(throws: CSIError.self) {
+        try await node.service.stats(request, by: .after(.seconds(5)))
+      }
       #expect(error?.code == .invalidArgument)
     }
     try await node.unpublish(at: "a")

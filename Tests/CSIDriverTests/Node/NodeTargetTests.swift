@@ -71,7 +71,8 @@ struct NodeTargetTests {
     var configuration = node.configuration
     configuration.paths = NodePaths(
       stateDirectory: node.folder.appending("state"), kubeletDirectory: node.folder.appending("linked"))
-    let service = try await NodeService.start(configuration: configuration, mounter: mounter, logger: .init(label: "test"))
+    let service = try await NodeService.start(
+      configuration: configuration, mounter: mounter, logger: .init(label: "test"))
     var request = node.request(at: "a")
     request.targetPath = node.folder.appending("linked/a")
     try await service.publish(request, by: .after(.seconds(20)))

@@ -50,7 +50,9 @@ struct PublishPlanTests {
     #expect(plan.key.name != (try PublishPlan.example(target: "/k/a").key.name))
   }
 
-  @Test("a mount group that is no number is refused", arguments: ["staff", "-1", "4294967295", "4294967296", "007", " 5", "+5"])
+  @Test(
+    "a mount group that is no number is refused",
+    arguments: ["staff", "-1", "4294967295", "4294967296", "007", " 5", "+5"])
   func badMountGroup(group: String) throws {
     let error = #expect(throws: CSIError.self) { try PublishPlan.example(target: "/k/a", group: group) }
     #expect(error?.code == .invalidArgument)
@@ -58,7 +60,10 @@ struct PublishPlanTests {
 
   @Test(
     "a target path that is empty, relative, outside or not normal is refused",
-    arguments: ["", "k/a", "/", "/k", "/other/a", "/k/../etc", "/k/./a", "/k//a", "/kubelet/a", "/k/" + String(repeating: "a", count: 5000)])
+    arguments: [
+      "", "k/a", "/", "/k", "/other/a", "/k/../etc", "/k/./a", "/k//a", "/kubelet/a",
+      "/k/" + String(repeating: "a", count: 5000),
+    ])
   func badTarget(path: String) throws {
     let error = #expect(throws: CSIError.self) { try PublishPlan.example(target: path) }
     #expect(error?.code == .invalidArgument)
@@ -80,7 +85,8 @@ struct PublishPlanTests {
   @Test("block access is refused with the reason")
   func block() throws {
     let request = NodePublishVolumeRequest(
-      volumeID: "v", targetPath: "/k/a", capability: VolumeCapability(accessType: .block, accessMode: .singleNodeWriter),
+      volumeID: "v", targetPath: "/k/a",
+      capability: VolumeCapability(accessType: .block, accessMode: .singleNodeWriter),
       volumeContext: ["path": "file:///data"])
     let error = #expect(throws: CSIError.self) { try PublishPlan(request, configuration: .example()) }
     #expect(error?.code == .invalidArgument)

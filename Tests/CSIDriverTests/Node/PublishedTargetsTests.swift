@@ -23,7 +23,8 @@ struct PublishedTargetsTests {
     #expect(error?.message.contains("volume (one)") == true)
   }
 
-  @Test("a volume may have many targets", arguments: [VolumeCapability.AccessMode.singleNodeWriter, .multiNodeMultiWriter])
+  @Test(
+    "a volume may have many targets", arguments: [VolumeCapability.AccessMode.singleNodeWriter, .multiNodeMultiWriter])
   func manyTargets(mode: VolumeCapability.AccessMode) throws {
     var targets = PublishedTargets()
     for index in 0..<10 { try targets.admit(.example(target: "/k/\(index)", mode: mode)) }
@@ -41,7 +42,9 @@ struct PublishedTargetsTests {
 
     var other = PublishedTargets()
     try other.admit(.example(target: "/k/a", mode: .multiNodeMultiWriter))
-    let late = #expect(throws: CSIError.self) { try other.admit(.example(target: "/k/b", mode: .singleNodeSingleWriter)) }
+    let late = #expect(throws: CSIError.self) {
+      try other.admit(.example(target: "/k/b", mode: .singleNodeSingleWriter))
+    }
     #expect(late?.code == .failedPrecondition)
   }
 
@@ -77,7 +80,8 @@ extension TargetRecord {
   ) throws -> TargetRecord {
     TargetRecord(
       try .example(
-        volumeID: volumeID, target: target, mode: mode, group: group, kubeletDirectory: kubeletDirectory, values: values),
+        volumeID: volumeID, target: target, mode: mode, group: group, kubeletDirectory: kubeletDirectory, values: values
+      ),
       madeFolder: true)
   }
 }

@@ -46,7 +46,9 @@ struct TargetLocksTests {
   func failureReleases() async throws {
     let table = TargetLockTable()
     await #expect(throws: CSIError.self) {
-      try await table.holding("/a", for: .publish) { () async throws(CSIError) in throw CSIError.cancelled(step: "testing") }
+      try await table.holding("/a", for: .publish) { () async throws(CSIError) in
+        throw CSIError.cancelled(step: "testing")
+      }
     }
     try await table.holding("/a", for: .publish) { () async throws(CSIError) in }
   }

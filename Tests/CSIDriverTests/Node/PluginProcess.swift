@@ -1,0 +1,99 @@
+import GRPC
+import Glibc
+import LinuxSystem
+import Mounter
+import SystemPackage
+import TestSupport
+
+/// The real plugin, in a process of its own, with the real mounter and real workers, over folders of its own.
+final class PluginProcess: Sendable {
+  let folder: TemporaryDirectory
+  let calls: CSICalls
+  private let arguments: [String]
+  private let process: SharedBox<PidFD>
+
+  var data: String { folder.appending("data") }
+  var log: String { (try? WholeFile.text(folder.appending("log"))) ?? "" }
+
+  private init(_ folder: TemporaryDirectory, _ more: [String]) async throws {
+    self.folder = folder
+    let socket = folder.appending("csi/csi.sock")
+    arguments =
+      [
+        "--endpoint", "unix://\(socket)", "--nodeid", "node", "--kubelet-dir", folder.appending("kubelet"),
+        "--state-dir", folder.appending("state"), "--file-roots", folder.appending("data"), "--inline-file-roots",
+        folder.appending("inline"),
+      ] + more
+    process = SharedBox(try Self.start(folder, arguments))
+    calls = CSICalls(try Endpoint("unix://\(socket)"))
+    try await calls.probe()
+  }
+
+  /// Runs `body` with a plugin, and takes down everything of it whatever happens.
+  static func with<Value>(
+    _ more: [String] = [], _ body: (PluginProcess) async throws -> Value
+  ) async throws -> Value {
+    let folder = try TemporaryDirectory("plugin")
+    for name in ["kubelet", "state", "data", "inline", "csi"] { try folder.makeDirectory(name, mode: 0o700) }
+    let plugin: PluginProcess
+    do { plugin = try await PluginProcess(folder, more) } catch {
+      print((try? WholeFile.text(folder.appending("log"))) ?? "no log")
+      throw error
+    }
+    do {
+      let value = try await body(plugin)
+      await plugin.stop()
+      return value
+    } catch {
+      print(plugin.log)
+      await plugin.stop()
+      throw error
+    }
+  }
+
+  private static func start(_ folder: TemporaryDirectory, _ arguments: [String]) throws -> PidFD {
+    let log = try Descriptor.open(folder.appending("log"), O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+    let program = try builtProduct("alluxio-csi")
+    var spawn = Spawn(executable: program, arguments: ["alluxio-csi"] + arguments, environment: ["PATH=/usr/bin:/bin"])
+    spawn.descriptors = [1: log.rawValue, 2: log.rawValue]
+    return try spawn.start()
+  }
+
+  /// kill -9, and waits for the end.
+  func kill() throws {
+    try process.value.signal(SIGKILL)
+    _ = try Waiting.untilEnded(process.value)
+  }
+
+  /// The next plugin on the same folders; serves when this returns.
+  func restart() async throws {
+    process.value = try Self.start(folder, arguments)
+    try await calls.probe()
+  }
+
+  func target(_ name: String) -> String { folder.appending("kubelet/\(name)") }
+
+  /// The context of a volume that shows `data`.
+  var context: [String: String] { ["path": "file://\(data)"] }
+
+  /// The mounter that this plugin started.
+  var mounter: MounterClient { MounterClient(socket: folder.appending("state/mounter/mounter.sock"), program: "test") }
+
+  func mounts() throws -> [String] { try MountTable.read().beneath(folder.path).map(\.mountPoint) }
+
+  /// Nothing of any publish is left: no mount, record, directory or worker.
+  func isClean() async throws -> Bool {
+    let workers = try await mounter.list(by: .after(.seconds(20)))
+    return try mounts().isEmpty && workers.isEmpty && DirectoryNames.list(folder.appending("kubelet")).isEmpty
+      && DirectoryNames.list(folder.appending("state/targets")).isEmpty
+  }
+
+  private func stop() async {
+    try? process.value.signal(SIGKILL)
+    _ = try? Waiting.untilEnded(process.value)
+    do { try await mounter.shutdown(unmountingAll: true, by: .after(.seconds(20))) } catch {
+      print("the mounter was not shut down: \(error)")
+    }
+    folder.remove()
+  }
+}
