@@ -22,7 +22,7 @@ extension NodeService {
       let madeFolder = try await clearTarget(plan, by: deadline)
       try await records.admit(TargetRecord(plan, madeFolder: madeFolder), by: deadline)
       do throws(CSIError) {
-        try await tellRegistry(plan.volumeID)
+        try await registerUse(of: plan.volumeID, by: deadline)
         let worker = try await startWorker(for: plan, by: deadline)
         try await bind(plan.target, to: worker, readOnly: plan.readOnly, noExec: plan.noExec, by: deadline)
         try await records.update(plan.target.path, by: deadline) { $0.phase = .published }
@@ -64,13 +64,5 @@ extension NodeService {
           "a failed publish is not cleaned up", metadata: ["target": "\(target)", "reason": "\(error.message)"])
       }
     }
-  }
-
-  private func tellRegistry(_ volumeID: String) async throws(CSIError) {
-    guard let registry else { return }
-    let condition =
-      publication(of: volumeID)?.condition ?? VolumeCondition(abnormal: false, message: "is being mounted")
-    let publication = NodePublication(nodeID: configuration.nodeID, condition: condition)
-    do throws(RegistryError) { try await registry.publish(publication, of: volumeID) } catch { throw CSIError(error) }
   }
 }

@@ -42,18 +42,24 @@ extension NodeService {
 
   /// Keeps the conditions up to date, and tidies up after the mounter was away. Runs until its task is cancelled.
   package func followMounter() async {
-    for await event in mounter.events {
-      switch event {
-      case .changed(let status):
-        workers.note(status)
-        if case .failed(let reason) = status.state {
-          logger.error("worker failed", metadata: ["volume": "\(status.request.key.volumeID)", "reason": "\(reason)"])
+    await withDiscardingTaskGroup { group in
+      for await event in mounter.events {
+        switch event {
+        case .changed(let status): note(status, in: &group)
+        case .disconnected: workers.disconnected()
+        case .connected(let statuses): await adopt(statuses, by: .after(configuration.cleanupPatience))
         }
-        await publishCondition(of: status.request.key.volumeID)
-      case .disconnected: workers.disconnected()
-      case .connected(let statuses): await adopt(statuses, by: .after(configuration.cleanupPatience))
       }
     }
+  }
+
+  private func note(_ status: WorkerStatus, in group: inout DiscardingTaskGroup) {
+    workers.note(status)
+    let volumeID = status.request.key.volumeID
+    if case .failed(let reason) = status.state {
+      logger.error("worker failed", metadata: ["volume": "\(volumeID)", "reason": "\(reason)"])
+    }
+    group.addTask { [self] in try? await registerUse(of: volumeID, by: .after(configuration.cleanupPatience)) }
   }
 
   private func adopt(_ statuses: [WorkerStatus], by deadline: Deadline) async {
@@ -70,11 +76,5 @@ extension NodeService {
         logger.warning("a worker is left", metadata: ["volume": "\(key.volumeID)", "reason": "\(error.message)"])
       }
     }
-  }
-
-  /// Lets a registry that other processes read know how the volume is.
-  private func publishCondition(of volumeID: String) async {
-    guard let registry, let publication = publication(of: volumeID) else { return }
-    try? await registry.publish(publication, of: volumeID)
   }
 }

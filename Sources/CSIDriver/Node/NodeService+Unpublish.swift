@@ -71,12 +71,6 @@ extension NodeService {
     } else {
       await restrictWorker(record.workerKey, to: siblings, by: deadline)
     }
-    if let registry, !records.targets(ofVolume: record.volumeID).contains(where: { $0.target != record.target }) {
-      do throws(RegistryError) {
-        try await registry.unpublish(volumeID: record.volumeID, from: configuration.nodeID)
-      } catch { throw CSIError(error) }
-      usage.forget(record.volumeID)
-    }
-    try await records.remove(record.target, by: deadline)
+    try await removeRecord(record, by: deadline)
   }
 }

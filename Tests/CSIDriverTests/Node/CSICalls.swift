@@ -14,7 +14,7 @@ struct CSICalls: Sendable {
   /// Sends a message and gives the reply's bytes.
   func call<Message>(_ method: String, _ message: MessageBuilder<Message>) async throws(RPCError) -> IncomingMessage {
     let outgoing = OutgoingMessage(message.packed())
-    return try await client.call("/csi.v1.\(method)", outgoing, timeout: timeout, waitForReady: true)
+    return try await client.call("/csi.v1.\(method)", outgoing, timeout: timeout)
   }
 
   func probe() async throws(RPCError) {

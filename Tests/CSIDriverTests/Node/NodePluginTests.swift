@@ -155,7 +155,7 @@ struct NodePluginTests {
   @Test("volume statistics are those of the under file system, and an expansion shows in them")
   func statsAndExpand() async throws {
     try await PluginProcess.with { plugin in
-      let parameters = plugin.context.merging(["provisioning": "directory"]) { $1 }
+      let parameters = plugin.context.merging(["provisioning": "directory", "directoryPattern": "${volume.id}"]) { $1 }
       let volume = try await plugin.calls.create("pvc-1", parameters: parameters, capacity: 64 << 20)
       let target = plugin.target("a")
       try await plugin.calls.publish(volume.id, at: target, context: volume.context)

@@ -8,9 +8,12 @@ import TestSupport
 /// The real plugin, in a process of its own, with the real mounter and real workers, over folders of its own.
 final class PluginProcess: Sendable {
   let folder: TemporaryDirectory
-  let calls: CSICalls
   private let arguments: [String]
   private let process: SharedBox<PidFD>
+  private let connection: SharedBox<CSICalls>
+
+  /// To the running plugin; a new connection after each restart.
+  var calls: CSICalls { connection.value }
 
   var data: String { folder.appending("data") }
   var log: String { (try? WholeFile.text(folder.appending("log"))) ?? "" }
@@ -25,8 +28,16 @@ final class PluginProcess: Sendable {
         folder.appending("inline"),
       ] + more
     process = SharedBox(try Self.start(folder, arguments))
-    calls = CSICalls(try Endpoint("unix://\(socket)"))
+    connection = SharedBox(try await Self.connect(folder))
+  }
+
+  /// Waits for the socket first: a client that comes too early lets a second pass before it tries again.
+  private static func connect(_ folder: TemporaryDirectory) async throws -> CSICalls {
+    let socket = folder.appending("csi/csi.sock")
+    try Waiting.untilExists(socket)
+    let calls = CSICalls(try Endpoint("unix://\(socket)"))
     try await calls.probe()
+    return calls
   }
 
   /// Runs `body` with a plugin, and takes down everything of it whatever happens.
@@ -59,16 +70,17 @@ final class PluginProcess: Sendable {
     return try spawn.start()
   }
 
-  /// kill -9, and waits for the end.
+  /// kill -9, and waits for the end. The socket that stays behind is taken away, so that the next one can be waited for.
   func kill() throws {
     try process.value.signal(SIGKILL)
     _ = try Waiting.untilEnded(process.value)
+    unlink(folder.appending("csi/csi.sock"))
   }
 
   /// The next plugin on the same folders; serves when this returns.
   func restart() async throws {
     process.value = try Self.start(folder, arguments)
-    try await calls.probe()
+    connection.value = try await Self.connect(folder)
   }
 
   func target(_ name: String) -> String { folder.appending("kubelet/\(name)") }
