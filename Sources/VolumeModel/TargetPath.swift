@@ -35,7 +35,7 @@ package struct TargetPath: Sendable, Hashable, CustomStringConvertible {
     guard text.utf8.count < Self.longestPath else { throw .tooLong(bytes: text.utf8.count) }
     // One trailing slash is what some orchestrators add; it names the same folder.
     var parts = PathComponents.split(text).dropFirst()
-    if parts.count > 1, parts.last == "" { parts.removeLast() }
+    if parts.last == "" { parts.removeLast() }
     guard !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }) else { throw .notNormal }
     let normal = "/" + parts.joined(separator: "/")
     guard PathComponents.isBeneathOrSame(normal, kubeletDirectory), !PathComponents.same(normal, kubeletDirectory) else {

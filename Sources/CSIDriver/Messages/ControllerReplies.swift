@@ -23,6 +23,11 @@ package enum CapabilityVerdict: Sendable, Hashable {
 package struct Expansion: Sendable, Hashable {
   package var capacityBytes: Int64
   package var nodeExpansionRequired: Bool
+
+  package init(capacityBytes: Int64, nodeExpansionRequired: Bool) {
+    self.capacityBytes = capacityBytes
+    self.nodeExpansionRequired = nodeExpansionRequired
+  }
 }
 
 /// CSI `ControllerServiceCapability.RPC.Type`, with its numbers.
