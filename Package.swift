@@ -83,8 +83,8 @@ let package = Package(
     .executableTarget(
       name: "alluxio-fuse",
       dependencies: [
-        "Fuse", "LinuxSystem", "Log", "Mounter", "UnderFileSystem", "VolumeFileSystem", "VolumeModel", logging,
-        system,
+        "Fuse", "LinuxSystem", "Log", "Mounter", "UnderFileSystem", "VolumeFileSystem", "VolumeModel", arguments,
+        logging, system,
       ],
       swiftSettings: safe),
 
@@ -107,12 +107,11 @@ let package = Package(
         system,
       ],
       swiftSettings: swift),
+    // Borders that the compiler does not hold: imports, linked libraries, the shape of sources and tests. It needs the
+    // programs, and reads the package's own text.
     .testTarget(
-      name: "FuseTests",
-      dependencies: [
-        "CFuse", "CLinux", "Fuse", "LinuxSystem", "TestSupport", "UnderFileSystem", "VolumeFileSystem", "VolumeModel", "alluxio-fuse",
-        logging, system,
-      ],
+      name: "BorderTests",
+      dependencies: ["LinuxSystem", "TestSupport", "alluxio-csi", "alluxio-fuse", "alluxio-mounter", system],
       swiftSettings: swift),
     .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem", "TestSupport", system], swiftSettings: swift),
     .testTarget(

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define CLINUX_P_ALL 0
 #define CLINUX_P_PIDFD 3
 
 static inline int clinux_pidfd_open(int pid, unsigned flags) {

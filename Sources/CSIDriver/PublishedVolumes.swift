@@ -1,5 +1,6 @@
 /// Whether a volume can be used, in words for people (CSI `VolumeCondition`).
 package struct VolumeCondition: Sendable, Hashable, Codable {
+  /// CSI `VolumeCondition`.
   package var abnormal: Bool
   package var message: String
 

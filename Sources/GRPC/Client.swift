@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// Connects with the first call, and again after the server was away. Every client has a connection of its own.
 package final class Client: @unchecked Sendable {
-  // core's channel is thread safe; the pointers never change.
+  // SAFETY (Sendable): core's channel is thread safe; the pointers never change.
   private let channel: OpaquePointer
   private let queue: CompletionQueue
   private let isClosed = Atomic(false)

@@ -2,6 +2,8 @@ import CGRPC
 
 /// One unary call of a client. Out-parameters of core live in heap storage, whose address never changes.
 final class ClientCall: @unchecked Sendable {
+  // SAFETY (Sendable): core's call is thread safe. `storage` is core's until the batch completes, and then the
+  // awaiting task's.
   private struct Storage {
     var initialMetadata = grpc_metadata_array()
     var trailingMetadata = grpc_metadata_array()
@@ -10,7 +12,6 @@ final class ClientCall: @unchecked Sendable {
     var details = grpc_empty_slice()
   }
 
-  // core's call is thread safe. `storage` is core's until the batch completes, and then the awaiting task's.
   private let call: OpaquePointer
   private let storage: UnsafeMutablePointer<Storage>
 

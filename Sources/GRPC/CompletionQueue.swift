@@ -21,7 +21,7 @@ final class Completion {
 
 /// A completion queue of core and its one thread. All completions of a queue run on that thread, one after the other.
 final class CompletionQueue: @unchecked Sendable {
-  // core's queue is thread safe; `thread` is written once, before anyone else has the object.
+  // SAFETY (Sendable): core's queue is thread safe; `thread` is written once, before anyone else has the object.
   let core: OpaquePointer
   private var thread = pthread_t()
 

@@ -2,7 +2,7 @@ import CGRPC
 
 /// The bytes of one received message.
 package struct IncomingMessage: ~Copyable, @unchecked Sendable {
-  // Immutable after init and reference counted with atomics by gRPC core: any thread may own it.
+  // SAFETY (Sendable): immutable after init and reference counted with atomics by core: any thread may own it.
   private let slice: grpc_slice
 
   /// Takes over a byte buffer of core; nil when it cannot be read (a bad compression).
@@ -33,7 +33,7 @@ package struct IncomingMessage: ~Copyable, @unchecked Sendable {
 
 /// A message to send, in the form that gRPC core sends: one slice, owned.
 package struct OutgoingMessage: ~Copyable, @unchecked Sendable {
-  // As above: immutable and atomically counted.
+  // SAFETY (Sendable): as above, immutable and atomically counted.
   private let slice: grpc_slice
 
   /// Lets `fill` write the message straight into the slice that is sent.

@@ -50,7 +50,7 @@ package final class Server: Sendable {
 
 /// Core's server object, its queue, and the calls.
 final class ServerCore: @unchecked Sendable {
-  // core's objects are thread safe; the pointers never change.
+  // SAFETY (Sendable): core's objects are thread safe; the pointers never change.
   private let server: OpaquePointer
   let queue: CompletionQueue
   private let handlers: [String: UnaryHandler]

@@ -8,6 +8,9 @@ import Synchronization
 /// which cancels the task. Core's call is given back as soon as nothing of it is under way any more, even when a
 /// cancelled handler still runs, so that a server can shut down in spite of it.
 final class ServerCall: @unchecked Sendable {
+  // SAFETY (Sendable): `storage` is written by core between a batch's start and its completion, and read on the queue's
+  // thread after it; everything else that changes is in `state`.
+
   /// What core writes to. It lives in heap storage of its own, whose address never changes.
   private struct Storage {
     var call: OpaquePointer?
@@ -28,8 +31,6 @@ final class ServerCall: @unchecked Sendable {
     var call: OpaquePointer?
   }
 
-  // `storage` is written by core between a batch's start and its completion, and read on the queue's thread after it;
-  // everything else that changes is in `state`.
   private let storage: UnsafeMutablePointer<Storage>
   private let server: ServerCore
   private let state = Mutex(State())

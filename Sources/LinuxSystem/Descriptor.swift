@@ -28,6 +28,9 @@ package struct Descriptor: ~Copyable, Sendable {
     return number
   }
 
+  /// Whether the number is open in this process: for numbers that a parent promised.
+  package static func isOpen(_ number: CInt) -> Bool { fcntl(number, F_GETFD) >= 0 }
+
   /// A second descriptor of the same open file description, CLOEXEC. fcntl(2), F_DUPFD_CLOEXEC.
   package borrowing func duplicate() throws(Errno) -> Descriptor {
     let number = rawValue
@@ -37,6 +40,7 @@ package struct Descriptor: ~Copyable, Sendable {
 
 /// A descriptor with several owners; closed with the last.
 package final class SharedDescriptor: Sendable {
+  /// The one descriptor; borrow it for the calls.
   package let descriptor: Descriptor
   package init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
   package var rawValue: CInt { descriptor.rawValue }

@@ -1,5 +1,6 @@
 /// Secret values of a volume by key. They are shown nowhere: not by printing, not by reflection, not in an error.
 package struct VolumeSecrets: Sendable, Hashable {
+  /// Never logged, never described.
   package let values: [String: String]
 
   package init(_ values: [String: String]) { self.values = values }

@@ -1,5 +1,6 @@
 /// The attributes of a file as stat(2) gives them. Times are nanoseconds since the epoch, sizes are bytes.
 package struct Attributes: Sendable, Hashable {
+  /// Unique within the under file system; reused after the object is gone.
   package var inode: UInt64
   /// Type and permission bits, `st_mode`.
   package var mode: UInt32

@@ -1,5 +1,6 @@
 /// Who asked: the credentials of the process whose system call became this request.
 package struct Caller: Sendable, Hashable {
+  /// File system ids (fsuid, fsgid) of the calling thread.
   package var uid: UInt32
   package var gid: UInt32
   /// In the PID namespace of the mount's opener; 0 when the process is not visible there.

@@ -1,5 +1,6 @@
 /// What a directory holds under a name.
 package struct FoundNode: Sendable {
+  /// The object, and its attributes at that moment.
   package let node: any UnderNode
   package let attributes: Attributes
 
@@ -11,6 +12,7 @@ package struct FoundNode: Sendable {
 
 /// A new object that has its name: a regular file comes open for reading and writing, anything else as a node.
 package struct CreatedNode: Sendable {
+  /// What the intent journal records of the object; nil where the file system gives no handles.
   package let identity: NodeIdentity?
   package let attributes: Attributes
   package let node: (any UnderNode)?
@@ -48,6 +50,7 @@ package enum NewObject: Sendable, Hashable {
 
 /// Whose the new object is.
 package struct Creator: Sendable, Hashable {
+  /// Who makes it, and so owns it.
   package var caller: Caller
   /// Owner forced by the volume's options; the object is then made with the worker's own rights.
   package var uid: UInt32?
@@ -64,6 +67,7 @@ package struct Creator: Sendable, Hashable {
 package struct RenameFlags: OptionSet, Sendable, Hashable {
   package let rawValue: UInt32
   package init(rawValue: UInt32) { self.rawValue = rawValue }
+  /// Flags of renameat2(2).
   package static let noReplace = RenameFlags(rawValue: 1)
   package static let exchange = RenameFlags(rawValue: 2)
   package static let whiteout = RenameFlags(rawValue: 4)
@@ -73,6 +77,7 @@ package struct RenameFlags: OptionSet, Sendable, Hashable {
 package struct ExtendedAttributeFlags: OptionSet, Sendable, Hashable {
   package let rawValue: Int32
   package init(rawValue: Int32) { self.rawValue = rawValue }
+  /// Flags of setxattr(2): the attribute must not exist, or must.
   package static let create = ExtendedAttributeFlags(rawValue: 1)
   package static let replace = ExtendedAttributeFlags(rawValue: 2)
 }
@@ -100,6 +105,7 @@ package struct AttributeChange: Sendable, Hashable {
 
 /// Fields of statfs(2), in units of `fragmentSize` bytes.
 package struct FileSystemStatistics: Sendable, Hashable {
+  /// As in statvfs(3): sizes in bytes, blocks in units of `fragmentSize`.
   package var blockSize: UInt64
   package var fragmentSize: UInt64
   package var blocks: UInt64
@@ -126,6 +132,7 @@ package struct FileSystemStatistics: Sendable, Hashable {
 
 /// What sort of file st_mode stands for, S_IFMT.
 package enum FileType {
+  /// S_IFMT and the types of inode(7).
   package static let mask: UInt32 = 0o170000
   package static let regular: UInt32 = 0o100000
   package static let directory: UInt32 = 0o040000

@@ -1,4 +1,5 @@
 import Glibc
+import LinuxSystem
 package import SystemPackage
 package import UnderFileSystem
 
@@ -138,9 +139,5 @@ extension HandleID {
 
 enum Wall {
   /// Nanoseconds since the epoch, a few milliseconds old at most.
-  static func now() -> Int64 {
-    var time = timespec()
-    unsafe clock_gettime(CLOCK_REALTIME_COARSE, &time)
-    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-  }
+  static func now() -> Int64 { WallClock.coarseNanoseconds }
 }

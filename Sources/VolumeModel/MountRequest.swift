@@ -1,6 +1,7 @@
 /// Everything a mounter needs to serve one worker key. Travels from the node plugin to the mounter and is kept by both;
 /// secrets are not part of it, they travel as a sealed memfd beside it.
 package struct MountRequest: Sendable, Hashable {
+  /// The worker that it is for.
   package var key: WorkerKey
   /// The UFS as the volume context names it, already validated: `file:///data`, `s3://bucket/prefix`.
   package var underFileSystem: UnderFileSystemURI

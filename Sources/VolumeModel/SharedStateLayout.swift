@@ -10,6 +10,7 @@ package enum SharedStateLayout {
   package static let oldestReadableVersion: UInt32 = 1
 
   // Header fields.
+  /// Offsets of the header's fields, in bytes.
   package static let magicOffset = 0
   package static let versionOffset = 8
   /// Oldest version of a reader that understands this state, written by the worker that formats or upgrades it.

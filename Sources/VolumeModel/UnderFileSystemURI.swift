@@ -1,5 +1,6 @@
 /// A validated UFS path: `file:///absolute/path`, `s3://bucket[/prefix]`, `oss://bucket[/prefix]`.
 package struct UnderFileSystemURI: Sendable, Hashable, CustomStringConvertible {
+  /// The kinds of under file system.
   package enum Scheme: String, Sendable, CaseIterable {
     case file, s3, oss
 
@@ -7,6 +8,7 @@ package struct UnderFileSystemURI: Sendable, Hashable, CustomStringConvertible {
     package static let available: Set<Scheme> = [.file]
   }
 
+  /// The kind, and so the meaning of the rest.
   package let scheme: Scheme
   /// The bucket; empty for `file`.
   package let authority: String

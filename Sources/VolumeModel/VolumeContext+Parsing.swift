@@ -1,5 +1,6 @@
 /// What a volume's parameters or attributes say, typed and checked.
 package struct VolumeContext: Sendable, Hashable {
+  /// Values of `provisioning` and `onDelete`.
   package enum Provisioning: String, Sendable, Hashable { case shared, directory }
   package enum OnDelete: String, Sendable, Hashable { case retain, delete, archive }
 
@@ -29,6 +30,7 @@ package struct VolumeContext: Sendable, Hashable {
     }
   }
 
+  /// Checked values, defaults filled in.
   package var underFileSystem: UnderFileSystemURI
   package var provisioning: Provisioning = .shared
   package var directoryPattern: DirectoryPattern

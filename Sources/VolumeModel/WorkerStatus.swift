@@ -1,5 +1,6 @@
 /// What a mounter knows of one worker and its mount.
 package struct WorkerStatus: Sendable, Hashable {
+  /// A worker's life, in its order.
   package enum State: Sendable, Hashable {
     case starting
     case ready
@@ -8,6 +9,7 @@ package struct WorkerStatus: Sendable, Hashable {
     case stopping
   }
 
+  /// What was asked for, and how far it is.
   package var request: MountRequest
   package var state: State
   /// Process id in the mounter's PID namespace; nil while no worker runs.

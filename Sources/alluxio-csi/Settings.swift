@@ -1,6 +1,6 @@
 internal import CSIDriver
 internal import GRPC
-internal import Glibc
+internal import LinuxSystem
 internal import Log
 internal import Logging
 internal import VolumeModel
@@ -55,9 +55,7 @@ struct Settings {
   }
 
   private static func endpoint(_ flag: String?) throws -> Endpoint {
-    // SAFETY: the environment is only read, and before any other thread runs.
-    let variable = unsafe getenv("CSI_ENDPOINT").map { unsafe String(cString: $0) }
-    guard let text = flag ?? variable, !text.isEmpty else {
+    guard let text = flag ?? ProcessEnvironment.value(of: "CSI_ENDPOINT"), !text.isEmpty else {
       throw SettingsError("--endpoint is missing: write --endpoint unix:///path/to/csi.sock, or set CSI_ENDPOINT")
     }
     return try mapped { () throws(EndpointError) in try Endpoint(text) }

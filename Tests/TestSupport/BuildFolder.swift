@@ -11,7 +11,8 @@ package enum BuildFolder {
     let maps = (try? WholeFile.text("/proc/self/maps")) ?? ""
     let mapped = maps.split(separator: "\n").compactMap { line in line.firstIndex(of: "/").map { String(line[$0...]) } }
     let bundle = mapped.first { $0.hasSuffix(suffix) }
-    let program = bundle ?? ((try? SymbolicLink.read("/proc/self/exe")).map { String(decoding: $0, as: UTF8.self) } ?? "/")
+    let program =
+      bundle ?? ((try? SymbolicLink.read("/proc/self/exe")).map { String(decoding: $0, as: UTF8.self) } ?? "/")
     return program.lastIndex(of: "/").map { String(program[..<$0]) } ?? "/"
   }()
 

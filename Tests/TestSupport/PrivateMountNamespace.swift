@@ -30,10 +30,12 @@ package enum OwnThread {
   /// Starts a thread that ends with `body`.
   package static func start(_ body: @escaping @Sendable () -> Void) {
     let box = Unmanaged.passRetained(Work(body))
-    let result = clinux_start_detached_thread(4 << 20, { context in
-      if let context { Unmanaged<Work>.fromOpaque(context).takeRetainedValue().body() }
-      return nil
-    }, box.toOpaque())
+    let result = clinux_start_detached_thread(
+      4 << 20,
+      { context in
+        if let context { Unmanaged<Work>.fromOpaque(context).takeRetainedValue().body() }
+        return nil
+      }, box.toOpaque())
     precondition(result == 0, "no thread could be started: \(Errno(rawValue: result))")
   }
 

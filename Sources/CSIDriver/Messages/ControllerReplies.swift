@@ -1,11 +1,13 @@
 /// A volume with its condition: an entry of `ListVolumesResponse`, and all of `ControllerGetVolumeResponse`.
 package struct VolumeStatus: Sendable, Hashable {
+  /// The volume, and whether something is wrong with it.
   package var volume: Volume
   package var condition: VolumeCondition
 }
 
 /// CSI `ListVolumesResponse`.
 package struct VolumePage: Sendable, Hashable {
+  /// At most as many as were asked for, in the order of their ids.
   package var entries: [VolumeStatus]
   /// Empty: no more.
   package var nextToken: String
@@ -21,6 +23,7 @@ package enum CapabilityVerdict: Sendable, Hashable {
 
 /// CSI `ControllerExpandVolumeResponse`.
 package struct Expansion: Sendable, Hashable {
+  /// What the volume holds now.
   package var capacityBytes: Int64
   package var nodeExpansionRequired: Bool
 

@@ -3,8 +3,10 @@
 
 /// CSI `CreateVolumeRequest`.
 package struct CreateVolumeRequest: Sendable {
+  /// What the volume shall be filled from; neither is offered.
   package enum ContentSource: Sendable { case snapshot, volume }
 
+  /// Fields as in csi.proto, checked by the service.
   package var name: String
   package var capacity: CapacityRange?
   package var capabilities: [VolumeCapability]
@@ -29,6 +31,7 @@ package struct CreateVolumeRequest: Sendable {
 
 /// CSI `DeleteVolumeRequest`.
 package struct DeleteVolumeRequest: Sendable {
+  /// Fields as in csi.proto, checked by the service.
   package var volumeID: String
   package var secrets: [String: String]
 
@@ -40,6 +43,7 @@ package struct DeleteVolumeRequest: Sendable {
 
 /// CSI `ValidateVolumeCapabilitiesRequest`.
 package struct ValidateVolumeCapabilitiesRequest: Sendable {
+  /// Fields as in csi.proto, checked by the service.
   package var volumeID: String
   package var volumeContext: [String: String]
   package var capabilities: [VolumeCapability]
@@ -73,6 +77,7 @@ package struct ListVolumesRequest: Sendable {
 
 /// CSI `GetCapacityRequest`.
 package struct GetCapacityRequest: Sendable {
+  /// Fields as in csi.proto, checked by the service.
   package var capabilities: [VolumeCapability]
   package var parameters: [String: String]
 
@@ -84,6 +89,7 @@ package struct GetCapacityRequest: Sendable {
 
 /// CSI `ControllerExpandVolumeRequest`.
 package struct ControllerExpandVolumeRequest: Sendable {
+  /// Fields as in csi.proto, checked by the service.
   package var volumeID: String
   package var capacity: CapacityRange?
   package var capability: VolumeCapability?

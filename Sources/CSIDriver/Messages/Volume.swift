@@ -1,5 +1,6 @@
 /// Sizes that a request asks for, in bytes (CSI `CapacityRange`); 0 is "not given".
 package struct CapacityRange: Sendable, Hashable {
+  /// In bytes; 0: not asked for.
   package var required: Int64
   package var limit: Int64
 
@@ -25,12 +26,14 @@ package struct CapacityRange: Sendable, Hashable {
 
 /// Where a volume can be reached (CSI `Topology`).
 package struct Topology: Sendable, Hashable {
+  /// Topology keys and values.
   package var segments: [String: String]
   package init(segments: [String: String]) { self.segments = segments }
 }
 
 /// A volume as replies carry it (CSI `Volume`).
 package struct Volume: Sendable, Hashable {
+  /// As the registry knows it.
   package var id: String
   /// 0: unknown.
   package var capacityBytes: Int64

@@ -1,12 +1,15 @@
 
 /// How a volume may be used (CSI `VolumeCapability`), as a request says it: call ``checkOffered(in:)`` first.
 package struct VolumeCapability: Sendable, Hashable {
+  /// A block device, which is refused, or a mounted file system.
   package enum AccessType: Sendable, Hashable {
     case block
     case mount(MountVolume)
   }
 
+  /// How the volume is to be mounted.
   package struct MountVolume: Sendable, Hashable {
+    /// Empty, or a name that the driver accepts.
     package var fileSystemType: String
     /// May be sensitive: never in a log or a message.
     package var mountFlags: [String]

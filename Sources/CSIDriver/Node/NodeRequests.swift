@@ -1,6 +1,7 @@
 /// NodePublishVolumeRequest as Swift values. `publish_context` and `staging_target_path` are not used: there is no
 /// controller publish and no staging.
 package struct NodePublishVolumeRequest: Sendable {
+  /// Fields as in csi.proto, checked by the service.
   package var volumeID: String
   package var targetPath: String
   /// nil when the request has none.
@@ -23,7 +24,9 @@ package struct NodePublishVolumeRequest: Sendable {
   }
 }
 
+/// CSI `NodeUnpublishVolumeRequest`.
 package struct NodeUnpublishVolumeRequest: Sendable, Hashable {
+  /// Fields as in csi.proto, checked by the service.
   package var volumeID: String
   package var targetPath: String
 
@@ -33,7 +36,9 @@ package struct NodeUnpublishVolumeRequest: Sendable, Hashable {
   }
 }
 
+/// CSI `NodeGetVolumeStatsRequest`.
 package struct NodeGetVolumeStatsRequest: Sendable, Hashable {
+  /// Fields as in csi.proto, checked by the service.
   package var volumeID: String
   package var volumePath: String
 
@@ -47,6 +52,7 @@ package struct NodeGetVolumeStatsRequest: Sendable, Hashable {
 package struct NodeVolumeStats: Sendable, Hashable {
   /// One `VolumeUsage`, in bytes or inodes.
   package struct Usage: Sendable, Hashable {
+    /// In the usage's unit, bytes or inodes.
     package var available: Int64
     package var total: Int64
     package var used: Int64
@@ -64,7 +70,9 @@ package struct NodeVolumeStats: Sendable, Hashable {
   package var condition: VolumeCondition
 }
 
+/// CSI `NodeExpandVolumeRequest`.
 package struct NodeExpandVolumeRequest: Sendable, Hashable {
+  /// Fields as in csi.proto, checked by the service.
   package var volumeID: String
   package var volumePath: String
   package var capacity: CapacityRange?

@@ -3,6 +3,7 @@ package import VolumeModel
 
 /// A NodePublishVolume request that was found valid: who is mounted where, and how.
 package struct PublishPlan: Sendable {
+  /// What is published, where, and by which worker.
   package var volumeID: String
   package var target: TargetPath
   package var key: WorkerKey

@@ -14,6 +14,7 @@ package struct TargetRecord: Codable, Sendable, Hashable {
   /// Version of this layout. A plugin reads its own and older ones.
   package static let currentVersion = 1
 
+  /// Of the file's layout; a newer one is refused.
   package var version = TargetRecord.currentVersion
   package var phase: Phase
   /// The target path as requests name it.
@@ -59,6 +60,7 @@ package struct TargetRecord: Codable, Sendable, Hashable {
 
 /// `WorkerOptions` as records keep them.
 package struct RecordedOptions: Codable, Sendable, Hashable {
+  /// As in `WorkerOptions`.
   package var readOnly: Bool
   package var attributeTimeoutMilliseconds: UInt32
   package var entryTimeoutMilliseconds: UInt32

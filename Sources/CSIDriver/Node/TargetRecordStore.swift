@@ -20,6 +20,7 @@ package final class TargetRecordStore: Sendable {
 
   /// What could not be read when the store was opened.
   package struct Unreadable: Sendable, Hashable {
+    /// The file, and why it was set aside.
     package var file: String
     package var reason: String
   }

@@ -24,8 +24,8 @@ package enum BlockingCallError: Error, Sendable, Hashable, CustomStringConvertib
 
 /// System calls that may hang on a dead mount or disk, on threads of their own that can be left behind.
 ///
-/// A call that misses its deadline is abandoned, not stopped: it may still take effect later. Give `whenLate` what has to
-/// be undone then.
+/// A call that misses its deadline is abandoned, not stopped: it may still take effect later. Give `whenLate` what has
+/// to be undone then.
 package enum BlockingCall {
   /// Runs `body` on its own thread and waits for it until `deadline`.
   /// - Parameters:

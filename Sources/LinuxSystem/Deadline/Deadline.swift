@@ -1,4 +1,3 @@
-internal import CLinux
 import Glibc
 
 /// A moment of CLOCK_MONOTONIC by which something must have happened. It does not move with the wall clock and stands
@@ -22,6 +21,7 @@ package struct Deadline: Sendable, Hashable, Comparable {
   /// A negative duration counts as none; too long a one is ``never``.
   package static func after(_ duration: Duration) -> Deadline { now.advanced(by: duration) }
 
+  /// Later by `duration`; ``never`` stays what it is, and a negative duration counts as none.
   package func advanced(by duration: Duration) -> Deadline {
     let (seconds, attoseconds) = duration.components
     guard seconds >= 0, attoseconds >= 0 else { return self }
@@ -36,6 +36,7 @@ package struct Deadline: Sendable, Hashable, Comparable {
     moment < self ? .nanoseconds(Int64(clamping: nanoseconds - moment.nanoseconds)) : .zero
   }
 
+  /// Whether this moment is now or was before.
   package var hasPassed: Bool { self <= .now }
 
   package static func < (left: Deadline, right: Deadline) -> Bool { left.nanoseconds < right.nanoseconds }

@@ -7,7 +7,9 @@ package struct EpollEvents: OptionSet, Sendable, Hashable {
   package let rawValue: UInt32
   package init(rawValue: UInt32) { self.rawValue = rawValue }
 
+  /// A read, or an accept, would not block.
   package static let readable = EpollEvents(rawValue: clinux_EPOLLIN)
+  /// A write would not block.
   package static let writable = EpollEvents(rawValue: clinux_EPOLLOUT)
   /// mountinfo and other files of /proc report changes so.
   package static let priority = EpollEvents(rawValue: clinux_EPOLLPRI)
@@ -25,6 +27,7 @@ package struct EpollEvents: OptionSet, Sendable, Hashable {
 package final class Epoll: Sendable {
   /// One report: the token that the descriptor was added with, and what it is ready for.
   package struct Event: Sendable, Hashable {
+    /// As given to `add` or `modify`.
     package var token: UInt64
     package var events: EpollEvents
 
@@ -34,6 +37,7 @@ package final class Epoll: Sendable {
     }
   }
 
+  /// The epoll instance, itself readable when something is ready.
   package let descriptor: Descriptor
 
   package init() throws(Errno) {
@@ -45,10 +49,13 @@ package final class Epoll: Sendable {
     try control(EPOLL_CTL_ADD, fd, events, token)
   }
 
+  /// Changes what an added descriptor is watched for; also arms a one-shot again.
   package func modify(_ fd: CInt, token: UInt64, events: EpollEvents) throws(Errno) {
     try control(EPOLL_CTL_MOD, fd, events, token)
   }
 
+  /// Stops to watch a descriptor.
+  /// - Throws: ENOENT when it was not added.
   package func remove(_ fd: CInt) throws(Errno) {
     try control(EPOLL_CTL_DEL, fd, [], 0)
   }

@@ -4,6 +4,7 @@ package import SystemPackage
 
 /// A counter that wakes whoever polls it. eventfd(2), non-blocking.
 package final class EventFD: Sendable {
+  /// Readable while something is signalled and not taken.
   package let descriptor: Descriptor
   package var rawValue: CInt { descriptor.rawValue }
 

@@ -6,6 +6,7 @@ package import SystemPackage
 package enum SignalMask {
   /// Blocks the signals, so that a `SignalFD` can report them. Call before any other thread is made.
   package static func block(_ signals: [CInt]) throws(Errno) { try change(SIG_BLOCK, signals) }
+  /// Lets the calling thread take the signals again.
   package static func unblock(_ signals: [CInt]) throws(Errno) { try change(SIG_UNBLOCK, signals) }
 
   /// Writing to a closed socket or pipe then fails with EPIPE instead of ending the process.
@@ -28,11 +29,13 @@ package enum SignalMask {
 package final class SignalFD: Sendable {
   /// One signal that arrived.
   package struct Signal: Sendable, Hashable {
+    /// As SIGTERM.
     package var number: CInt
     /// The sender, or the child of a SIGCHLD; 0 from the kernel.
     package var pid: Int32
   }
 
+  /// Readable while a signal is pending.
   package let descriptor: Descriptor
   package var rawValue: CInt { descriptor.rawValue }
 

@@ -4,6 +4,7 @@ package import SystemPackage
 
 /// A timer that becomes readable when it expires. timerfd_create(2), CLOCK_MONOTONIC, non-blocking.
 package final class TimerFD: Sendable {
+  /// Readable once it has expired, until `takeExpiry`.
   package let descriptor: Descriptor
   package var rawValue: CInt { descriptor.rawValue }
 

@@ -6,6 +6,7 @@ package import SystemPackage
 package struct WriteFlags: OptionSet, Sendable, Hashable {
   package let rawValue: Int32
   package init(rawValue: Int32) { self.rawValue = rawValue }
+  /// RWF_DSYNC and RWF_SYNC of pwritev2(2).
   package static let dataSync = WriteFlags(rawValue: 2)
   package static let sync = WriteFlags(rawValue: 4)
 }

@@ -4,6 +4,7 @@ package import SystemPackage
 
 /// What name_to_handle_at(2) says of a file: it finds the file again whatever its names, and never finds another one.
 package struct FileHandle: Sendable {
+  /// MAX_HANDLE_SZ, in bytes.
   package static let maximumLength = 128
 
   package var type: Int32

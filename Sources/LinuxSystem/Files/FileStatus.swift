@@ -3,6 +3,7 @@ import Glibc
 
 /// What stat(2) says of a file, in types that need no C module. Times are nanoseconds since the epoch.
 package struct FileStatus: Sendable, Hashable {
+  /// As in stat(2).
   package var device: UInt64
   package var inode: UInt64
   package var mode: UInt32
@@ -74,6 +75,7 @@ package enum FileTime: Sendable, Hashable {
 
 /// What statvfs(3) says of a file system; block counts are in units of `fragmentSize` bytes.
 package struct FileSystemStatus: Sendable, Hashable {
+  /// As in statvfs(3): sizes in bytes, blocks in units of `fragmentSize`.
   package var blockSize: UInt64
   package var fragmentSize: UInt64
   package var blocks: UInt64

@@ -5,6 +5,7 @@ package struct FuseInitFlags: OptionSet, Sendable, Hashable {
   package init(rawValue: UInt64) { self.rawValue = rawValue }
   private init(bit: UInt64) { rawValue = 1 << bit }
 
+  /// The bits of `flags` and `flags2`, named as in linux/fuse.h; the table below says which are granted and why.
   package static let asyncRead = Self(bit: 0)
   package static let posixLocks = Self(bit: 1)
   package static let fileOps = Self(bit: 2)
@@ -52,6 +53,7 @@ package struct FuseInitFlags: OptionSet, Sendable, Hashable {
 /// One row of the table of capabilities: what the mounter answers, and why. The answer is given once per mount and outlives
 /// every worker, so a row may only change for mounts that are made afterwards.
 package struct FuseInitDecision: Sendable, Hashable {
+  /// What the mounter says to one capability.
   package enum Answer: Sendable, Hashable {
     /// Granted when the kernel offers it.
     case granted
@@ -60,6 +62,7 @@ package struct FuseInitDecision: Sendable, Hashable {
     case refused
   }
 
+  /// The capability.
   package let flag: FuseInitFlags
   /// The kernel's name without `FUSE_`.
   package let name: String

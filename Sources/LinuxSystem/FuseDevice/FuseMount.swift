@@ -17,7 +17,9 @@ package struct FuseMount: ~Copyable, Sendable {
 
   /// Which step failed, for the message; the mount is taken away again.
   package struct Failure: Error, Sendable, Hashable {
+    /// What was being done.
     package enum Step: Sendable, Hashable { case openingDevice, mounting, readingInit, answeringInit, findingMount }
+    /// Where it failed, and with what.
     package let step: Step
     package let error: Errno
   }

@@ -7,14 +7,23 @@ package struct Capabilities: OptionSet, Sendable, Hashable {
   package let rawValue: UInt64
   package init(rawValue: UInt64) { self.rawValue = rawValue }
 
+  /// CAP_DAC_OVERRIDE: permission bits do not count.
   package static let dacOverride = Capabilities(rawValue: 1 << 1)
+  /// CAP_DAC_READ_SEARCH: reading and open_by_handle_at(2) without permission bits.
   package static let dacReadSearch = Capabilities(rawValue: 1 << 2)
+  /// CAP_FOWNER: what only the owner of a file may do.
   package static let fileOwner = Capabilities(rawValue: 1 << 3)
+  /// CAP_FSETID: setuid and setgid bits survive a change.
   package static let fileSetID = Capabilities(rawValue: 1 << 4)
+  /// CAP_SETUID.
   package static let setUserID = Capabilities(rawValue: 1 << 7)
+  /// CAP_LINUX_IMMUTABLE: the flag of `InodeFlags`.
   package static let linuxImmutable = Capabilities(rawValue: 1 << 9)
+  /// CAP_NET_ADMIN: socket buffers beyond the system limit.
   package static let networkAdministration = Capabilities(rawValue: 1 << 12)
+  /// CAP_SYS_ADMIN: mounting.
   package static let systemAdministration = Capabilities(rawValue: 1 << 21)
+  /// CAP_SYS_RESOURCE: raising limits.
   package static let systemResource = Capabilities(rawValue: 1 << 24)
 
   /// Those that count for permission checks of this thread now.

@@ -82,6 +82,7 @@ package enum Memfd {
     try Syscall.retrying { ftruncate(number, off_t(byteCount)) }
   }
 
+  /// The size now, in bytes.
   package static func byteCount(of descriptor: borrowing Descriptor) throws(Errno) -> Int {
     let number = descriptor.rawValue
     var status = stat()

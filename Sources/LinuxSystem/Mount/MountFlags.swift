@@ -5,11 +5,17 @@ package struct MountFlags: OptionSet, Sendable, Hashable {
   package let rawValue: UInt
   package init(rawValue: UInt) { self.rawValue = rawValue }
 
+  /// MS_RDONLY.
   package static let readOnly = MountFlags(rawValue: clinux_MS_RDONLY)
+  /// MS_NOSUID: setuid and setgid bits and file capabilities of programs have no force.
   package static let noSetUserID = MountFlags(rawValue: clinux_MS_NOSUID)
+  /// MS_NODEV: device nodes cannot be opened.
   package static let noDevices = MountFlags(rawValue: clinux_MS_NODEV)
+  /// MS_NOEXEC: programs cannot be run.
   package static let noExecute = MountFlags(rawValue: clinux_MS_NOEXEC)
+  /// MS_SYNCHRONOUS: every write is on the disk when it returns.
   package static let synchronous = MountFlags(rawValue: clinux_MS_SYNCHRONOUS)
+  /// MS_NOATIME, MS_NODIRATIME, MS_RELATIME: when reading changes the access time.
   package static let noAccessTime = MountFlags(rawValue: clinux_MS_NOATIME)
   package static let noDirectoryAccessTime = MountFlags(rawValue: clinux_MS_NODIRATIME)
   package static let relativeAccessTime = MountFlags(rawValue: clinux_MS_RELATIME)

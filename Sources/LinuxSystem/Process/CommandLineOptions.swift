@@ -3,6 +3,7 @@
 package struct CommandLineOptions: Sendable {
   /// One option that a program knows.
   package struct Known: Sendable {
+    /// Without its two hyphens.
     package var name: String
     package var takesValue: Bool
     /// A one-letter form, or nil.

@@ -5,12 +5,14 @@ package import SystemPackage
 /// A process by a descriptor, which never comes to mean another process. pidfd_open(2).
 /// Becomes readable (poll, epoll) when the process has ended. Valid in its own PID namespace only.
 package final class PidFD: Sendable {
+  /// Readable once the process has ended.
   package let descriptor: Descriptor
+  /// The number that it had; another process may have it once this one was waited for.
   package let pid: Int32
   package var rawValue: CInt { descriptor.rawValue }
 
-  /// - Throws: ESRCH when there is no such process. For a child that was not waited for it cannot fail so; for any other
-  ///   process check afterwards that it is the one that was meant.
+  /// - Throws: ESRCH when there is no such process. For a child that was not waited for it cannot fail so; for any
+  ///   other process check afterwards that it is the one that was meant.
   package init(pid: Int32) throws(Errno) {
     descriptor = Descriptor(adopting: try Syscall.once { clinux_pidfd_open(pid, 0) })
     self.pid = pid
@@ -71,7 +73,7 @@ package enum Orphans {
   /// - Throws: ECHILD when there are no children.
   package static func reapOne() throws(Errno) -> (pid: Int32, status: ProcessExit)? {
     var result = clinux_exit()
-    try Syscall.retrying { clinux_waitid(0 /* P_ALL */, 0, WEXITED | WNOHANG, &result) }
+    try Syscall.retrying { clinux_waitid(CLINUX_P_ALL, 0, WEXITED | WNOHANG, &result) }
     return ProcessExit(result).map { (result.pid, $0) }
   }
 }

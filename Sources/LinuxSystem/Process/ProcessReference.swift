@@ -1,5 +1,6 @@
 /// A process that uses a mount, for messages to people.
 package struct ProcessReference: Sendable, Hashable, CustomStringConvertible {
+  /// What keeps the mount busy.
   package enum Use: String, Sendable, Hashable {
     case workingDirectory = "working directory"
     case rootDirectory = "root directory"
@@ -7,6 +8,7 @@ package struct ProcessReference: Sendable, Hashable, CustomStringConvertible {
     case mappedFile = "mapped file"
   }
 
+  /// In the PID namespace of `/proc`.
   package var pid: Int32
   /// At most 15 bytes, as the process named itself.
   package var command: String

@@ -4,6 +4,7 @@ package import SystemPackage
 
 /// What `/proc/PID/status` tells of a process or thread. proc_pid_status(5).
 package struct ProcessStatus: Sendable, Hashable {
+  /// At most 15 bytes, chosen by the process itself.
   package var name: String
   /// `R`, `S`, `D` (cannot be killed now), `Z` (ended, not yet waited for), `T` (stopped), …
   package var state: Character
@@ -55,6 +56,7 @@ package struct ProcessStatus: Sendable, Hashable {
 
 /// All processes that this one can see.
 package enum ProcessTable {
+  /// Process ids in rising order; some may have ended meanwhile.
   package static func pids() throws(Errno) -> [Int32] {
     try DirectoryNames.list("/proc").compactMap { Int32($0) }.sorted()
   }

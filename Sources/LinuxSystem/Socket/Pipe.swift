@@ -3,6 +3,7 @@ package import SystemPackage
 
 /// Both ends of a pipe, CLOEXEC. pipe2(2).
 package struct Pipe: Sendable {
+  /// Ends (reads nothing) when no process has the writer any more.
   package let reader: SharedDescriptor
   /// Give up with `closeWriter`, so that the reader sees the end once no process has it any more.
   package private(set) var writer: SharedDescriptor?

@@ -5,7 +5,9 @@ package import SystemPackage
 /// A unix socket at a path that accepts connections. One listener per path: a lock file beside the socket
 /// (`PATH.lock`) decides, so that a stale socket is replaced and a second server is refused.
 package final class SeqpacketListener: Sendable {
+  /// Readable while a connection waits to be accepted.
   package let descriptor: Descriptor
+  /// Of the socket; its lock stands beside it.
   package let path: String
   private let lock: FileLock
   package var rawValue: CInt { descriptor.rawValue }

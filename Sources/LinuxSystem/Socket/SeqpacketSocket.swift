@@ -4,7 +4,9 @@ package import SystemPackage
 
 /// Who is at the other end of a unix socket, as the kernel recorded it at connect(2) or socketpair(2). SO_PEERCRED.
 package struct PeerCredentials: Sendable, Hashable {
+  /// In this process's PID namespace; 0 when it is not visible there.
   package var pid: Int32
+  /// Effective ids at that moment.
   package var uid: UInt32
   package var gid: UInt32
 
@@ -17,7 +19,9 @@ package struct PeerCredentials: Sendable, Hashable {
 
 /// One message and the descriptors that came with it, CLOEXEC, owned by the receiver.
 package struct SocketMessage: Sendable {
+  /// At least one byte.
   package var bytes: [UInt8]
+  /// In the order in which they were sent.
   package var descriptors: [SharedDescriptor]
 
   package init(bytes: [UInt8], descriptors: [SharedDescriptor] = []) {
@@ -28,6 +32,7 @@ package struct SocketMessage: Sendable {
 
 /// A connected unix socket that keeps message boundaries and carries descriptors. unix(7), SOCK_SEQPACKET.
 package final class SeqpacketSocket: Sendable {
+  /// The connection.
   package let descriptor: Descriptor
   package var rawValue: CInt { descriptor.rawValue }
 

@@ -5,6 +5,7 @@ package import SystemPackage
 /// An exclusive lock on a file of its own, held while this object lives and gone with its process. flock(2).
 /// The file holds the process id of its owner, for messages, and is never removed: that would let two own it.
 package final class FileLock: Sendable {
+  /// Of the lock file.
   package let path: String
   private let descriptor: Descriptor
 

@@ -4,16 +4,19 @@ package import SystemPackage
 
 /// Size and use of a file system. statvfs(3). Asks the file system: on a FUSE mount run it with a deadline.
 package struct FileSystemStatistics: Sendable, Hashable {
+  /// The size of the file system.
   package var totalBytes: UInt64
   /// Free, the part reserved for root included.
   package var freeBytes: UInt64
   /// Free for everybody.
   package var availableBytes: UInt64
+  /// 0 where the file system does not count inodes.
   package var totalInodes: UInt64
   package var freeInodes: UInt64
   package var blockSize: UInt64
   package var isReadOnly: Bool
 
+  /// What is taken, as df(1) counts it.
   package var usedBytes: UInt64 { totalBytes - min(totalBytes, freeBytes) }
   package var usedInodes: UInt64 { totalInodes - min(totalInodes, freeInodes) }
 

@@ -5,6 +5,7 @@ package import VolumeModel
 
 /// What a worker is told at its start, with the descriptors it serves from. All descriptors are owned by this value.
 package struct WorkerConfiguration: ~Copyable, Sendable {
+  /// What to serve.
   package let request: MountRequest
   /// The FUSE_INIT request with `flags` and `flags2` reduced to those granted: replayed into libfuse.
   package let fuseInit: [UInt8]
@@ -41,6 +42,7 @@ package struct WorkerConfiguration: ~Copyable, Sendable {
 
 /// How a process writes its log to standard error.
 package struct LogOptions: Sendable, Hashable {
+  /// The plugin's own settings.
   package var level: Logger.Level
   package var format: LogFormat
 
@@ -62,6 +64,7 @@ package enum WorkerCommand: Sendable, Hashable {
 
 /// A command as it arrived. Answer those with an id other than 0 by ``WorkerChannel/complete(_:)`` when they are done.
 package struct NumberedCommand: Sendable, Hashable {
+  /// Counts up; the answer carries the same.
   package var id: UInt64
   package var command: WorkerCommand
 }

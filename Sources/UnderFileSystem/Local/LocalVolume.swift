@@ -5,11 +5,7 @@ import SystemPackage
 
 enum Clock {
   /// Nanoseconds since the epoch, a few milliseconds old at most.
-  static func now() -> Int64 {
-    var time = timespec()
-    unsafe clock_gettime(CLOCK_REALTIME_COARSE, &time)
-    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-  }
+  static func now() -> Int64 { WallClock.coarseNanoseconds }
 }
 
 /// Combinations of open(2) flags that Local uses.

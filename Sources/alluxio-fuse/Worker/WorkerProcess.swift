@@ -1,5 +1,4 @@
 import Fuse
-import Glibc
 import LinuxSystem
 import Log
 import Logging
@@ -12,7 +11,7 @@ enum WorkerProcess {
   static let argument = "worker"
 
   static func run() -> WorkerExit {
-    guard fcntl(WorkerChannel.descriptorNumber, F_GETFD) >= 0 else {
+    guard Descriptor.isOpen(WorkerChannel.descriptorNumber) else {
       bootstrap(LogOptions())
       Logger(label: "worker").error("only alluxio-mounter starts a worker; to mount by hand use alluxio-fuse mount")
       return .usage

@@ -94,9 +94,10 @@ struct MountEntryTests {
     func path() -> [UInt8] {
       let specials = Array(" \t\n\\#-:,0".utf8)
       let count = Int.random(in: 0...40, using: &random)
-      return [0x2F] + (0..<count).map { _ in
-        random.oneIn(3) ? specials.randomElement(using: &random)! : UInt8.random(in: 1...255, using: &random)
-      }.filter { $0 != 0 }
+      return [0x2F]
+        + (0..<count).map { _ in
+          random.oneIn(3) ? specials.randomElement(using: &random)! : UInt8.random(in: 1...255, using: &random)
+        }.filter { $0 != 0 }
     }
     for _ in 0..<200 {
       let written = MountEntry(

@@ -33,13 +33,15 @@ struct SpawnTests {
 
   @Test("the environment holds what was given and nothing of ours")
   func environment() throws {
-    #expect(try output("echo $A; env | grep -v ^_= | grep -v ^PWD= | sort", environment: ["A=1 2", "B=\u{e9}"]).text
-      == "1 2\nA=1 2\nB=\u{e9}\n")
+    #expect(
+      try output("echo $A; env | grep -v ^_= | grep -v ^PWD= | sort", environment: ["A=1 2", "B=\u{e9}"]).text
+        == "1 2\nA=1 2\nB=\u{e9}\n")
   }
 
   @Test("arguments arrive as they are, empty and with blanks")
   func arguments() throws {
-    var spawn = Spawn(executable: "/bin/sh", arguments: ["sh", "-c", #"[ "$#" = 2 ] && [ "$1" = "" ] && [ "$2" = "a  b" ]"#, "x"])
+    var spawn = Spawn(
+      executable: "/bin/sh", arguments: ["sh", "-c", #"[ "$#" = 2 ] && [ "$1" = "" ] && [ "$2" = "a  b" ]"#, "x"])
     spawn.arguments += ["", "a  b"]
     #expect(try spawn.start().wait().isSuccess)
   }

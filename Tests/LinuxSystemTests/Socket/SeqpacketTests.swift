@@ -19,7 +19,7 @@ struct SeqpacketTests {
   func descriptors() throws {
     let (a, b) = try SeqpacketSocket.pair()
     let files = try (0..<3).map { try Memfd.sealed(name: "n", bytes: [UInt8($0)]).release() }
-    defer { files.forEach { close($0) } }
+    defer { for file in files { close(file) } }
     try a.send([9], descriptors: files)
     let message = try #require(try b.receive(maxBytes: 10, maxDescriptors: 3))
     #expect(message.bytes == [9])

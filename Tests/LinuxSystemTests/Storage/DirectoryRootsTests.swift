@@ -68,8 +68,9 @@ struct DirectoryRootsTests {
     try link("entry", to: "\(root)/data")
     #expect(try DirectoryRoots.open(folder.appending("entry"), beneath: [root]).canonical == "\(root)/data")
     try link("root-link", to: root)
-    #expect(try DirectoryRoots.open("\(root)/data", beneath: [folder.appending("root-link")]).canonical
-      == "\(root)/data")
+    #expect(
+      try DirectoryRoots.open("\(root)/data", beneath: [folder.appending("root-link")]).canonical
+        == "\(root)/data")
   }
 
   @Test("without roots nothing is opened, whatever exists")

@@ -1,0 +1,124 @@
+import Testing
+
+@Suite("Borders between targets, in the text of the sources")
+struct ImportBorderTests {
+  /// C modules and who may import them, beside Wire folders for the messages' runtime. TestSupport reaches for
+  /// namespaces and threads.
+  static let owners: [(module: String, importers: Set<String>)] = [
+    ("CGRPC", ["GRPC"]),
+    ("CFuse", ["Fuse"]),
+    ("CLinux", ["LinuxSystem", "TestSupport"]),
+    ("CProtobufC", ["ProtobufC"]),
+    ("CMessageDigest", ["VolumeModel"]),
+  ]
+
+  @Test("each C library has one importer", arguments: owners)
+  func importers(module: String, importers: Set<String>) {
+    let files = SourceFile.sources + SourceFile.tests
+    #expect(files.count > 100, "the sources were not found")
+    let strangers = files.filter { file in
+      let isMessage = module == "CProtobufC" && file.isWire
+      return file.imports.contains(module) && !importers.contains(file.target) && !isMessage
+    }.map(\.path)
+    #expect(strangers == [], "\(module) is imported by strangers")
+  }
+
+  @Test("messages in C stay in Wire folders", arguments: ["CSIProtocol", "MounterProtocol"])
+  func wire(module: String) {
+    #expect(SourceFile.sources.filter { $0.imports.contains(module) && !$0.isWire }.map(\.path) == [])
+  }
+
+  @Test("the mounter and all below it do without Foundation and ArgumentParser")
+  func smallTargets() {
+    let small: Set = ["alluxio-mounter", "Mounter", "LinuxSystem", "ProtobufC", "VolumeModel", "Log"]
+    let large = SourceFile.sources.filter { file in
+      small.contains(file.target) && file.imports.contains { $0.hasPrefix("Foundation") || $0 == "ArgumentParser" }
+    }
+    #expect(large.map(\.path) == [])
+  }
+
+  @Test("full Foundation is imported nowhere")
+  func foundation() {
+    #expect(SourceFile.sources.filter { $0.imports.contains("Foundation") }.map(\.path) == [])
+  }
+
+  /// Targets that are made of unsafe code: each line of theirs that needs it is theirs to justify.
+  static let unsafeTargets: Set = ["LinuxSystem", "GRPC", "ProtobufC", "Fuse"]
+  /// Single files that need one unsafe call and say why in a SAFETY sentence.
+  static let unsafeFiles: Set = [
+    "Sources/VolumeModel/Digest.swift",  // SHA-256 by libmd takes pointers
+    "Sources/Log/LineLogHandler.swift",  // one write(2) per line
+  ]
+
+  @Test("unsafe code lives in four targets and in Wire folders")
+  func unsafeCode() {
+    var found: [String] = []
+    for file in SourceFile.sources where !Self.unsafeTargets.contains(file.target) && !file.isWire {
+      let isException = Self.unsafeFiles.contains(file.path)
+      if isException, file.lines.contains(where: { $0.contains("SAFETY:") }) { continue }
+      for line in file.code where !line.text.contains("@unsafe") {
+        let isUnsafe = line.words.contains { word in
+          word == "unsafe" || word == "Unmanaged" || word.hasPrefix("Unsafe") || word.hasPrefix("withUnsafe")
+            || word.hasPrefix("unsafe")
+        }
+        if isUnsafe { found.append("\(file.path):\(line.number): \(line.text)") }
+      }
+    }
+    #expect(found == [])
+  }
+
+  /// Calls of glibc that reach the kernel; the typed ones of LinuxSystem are methods and so come after a dot.
+  static let systemCalls: Set<Substring> = [
+    "open", "openat", "read", "write", "pread", "pwrite", "close", "stat", "lstat", "fstat", "fstatat", "statvfs",
+    "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat", "link", "linkat", "symlink", "readlink",
+    "mount", "umount", "umount2", "ioctl", "fcntl", "flock", "mmap", "munmap", "socket", "connect", "bind", "listen",
+    "accept", "sendmsg", "recvmsg", "send", "recv", "poll", "fork", "execve", "execv", "posix_spawn", "waitpid", "kill",
+    "opendir", "readdir", "chmod", "fchmod", "chown", "ftruncate", "fsync", "pthread_create", "signal", "sigaction",
+    "usleep", "sleep", "nanosleep", "system", "popen",
+  ]
+  /// Where Glibc may be used for more than its constants.
+  static let systemTargets: Set = ["LinuxSystem", "GRPC", "ProtobufC", "Fuse", "Log"]
+
+  @Test("system calls are made by LinuxSystem, and nobody else uses more of Glibc than its constants")
+  func systemCallsElsewhere() {
+    // A method of the target's own may be named as a system call is.
+    var methods: [String: Set<Substring>] = [:]
+    for file in SourceFile.sources {
+      for line in file.code where line.words.contains("func") {
+        guard let name = line.text.split(separator: "func ").last?.split(separator: "(").first else { continue }
+        methods[file.target, default: []].insert(name.prefix { $0 != "<" })
+      }
+    }
+    var found: [String] = []
+    for file in SourceFile.sources where file.imports.contains("Glibc") {
+      if Self.systemTargets.contains(file.target) || file.isWire { continue }
+      let calls = Self.systemCalls.subtracting(methods[file.target] ?? [])
+      for line in file.code {
+        for call in line.words.intersection(calls) where Self.isCall(of: call, in: line.text) {
+          found.append("\(file.path):\(line.number): \(line.text)")
+        }
+      }
+    }
+    #expect(found == [])
+  }
+
+  /// Whether the line calls a free function of this name: no method, no declaration, no case.
+  private static func isCall(of name: Substring, in line: String) -> Bool {
+    let pieces = line.split(separator: "\(name)(", omittingEmptySubsequences: false)
+    return pieces.dropLast().contains { before in
+      if before.hasSuffix("Glibc.") { return true }
+      if before.hasSuffix("func ") || before.hasSuffix("case ") { return false }
+      guard let last = before.last else { return true }
+      return !(last.isLetter || last.isNumber || last == "_" || last == ".")
+    }
+  }
+
+  @Test("nothing is public: targets share by package access")
+  func access() {
+    let open = SourceFile.sources.flatMap { file in
+      file.code.filter { $0.text.hasPrefix("public ") || $0.text.contains(" public ") }
+        .map { "\(file.path):\($0.number)" }
+    }
+    #expect(open == [])
+  }
+}
