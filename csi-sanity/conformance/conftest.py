@@ -27,6 +27,8 @@ def pytest_configure(config):
     # All folders of this run lie in one, with a short name: paths of unix sockets end at 107 bytes.
     config.run_folder = tempfile.mkdtemp(prefix="csi.")
     tempfile.tempdir = config.run_folder
+    # Pods are not root: they must be able to reach the targets.
+    os.chmod(config.run_folder, 0o755)
 
 
 def pytest_unconfigure(config):
@@ -58,24 +60,51 @@ def _failed(request):
     return getattr(request.node, "failed_call", False) or getattr(request.node, "failed_setup", False)
 
 
+def _judge(request, problems, log):
+    """Fails a test that left something behind, unless it has failed already."""
+    if problems and not _failed(request):
+        pytest.fail("\n".join([*map(str, problems), "--- log ---", log[-4000:]]), pytrace=False)
+
+
+class Shared:
+    """The session's driver, replaced when a test has left it in disorder."""
+
+    def __init__(self):
+        self.driver = None
+
+    def get(self):
+        if self.driver is None:
+            self.driver = Driver()
+        return self.driver
+
+    def discard(self):
+        driver, self.driver = self.driver, None
+        if driver is not None:
+            driver.close()
+
+
 @pytest.fixture(scope="session")
-def shared_driver():
-    instance = Driver()
+def _shared():
+    shared = Shared()
     try:
-        yield instance
-        problems = instance.stop()
+        yield shared
+        problems = shared.driver.stop() if shared.driver else []
         assert not problems, problems
     finally:
-        instance.close()
+        shared.discard()
 
 
 @pytest.fixture
-def driver(shared_driver, request):
+def driver(_shared, request):
     """The session's driver. Whatever a test creates on it is gone afterwards, and the test fails if it is not."""
-    yield shared_driver
-    before = len(shared_driver.log_text())
-    problems = shared_driver.sweep()
-    assert _failed(request) or not problems, (problems, shared_driver.log_text()[before:][-4000:])
+    instance = _shared.get()
+    before = len(instance.log_text())
+    yield instance
+    problems = instance.sweep()
+    log = instance.log_text()[before:]
+    if problems:
+        _shared.discard()
+    _judge(request, problems, log)
 
 
 @pytest.fixture
@@ -85,8 +114,7 @@ def isolated(request):
     instance = Driver(*(marker.args if marker else ()))
     try:
         yield instance
-        problems = instance.sweep() + instance.stop()
-        assert _failed(request) or not problems, (problems, instance.log_text()[-4000:])
+        _judge(request, instance.sweep() + instance.stop(), instance.log_text())
     finally:
         instance.close()
 
@@ -102,9 +130,9 @@ def unstarted():
 
 
 @pytest.fixture
-def small_disk(shared_driver):
+def small_disk(driver):
     """A file system of 8 MiB beneath the file roots."""
-    folder = shared_driver.source(shared_driver.name("small"))
+    folder = driver.source(driver.name("small"))
     system.mount("small", folder, "tmpfs", data="size=8m,mode=755")
     yield folder
     system.unmount(folder, system.MNT_DETACH)

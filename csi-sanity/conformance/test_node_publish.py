@@ -237,7 +237,6 @@ def test_a_mount_group_may_read_and_write_everything(driver):
     status = os.stat(target / "file")
     assert status.st_gid == 4242 and status.st_mode & stat.S_IRGRP and status.st_mode & stat.S_IWGRP
     command = ["python3", "-c", f"open({str(target / 'file')!r}, 'a').write('y'); open({str(target / 'new')!r}, 'w')"]
-    os.chmod(driver.folder, 0o755)
     subprocess.run(command, check=True, user=1000, group=4242, extra_groups=[], timeout=20)
     assert os.stat(target / "new").st_gid == 4242
 

@@ -114,6 +114,7 @@ class Driver:
         self.registry = self.folder / "registry"
         self.log = self.folder / "driver.log"
         self.socket = self.folder / "csi" / "csi.sock"
+        self.folder.chmod(0o755)
         for directory in (self.ufs, self.elsewhere, self.kubelet, self.registry):
             directory.mkdir(exist_ok=True)
         self.mode, self.arguments = mode, arguments
