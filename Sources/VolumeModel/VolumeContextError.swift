@@ -23,10 +23,13 @@ package enum VolumeContextError: Error, Sendable, Hashable, CustomStringConverti
     }
   }
 
+  /// Scalars of a foreign text that a message repeats: the kubelet's target paths have some 150.
+  private static let longestQuotation = 256
+
   /// A foreign text for a message: cut, and without control characters.
   package static func quoted(_ text: String) -> String {
-    let clean = text.unicodeScalars.prefix(64).map { $0.value < 0x20 || $0.value == 0x7F ? "?" : String($0) }.joined()
-    return "'\(clean)\(text.unicodeScalars.count > 64 ? "…" : "")'"
+    let clean = text.unicodeScalars.prefix(longestQuotation).map { $0.value < 0x20 || $0.value == 0x7F ? "?" : String($0) }.joined()
+    return "'\(clean)\(text.unicodeScalars.count > longestQuotation ? "…" : "")'"
   }
 }
 
