@@ -83,8 +83,8 @@ let package = Package(
     .executableTarget(
       name: "alluxio-fuse",
       dependencies: [
-        "Fuse", "LinuxSystem", "Log", "Mounter", "UnderFileSystem", "VolumeFileSystem", "VolumeModel", arguments,
-        logging, system,
+        "Fuse", "LinuxSystem", "Log", "Mounter", "UnderFileSystem", "VolumeFileSystem", "VolumeModel", logging,
+        system,
       ],
       swiftSettings: safe),
 
@@ -105,6 +105,13 @@ let package = Package(
       dependencies: [
         "CSIDriver", "CSIProtocol", "GRPC", "LinuxSystem", "Mounter", "ProtobufC", "TestSupport", "VolumeModel", logging,
         system,
+      ],
+      swiftSettings: swift),
+    .testTarget(
+      name: "FuseTests",
+      dependencies: [
+        "CFuse", "CLinux", "Fuse", "LinuxSystem", "TestSupport", "UnderFileSystem", "VolumeFileSystem", "VolumeModel",
+        "alluxio-fuse", logging, system,
       ],
       swiftSettings: swift),
     // Borders that the compiler does not hold: imports, linked libraries, the shape of sources and tests. It needs the

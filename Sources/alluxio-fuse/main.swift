@@ -1,8 +1,9 @@
-import ArgumentParser
 import Glibc
 
-// A worker is started once per volume: it is dispatched before ArgumentParser is touched, whose pages it then never loads.
-if CommandLine.arguments.dropFirst().first == WorkerProcess.argument {
-  exit(WorkerProcess.run().rawValue)
+// Flags are read here and not by ArgumentParser: it brings Foundation, a third of the program and of each worker's memory.
+let arguments = Array(CommandLine.arguments.dropFirst())
+switch arguments.first {
+case WorkerProcess.argument: exit(WorkerProcess.run().rawValue)
+case "mount": exit(MountCommand.run(Array(arguments.dropFirst())))
+default: exit(Usage.run(arguments))
 }
-AlluxioFuse.main()

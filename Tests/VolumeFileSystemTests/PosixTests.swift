@@ -65,7 +65,7 @@ struct PosixTests {
     #expect(directory.attributes.type == FileType.symlink)
     #expect(throws: Errno.notDirectory) { try files.lookup("file", in: directory.node) }
     #expect(throws: Errno.notDirectory) { try files.makeFile("new", in: directory.node) }
-    #expect(throws: (any Error).self) { try files.openDirectory(directory.node, flags: 0); try files.names(directory.node) }
+    #expect(throws: (any Error).self) { _ = try files.names(directory.node) }
     #expect(throws: Errno.tooManySymbolicLinkLevels) { try files.open(file.node, flags: O_RDWR, caller: rootCaller) }
     var change = AttributeChange()
     change.size = 0

@@ -15,6 +15,8 @@ extension LocalNode {
         }
         return try LocalPreparedNode(parent: self, name: name, hidden: nil, object: object, caller: creator.caller, made)
       } catch {
+        // ext4 says EPERM for O_TMPFILE in a directory that has been removed; any other creation there is ENOENT.
+        if error == .notPermitted, try descriptor.status().linkCount == 0 { throw .noSuchFileOrDirectory }
         // EISDIR: a file system that takes O_TMPFILE for O_DIRECTORY.
         guard error == .notSupported || error == .isDirectory else { throw error }
         volume.hasUnnamedFiles.store(false, ordering: .relaxed)
