@@ -92,6 +92,17 @@ package struct MessageView<Message>: ~Copyable {
   }
 }
 
+extension MessageView {
+  /// The message's bytes as protobuf-c packs them, unknown fields included.
+  package func repacked() -> [UInt8] {
+    let base = UnsafeRawPointer(message).assumingMemoryBound(to: ProtobufCMessage.self)
+    let size = protobuf_c_message_get_packed_size(base)
+    return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+      count = size > 0 ? protobuf_c_message_pack(base, buffer.baseAddress) : 0
+    }
+  }
+}
+
 /// A C string of protobuf-c, which the validator has found to be UTF-8 without NUL.
 private func string(_ pointer: UnsafeMutablePointer<CChar>?) -> String {
   pointer.map { String(cString: $0) } ?? ""

@@ -21,9 +21,11 @@ package struct WireError: Error, Equatable, Sendable, CustomStringConvertible {
     case truncated
     /// A packed field whose length is no multiple of its elements' size.
     case brokenPackedField
+    /// A message that may come once came again. protobuf-c merges the two wrongly: defaults of the second win.
+    case repeatedMessage
     /// Messages within messages beyond `WireValidator.maximumDepth`.
     case tooDeep
-    /// The validator found nothing, yet protobuf-c refused: out of memory.
+    /// The validator found nothing, yet protobuf-c refused: memory is short, or a required field of proto2 is missing.
     case unreadable
   }
 
@@ -34,6 +36,12 @@ package struct WireError: Error, Equatable, Sendable, CustomStringConvertible {
   package let field: String
   /// What is wrong.
   package let problem: Problem
+
+  package init(message: String, field: String, problem: Problem) {
+    self.message = message
+    self.field = field
+    self.problem = problem
+  }
 
   package var description: String {
     let place = field.isEmpty ? message : "field \(field) of \(message)"
@@ -54,8 +62,9 @@ extension WireError.Problem {
     case .overlongVarint: "holds a varint that is too long"
     case .truncated: "ends too early"
     case .brokenPackedField: "has a length that is no multiple of its elements' size"
+    case .repeatedMessage: "came twice"
     case .tooDeep: "is nested too deeply"
-    case .unreadable: "cannot be read: out of memory"
+    case .unreadable: "cannot be unpacked"
     }
   }
 }

@@ -29,6 +29,7 @@ package enum WireValidator {
   ) throws(Finding) {
     if depth > maximumDepth { throw Finding(.tooDeep) }
     var cursor = WireCursor(bytes)
+    var seen: UInt64 = 0
     while !cursor.isAtEnd {
       let (number, wireType) = try cursor.readTag()
       guard let field = descriptor.field(numbered: number) else {
@@ -38,6 +39,12 @@ package enum WireValidator {
       do {
         let value = try cursor.readValue(wireType)
         try check(value, wireType, field, depth: depth)
+        if field.pointee.type == PROTOBUF_C_TYPE_MESSAGE, field.pointee.label != PROTOBUF_C_LABEL_REPEATED {
+          // By position in the table; no message of ours has more than 64 fields.
+          let bit: UInt64 = 1 << UInt64(field - descriptor.pointee.fields)
+          if seen & bit != 0 { throw Finding(.repeatedMessage) }
+          seen |= bit
+        }
       } catch {
         throw error.within(field.pointee.name)
       }

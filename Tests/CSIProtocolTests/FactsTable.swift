@@ -34,7 +34,8 @@ struct FactsTable {
       rows.insert(
         Row(
           kind: columns[0], owner: columns[1], number: columns[2], name: columns[3], type: columns[4],
-          label: columns[5], oneof: columns[6], flags: columns[7].split(separator: ",").sorted().joined(separator: ",")))
+          label: columns[5], oneof: columns[6], flags: columns[7].split(separator: ",").sorted().joined(separator: ","))
+      )
     }
     self.rows = rows
   }
