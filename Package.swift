@@ -152,3 +152,19 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// scripts/sanitizers.sh builds some tests a second time, instrumented: everything that they do not need is left out, and
+// the canary comes in.
+if let tests = Context.environment["INSTRUMENTED_TESTS"] {
+  var wanted = Set(tests.split(separator: ",").map(String.init))
+  var count = 0
+  while wanted.count != count {
+    count = wanted.count
+    for target in package.targets where wanted.contains(target.name) {
+      for case .byNameItem(let name, _) in target.dependencies { wanted.insert(name) }
+    }
+  }
+  package.targets.removeAll { !wanted.contains($0.name) }
+  package.targets.append(.executableTarget(name: "sanitizer-canary", path: "Tests/SanitizerCanary", swiftSettings: swift))
+  package.products = []
+}

@@ -36,7 +36,7 @@ package enum WireValidator {
         _ = try cursor.readValue(wireType)  // of a newer version: skipped, as protobuf-c does
         continue
       }
-      do {
+      do throws(Finding) {
         let value = try cursor.readValue(wireType)
         try check(value, wireType, field, depth: depth)
         if field.pointee.type == PROTOBUF_C_TYPE_MESSAGE, field.pointee.label != PROTOBUF_C_LABEL_REPEATED {
