@@ -1,0 +1,293 @@
+import Glibc
+import SystemPackage
+import TestSupport
+import UnderFileSystem
+import VolumeFileSystem
+
+/// One random operation. Numbers choose among what exists when it runs, so that a sequence stays meaningful when others of
+/// its operations are left out.
+enum Operation: Hashable, CustomStringConvertible {
+  case make(ReferenceModel.Kind, Int, Int)
+  case link(Int, Int, Int)
+  case remove(Int, Int, directory: Bool)
+  case rename(Int, Int, Int, Int, flags: UInt32)
+  case lookup(Int, Int)
+  case list(Int)
+  case open(Int)
+  case close(Int)
+  case write(Int, Int, Int)
+  case read(Int)
+  case truncate(Int, Int)
+  case takeOver
+
+  static func random(_ generator: inout SeededGenerator) -> Operation {
+    func number(_ bound: Int = 8) -> Int { Int.random(in: 0..<bound, using: &generator) }
+    switch number(20) {
+    case 0, 1, 2: return .make(.file, number(), number())
+    case 3, 4: return .make(.directory, number(), number())
+    case 5: return .make(.symlink, number(), number())
+    case 6: return .link(number(), number(), number())
+    case 7, 8: return .remove(number(), number(), directory: false)
+    case 9: return .remove(number(), number(), directory: true)
+    case 10, 11, 12:
+      return .rename(number(), number(), number(), number(), flags: [UInt32(0), 0, 1, 2][number(4)])
+    case 13: return .lookup(number(), number())
+    case 14: return .list(number())
+    case 15: return .open(number())
+    case 16: return .close(number())
+    case 17: return .write(number(), number(5000), number(5000))
+    case 18: return number(4) == 0 ? .takeOver : .read(number())
+    default: return .truncate(number(), number(9000))
+    }
+  }
+
+  var description: String {
+    switch self {
+    case .make(let kind, let directory, let name): ".make(.\(kind), \(directory), \(name))"
+    case .link(let file, let directory, let name): ".link(\(file), \(directory), \(name))"
+    case .remove(let directory, let name, let isDirectory): ".remove(\(directory), \(name), directory: \(isDirectory))"
+    case .rename(let a, let b, let c, let d, let flags): ".rename(\(a), \(b), \(c), \(d), flags: \(flags))"
+    case .lookup(let directory, let name): ".lookup(\(directory), \(name))"
+    case .list(let directory): ".list(\(directory))"
+    case .open(let file): ".open(\(file))"
+    case .close(let file): ".close(\(file))"
+    case .write(let file, let offset, let count): ".write(\(file), \(offset), \(count))"
+    case .read(let file): ".read(\(file))"
+    case .truncate(let file, let size): ".truncate(\(file), \(size))"
+    case .takeOver: ".takeOver"
+    }
+  }
+}
+
+/// Runs operations on a volume and on the model, and says where they differ first.
+struct Comparison {
+  let volume: Volume
+  var model = ReferenceModel()
+  /// Volume node of each model node; the lookups counted for it.
+  private var numbers: [Int: NodeID] = [0: rootNode]
+  private var lookups: [Int: UInt64] = [:]
+  private var handles: [(file: Int, handle: HandleID)] = []
+  private var writes: UInt8 = 0
+
+  init(_ volume: Volume) { self.volume = volume }
+
+  /// - Returns: nil when both agree on everything, else a sentence.
+  static func run(_ operations: [Operation], useHandles: Bool, descriptorLimit: Int?) throws -> String? {
+    var comparison = Comparison(
+      try Volume(useHandles: useHandles, descriptorLimit: descriptorLimit, maxNodes: 4096, beneath: "/dev/shm"))
+    for (index, operation) in operations.enumerated() {
+      if let difference = comparison.step(operation) { return "\(index): \(operation): \(difference)" }
+    }
+    return comparison.finish()
+  }
+
+  private func directory(_ choice: Int) -> Int {
+    let directories = model.nodes.indices.filter { model.nodes[$0].kind == .directory && numbers[$0] != nil }
+    return directories[choice % directories.count]
+  }
+
+  /// A file that has a name or is open.
+  private func file(_ choice: Int) -> Int? {
+    let files = model.nodes.indices.filter { index in
+      model.nodes[index].kind == .file && numbers[index] != nil
+        && (model.nodes[index].links > 0 || handles.contains { $0.file == index })
+    }
+    return files.isEmpty ? nil : files[choice % files.count]
+  }
+
+  private func name(_ choice: Int) -> FileName { FileName(bytes: "n\(choice % 6)".utf8) }
+
+  private mutating func learn(_ node: Int, _ entry: Entry) -> String? {
+    if let known = numbers[node], known != entry.node { return "node \(entry.node) instead of \(known)" }
+    numbers[node] = entry.node
+    lookups[node, default: 0] += 1
+    let type = entry.attributes.type
+    let kind: ReferenceModel.Kind =
+      type == FileType.directory ? .directory : type == FileType.symlink ? .symlink : .file
+    if kind != model.nodes[node].kind { return "\(kind) instead of \(model.nodes[node].kind)" }
+    if kind == .file {
+      if Int(entry.attributes.linkCount) != model.nodes[node].links { return "\(entry.attributes.linkCount) links" }
+      if Int(entry.attributes.size) != model.nodes[node].content.count { return "size \(entry.attributes.size)" }
+    }
+    return nil
+  }
+
+  /// Compares two outcomes. A directory that was removed may be stale or empty of names, as descriptors come and go.
+  private func compare<R>(
+    _ expected: Result<R, Errno>, _ found: Result<Entry?, Errno>, isRemoved: Bool
+  ) -> String? {
+    switch (expected, found) {
+    case (.success, .success): return nil
+    case (.failure(let wanted), .failure(let got)):
+      if wanted == got || (isRemoved && got == .staleNFSFileHandle) { return nil }
+      return "\(got) instead of \(wanted)"
+    case (.success, .failure(let got)): return "\(got) instead of success"
+    case (.failure(let wanted), .success): return "success instead of \(wanted)"
+    }
+  }
+
+  private static func attempt<R>(_ body: () throws(Errno) -> R) -> Result<R, Errno> {
+    do { return .success(try body()) } catch { return .failure(error) }
+  }
+
+  mutating func step(_ operation: Operation) -> String? {
+    switch operation {
+    case .make, .link, .remove, .rename, .lookup, .list: return stepNames(operation)
+    default: return stepFiles(operation)
+    }
+  }
+
+  private mutating func stepNames(_ operation: Operation) -> String? {
+    let files = volume.files
+    var model = self.model
+    defer { self.model = model }
+    switch operation {
+    case .make(let kind, let where_, let what):
+      let (parent, name) = (directory(where_), name(what))
+      let number = numbers[parent] ?? 0
+      let expected = Self.attempt { () throws(Errno) in
+        try model.make(kind, name, in: parent, content: kind == .symlink ? [0x74] : [])
+      }
+      let found = Self.attempt { () throws(Errno) -> Entry? in
+        switch kind {
+        case .file: try files.makeFile(name, in: number)
+        case .directory: try files.makeDirectory(name, in: number, mode: 0o755, caller: rootCaller)
+        case .symlink: try files.makeSymlink(name, in: number, target: [0x74], caller: rootCaller)
+        }
+      }
+      self.model = model
+      if let difference = compare(expected, found, isRemoved: model.nodes[parent].isRemoved) { return difference }
+      if case .success(let node) = expected, case .success(let entry?) = found { return learn(node, entry) }
+    case .link(let what, let where_, let newName):
+      guard let target = file(what), model.nodes[target].links > 0 else { return nil }
+      let (parent, name) = (directory(where_), name(newName))
+      let (targetNumber, parentNumber) = (numbers[target] ?? 0, numbers[parent] ?? 0)
+      let expected = Self.attempt { () throws(Errno) in try model.link(target, name, in: parent) }
+      let found = Self.attempt { () throws(Errno) -> Entry? in
+        try files.link(targetNumber, as: name, in: parentNumber, caller: rootCaller)
+      }
+      self.model = model
+      if let difference = compare(expected, found, isRemoved: model.nodes[parent].isRemoved) { return difference }
+      if case .success(let entry?) = found { return learn(target, entry) }
+    case .remove(let where_, let what, let isDirectory):
+      let (parent, name) = (directory(where_), name(what))
+      let number = numbers[parent] ?? 0
+      let expected = Self.attempt { () throws(Errno) in
+        try model.remove(name, in: parent, wantsDirectory: isDirectory)
+      }
+      let found = Self.attempt { () throws(Errno) -> Entry? in
+        if isDirectory {
+          try files.removeDirectory(name, in: number, caller: rootCaller)
+        } else {
+          try files.unlink(name, in: number, caller: rootCaller)
+        }
+        return nil
+      }
+      return compare(expected, found, isRemoved: model.nodes[parent].isRemoved)
+    case .rename(let from, let old, let to, let new, let flags):
+      let (source, target) = (directory(from), directory(to))
+      let (oldName, newName) = (name(old), name(new))
+      let (sourceNumber, targetNumber) = (numbers[source] ?? 0, numbers[target] ?? 0)
+      let flags = RenameFlags(rawValue: flags)
+      let expected = Self.attempt { () throws(Errno) in
+        try model.rename(oldName, in: source, to: newName, in: target, flags: flags)
+      }
+      let found = Self.attempt { () throws(Errno) -> Entry? in
+        try files.rename(
+          oldName, in: sourceNumber, to: newName, in: targetNumber, flags: flags, caller: rootCaller)
+        return nil
+      }
+      return compare(
+        expected, found, isRemoved: model.nodes[source].isRemoved || model.nodes[target].isRemoved)
+    case .lookup(let where_, let what):
+      let (parent, name) = (directory(where_), name(what))
+      let number = numbers[parent] ?? 0
+      let expected = Self.attempt { () throws(Errno) in try model.child(name, of: parent) }
+      let found = Self.attempt { () throws(Errno) -> Entry? in try files.lookup(name, in: number) }
+      if let difference = compare(expected, found, isRemoved: model.nodes[parent].isRemoved) { return difference }
+      if case .success(let node) = expected, case .success(let entry?) = found { return learn(node, entry) }
+    case .list(let where_):
+      let parent = directory(where_)
+      if model.nodes[parent].isRemoved { return nil }
+      let number = numbers[parent] ?? 0
+      guard case .success(let names) = Self.attempt({ () throws(Errno) in try files.names(number, page: 3) }) else {
+        return "no listing"
+      }
+      let expected = model.nodes[parent].children.keys.map(\.description).sorted()
+      if names.map(\.description).sorted() != expected { return "\(names) instead of \(expected)" }
+    default: break
+    }
+    return nil
+  }
+
+  private mutating func stepFiles(_ operation: Operation) -> String? {
+    let files = volume.files
+    do throws(Errno) {
+      switch operation {
+      case .open(let what):
+        guard let file = file(what), let number = numbers[file], model.nodes[file].links > 0 else { return nil }
+        handles.append((file, try files.open(number, flags: O_RDWR, caller: rootCaller).handle))
+      case .close(let which):
+        guard !handles.isEmpty else { return nil }
+        let (file, handle) = handles.remove(at: which % handles.count)
+        files.release(numbers[file] ?? 0, handle: handle)
+      case .write(let which, let offset, let count):
+        guard !handles.isEmpty else { return nil }
+        let (file, handle) = handles[which % handles.count]
+        writes &+= 1
+        let bytes = [UInt8](repeating: writes, count: count)
+        let written = try files.write(numbers[file] ?? 0, handle, bytes, at: Int64(offset))
+        if written != count { return "\(written) bytes written" }
+        if count > 0 { model.write(bytes, to: file, at: offset) }
+      case .read(let which):
+        guard !handles.isEmpty else { return nil }
+        let (file, handle) = handles[which % handles.count]
+        if try files.read(numbers[file] ?? 0, handle, 20_000) != model.nodes[file].content { return "other content" }
+      case .truncate(let what, let size):
+        guard let file = file(what), let number = numbers[file], model.nodes[file].links > 0 else { return nil }
+        var change = AttributeChange()
+        change.size = Int64(size)
+        let reply = try files.setAttributes(change, of: number, caller: rootCaller)
+        model.truncate(file, to: size)
+        if reply.attributes.size != Int64(size) { return "size \(reply.attributes.size)" }
+      case .takeOver:
+        // Files without a name go with their worker until the mounter holds their descriptors.
+        for (file, handle) in handles where model.nodes[file].links == 0 {
+          files.release(numbers[file] ?? 0, handle: handle)
+        }
+        handles.removeAll { model.nodes[$0.file].links == 0 }
+        try volume.restart()
+      default: break
+      }
+      return nil
+    } catch { return "\(error)" }
+  }
+
+  /// Closes and forgets everything, and looks whether anything is left.
+  private mutating func finish() -> String? {
+    for (file, handle) in handles { volume.files.release(numbers[file] ?? 0, handle: handle) }
+    for (node, count) in lookups { volume.files.forget(numbers[node] ?? 0, count) }
+    let left = volume.files.descriptorCount
+    return left == 0 ? nil : "\(left) descriptors are left"
+  }
+
+  /// Leaves out whatever is not needed for a difference.
+  static func shrink(_ operations: [Operation], useHandles: Bool, descriptorLimit: Int?) throws -> [Operation] {
+    var shortest = operations
+    var size = max(1, operations.count / 2)
+    while size >= 1 {
+      var start = 0
+      while start < shortest.count {
+        var shorter = shortest
+        shorter.removeSubrange(start..<min(start + size, shorter.count))
+        if try run(shorter, useHandles: useHandles, descriptorLimit: descriptorLimit) != nil {
+          shortest = shorter
+        } else {
+          start += size
+        }
+      }
+      size /= 2
+    }
+    return shortest
+  }
+}

@@ -1,0 +1,50 @@
+import TestSupport
+import Testing
+import UnderFileSystem
+import VolumeFileSystem
+
+/// Random operations against the reference model. A difference is shrunk and printed as the body of a regression test.
+@Suite("random operations agree with the reference model", .requiresRoot)
+struct ReferenceTests {
+  /// A sequence of operations for one seed.
+  private func check(seed: UInt64, useHandles: Bool, descriptorLimit: Int?) throws {
+    var generator = SeededGenerator(seed: seed)
+    let operations = (0..<400).map { _ in Operation.random(&generator) }.filter { operation in
+      // Without handles each hard link is a node of its own, which the model does not know.
+      if case .link = operation { useHandles } else { true }
+    }
+    guard
+      let difference = try Comparison.run(operations, useHandles: useHandles, descriptorLimit: descriptorLimit)
+    else { return }
+    let shortest = try Comparison.shrink(operations, useHandles: useHandles, descriptorLimit: descriptorLimit)
+    let again = try Comparison.run(shortest, useHandles: useHandles, descriptorLimit: descriptorLimit)
+    Issue.record("seed \(seed): \(difference); shrunk to \(shortest): \(again ?? "agrees")")
+  }
+
+  @Test("with file handles", arguments: 1...40)
+  func handles(seed: UInt64) throws { try check(seed: seed, useHandles: true, descriptorLimit: nil) }
+
+  @Test("with file handles and hardly any descriptors", arguments: 101...130)
+  func fewDescriptors(seed: UInt64) throws { try check(seed: seed, useHandles: true, descriptorLimit: 1) }
+
+  @Test("without file handles", arguments: 201...240)
+  func names(seed: UInt64) throws { try check(seed: seed, useHandles: false, descriptorLimit: nil) }
+
+  @Test("without file handles and with hardly any descriptors", arguments: 301...320)
+  func fewDescriptorsAndNames(seed: UInt64) throws { try check(seed: seed, useHandles: false, descriptorLimit: 1) }
+
+  @Test("the comparison would notice a file that goes missing and content that changes")
+  func canary() throws {
+    var comparison = Comparison(try Volume())
+    #expect(comparison.step(.make(.file, 0, 1)) == nil)
+    #expect(comparison.step(.open(0)) == nil)
+    #expect(comparison.step(.write(0, 0, 10)) == nil)
+    #expect(comparison.step(.read(0)) == nil)
+    let node = try comparison.volume.files.lookup("n1", in: rootNode).node
+    _ = try comparison.volume.files.write(node, HandleID(openFlags: 2), [99], at: 3)
+    #expect(comparison.step(.read(0)) == "other content")
+    try comparison.volume.files.unlink("n1", in: rootNode, caller: rootCaller)
+    #expect(comparison.step(.list(0)) != nil)
+    #expect(comparison.step(.lookup(0, 1)) != nil)
+  }
+}
