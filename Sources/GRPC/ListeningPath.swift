@@ -34,12 +34,12 @@ package enum ListenError: Error, Equatable, Sendable, CustomStringConvertible {
 /// kubelet makes plugin folders with 0750 and others may watch them; it is refused when anyone could replace the socket
 /// in it: writable for all without the sticky bit, or owned by neither root nor this process's user. The socket itself
 /// is for its owner alone.
-final class ListeningPath: Sendable {
-  private let endpoint: Endpoint
+package final class ListeningPath: Sendable {
+  let endpoint: Endpoint
   private let lock: Mutex<FileLock?>
 
   /// Claims the path, until `release` or the end of this object.
-  init(_ endpoint: Endpoint) throws(ListenError) {
+  package init(_ endpoint: Endpoint) throws(ListenError) {
     self.endpoint = endpoint
     try Self.prepareFolder(endpoint)
     do {

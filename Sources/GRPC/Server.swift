@@ -16,13 +16,22 @@ package final class Server: Sendable {
   /// - Parameters:
   ///   - handlers: by full method name, `/csi.v1.Identity/Probe`.
   ///   - interceptors: the first is the outermost.
-  package init(
+  package convenience init(
     endpoint: Endpoint, handlers: [String: UnaryHandler], interceptors: [any Interceptor] = [],
     logger: Logger = Logger(label: "grpc")
   ) throws(ListenError) {
-    self.endpoint = endpoint
+    try self.init(path: ListeningPath(endpoint), handlers: handlers, interceptors: interceptors, logger: logger)
+  }
+
+  /// Serves on a path that was claimed earlier: by a program that must know that it will be the only server before it
+  /// starts anything else.
+  package init(
+    path: ListeningPath, handlers: [String: UnaryHandler], interceptors: [any Interceptor] = [],
+    logger: Logger = Logger(label: "grpc")
+  ) throws(ListenError) {
+    endpoint = path.endpoint
     self.logger = logger
-    path = try ListeningPath(endpoint)
+    self.path = path
     core = ServerCore(handlers: handlers, interceptors: interceptors)
     guard path.bind({ core.listen(address: endpoint.address) }) else {
       core.abandon()

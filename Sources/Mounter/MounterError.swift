@@ -66,10 +66,13 @@ extension MounterError: CustomStringConvertible {
     case .underFileSystemOutsideRoots(let path):
       """
       file://\(path) lies outside the directories that may be served, once symbolic links are resolved: ask the \
-      administrator to add its directory to --file-roots
+      administrator to add its directory to --file-roots (inline volumes: --inline-file-roots)
       """
     case .noFileRoots(let path):
-      "file://\(path) may not be served, since no directory of this node may: start the driver with --file-roots"
+      """
+      file://\(path) may not be served, since no directory of this node may: start the driver with \
+      --file-roots (inline volumes: --inline-file-roots)
+      """
     case .underFileSystemNotServed(let scheme):
       "this mounter cannot serve \(scheme):// under file systems: use a version that can"
     case .incompatible(let key, let difference):

@@ -8,6 +8,8 @@ package struct TargetPath: Sendable, Hashable, CustomStringConvertible {
 
   /// Longest path that the kernel takes, with its NUL (PATH_MAX).
   private static let longestPath = 4096
+  /// NAME_MAX of every file system that the kubelet may be on.
+  private static let longestComponent = 255
 
   package enum PathError: Error, Hashable, CustomStringConvertible {
     case empty
@@ -16,6 +18,8 @@ package struct TargetPath: Sendable, Hashable, CustomStringConvertible {
     /// `.`, `..` or an empty component.
     case notNormal
     case outside(kubeletDirectory: String)
+    /// A component over NAME_MAX.
+    case longComponent
 
     package var description: String {
       switch self {
@@ -23,6 +27,7 @@ package struct TargetPath: Sendable, Hashable, CustomStringConvertible {
       case .relative: "is not absolute"
       case .tooLong(let bytes): "has \(bytes) bytes; the kernel takes \(TargetPath.longestPath - 1)"
       case .notNormal: "contains '.', '..' or '//'; give the path itself"
+      case .longComponent: "has a component of more than \(TargetPath.longestComponent) bytes, which no file system takes"
       case .outside(let directory): "is not beneath \(directory); start the plugin with the kubelet's folder as --kubelet-dir"
       }
     }
@@ -37,6 +42,7 @@ package struct TargetPath: Sendable, Hashable, CustomStringConvertible {
     var parts = PathComponents.split(text).dropFirst()
     if parts.last == "" { parts.removeLast() }
     guard !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }) else { throw .notNormal }
+    guard parts.allSatisfy({ $0.utf8.count <= Self.longestComponent }) else { throw .longComponent }
     let normal = "/" + parts.joined(separator: "/")
     guard PathComponents.isBeneathOrSame(normal, kubeletDirectory), !PathComponents.same(normal, kubeletDirectory) else {
       throw .outside(kubeletDirectory: kubeletDirectory)

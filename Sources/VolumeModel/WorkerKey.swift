@@ -24,4 +24,19 @@ package struct WorkerKey: Sendable, Hashable {
     }
     return String(Digest.sha256Hex(text).prefix(32))
   }
+
+  /// By bytes: `==` of `String` takes two spellings of one accented letter for the same, and they are two volumes.
+  package static func == (left: WorkerKey, right: WorkerKey) -> Bool {
+    same(left.volumeID, right.volumeID) && same(left.mountGroup, right.mountGroup)
+      && same(left.credentialIdentity, right.credentialIdentity)
+  }
+
+  package func hash(into hasher: inout Hasher) {
+    for part in [volumeID, mountGroup, credentialIdentity] { hasher.combine(part.map { Array($0.utf8) }) }
+  }
+
+  private static func same(_ left: String?, _ right: String?) -> Bool {
+    guard let left, let right else { return left == nil && right == nil }
+    return PathComponents.same(left, right)
+  }
 }

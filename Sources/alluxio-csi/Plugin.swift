@@ -10,6 +10,8 @@ internal import VolumeModel
 /// The services of one process, built from its settings.
 struct Plugin {
   private let settings: Settings
+  /// Claimed before a mounter is started or a mount is looked at: a second plugin changes nothing.
+  private let path: ListeningPath
   private let identity: IdentityService
   private let controller: ControllerService?
   private let node: NodeService?
@@ -20,6 +22,7 @@ struct Plugin {
 
   init(_ settings: Settings, version: String, logger: Logger) async throws {
     self.settings = settings
+    path = try ListeningPath(settings.endpoint)
     self.logger = logger
     try Self.makeFolders(settings)
     let registry = try DirectoryVolumeRegistry(path: settings.registry, logger: Logger(label: "registry"))
@@ -49,7 +52,7 @@ struct Plugin {
   func listen() throws -> Server {
     let services = [identity.methods, controller?.methods ?? [:], node?.methods ?? [:]]
     return try Server(
-      endpoint: settings.endpoint, handlers: services.reduce(into: [:]) { $0.merge($1) { first, _ in first } },
+      path: path, handlers: services.reduce(into: [:]) { $0.merge($1) { first, _ in first } },
       interceptors: [RequestLog(logger: Logger(label: "csi"))], logger: logger)
   }
 

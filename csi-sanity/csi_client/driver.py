@@ -159,6 +159,12 @@ class Driver:
             raise RuntimeError(f"the plugin did not start ({event}); its log:\n{self.log_text()[-4000:]}")
         self.pid, self.client = pid, client
 
+    def refusal(self, command=None):
+        """Runs a plugin that must not start; answers its exit status and what it printed."""
+        log = self.folder / f"{self.name('refused')}.log"
+        pid = self.nest.spawn(command or self.command(), log)
+        return self.nest.wait(pid, START_SECONDS), log.read_text(encoding="utf-8", errors="replace")
+
     def kill(self, number=signal.SIGKILL):
         """Ends the plugin alone, as a crash would, and answers how it ended."""
         os.kill(self.pid, number)

@@ -26,7 +26,7 @@ extension NodeService {
       }
       return .absent
     }
-    guard record.volumeID == plan.volumeID, record.fingerprint == plan.fingerprint else {
+    guard PathComponents.same(record.volumeID, plan.volumeID), record.fingerprint == plan.fingerprint else {
       let wanted = TargetRecord(plan, madeFolder: record.madeFolder)
       throw .incompatibleRepeat(
         what: "target", name: record.target, difference: PublishedTargets.difference(record, wanted))

@@ -11,7 +11,7 @@ extension NodeService {
     let target = try NodeField.target(request.targetPath, "target_path", paths)
     try await locks.holding(target.path, for: .unpublish) { () async throws(CSIError) in
       guard let record = records[target.path] else { return try await removeUnknown(target, by: deadline) }
-      guard record.volumeID == volumeID else {
+      guard PathComponents.same(record.volumeID, volumeID) else {
         throw .notFound(what: "volume", name: volumeID, advice: "\(record.volumeID) is what is published at \(target)")
       }
       let users = try await takeDown(record, removingFolder: true, by: deadline)

@@ -37,7 +37,7 @@ package struct PublishedTargets: Sendable {
 
   /// What a message calls the difference between what stands at a target and what is asked for.
   package static func difference(_ existing: TargetRecord, _ wanted: TargetRecord) -> String {
-    if existing.volumeID != wanted.volumeID { return "volume (\(existing.volumeID))" }
+    if !PathComponents.same(existing.volumeID, wanted.volumeID) { return "volume (\(existing.volumeID))" }
     if existing.readOnly != wanted.readOnly { return "readonly" }
     if existing.accessMode != wanted.accessMode { return "access mode" }
     if existing.mountGroup != wanted.mountGroup { return "volume_mount_group" }
@@ -55,7 +55,7 @@ package struct PublishedTargets: Sendable {
 
   /// Every target of a volume, whatever its worker.
   package func targets(ofVolume volumeID: String) -> [TargetRecord] {
-    records.values.filter { $0.volumeID == volumeID }.sorted { $0.target < $1.target }
+    records.values.filter { PathComponents.same($0.volumeID, volumeID) }.sorted { $0.target < $1.target }
   }
 
   /// Every target that the worker of this name serves.
@@ -64,5 +64,5 @@ package struct PublishedTargets: Sendable {
   }
 
   /// Volumes with at least one target.
-  package var volumeCount: Int { Set(records.values.lazy.map(\.volumeID)).count }
+  package var volumeCount: Int { Set(records.values.lazy.map { Array($0.volumeID.utf8) }).count }
 }

@@ -63,6 +63,8 @@ struct MountStep: Sendable {
       case .notADirectory: throw .underFileSystemNotADirectory(path: path)
       case .notPermitted: throw .underFileSystemNotPermitted(path: path)
       case .outsideRoots: throw .underFileSystemOutsideRoots(path: path)
+      // A chain of symbolic links without an end leads to no directory.
+      case .other(.tooManySymbolicLinkLevels): throw .underFileSystemNotADirectory(path: path)
       case .other(let error): throw .system(error, step: "opening file://\(path)")
       }
     }
