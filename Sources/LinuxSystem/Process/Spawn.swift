@@ -34,8 +34,9 @@ package struct Spawn: Sendable {
     var actions = posix_spawn_file_actions_t()
     try Syscall.returningError { posix_spawn_file_actions_init(&actions) }
     defer { posix_spawn_file_actions_destroy(&actions) }
-    // Kept until the child has its own copies.
+    // Kept until the child has its own copies: the optimizer ends an object's life with its last use, not with its scope.
     let sources = try addDescriptors(to: &actions)
+    defer { withExtendedLifetime(sources) {} }
     if let workingDirectory {
       try Syscall.returningError { posix_spawn_file_actions_addchdir_np(&actions, workingDirectory) }
     }
@@ -48,7 +49,6 @@ package struct Spawn: Sendable {
     let argv = CStringArray(arguments)
     let envp = CStringArray(environment)
     try Syscall.returningError { posix_spawn(&pid, executable, &actions, &attributes, argv.pointers, envp.pointers) }
-    _ = sources
     return try PidFD(pid: pid)
   }
 

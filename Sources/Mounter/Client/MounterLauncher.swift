@@ -93,7 +93,7 @@ package struct MounterLauncher: Sendable {
         spawn.descriptors[1] = log.rawValue
         spawn.descriptors[2] = log.rawValue
       }
-      _ = try spawn.start()
+      _ = try withExtendedLifetime((ready, log)) { () throws(Errno) in try spawn.start() }
       ready.closeWriter()
       return String(decoding: try ready.reader.descriptor.readToEnd(limit: 4_096), as: UTF8.self)
     }

@@ -75,7 +75,8 @@ package final class MounterParent {
       spawn.descriptors[Self.readyDescriptor] = ready.rawValue
       spawn.arguments += ["--ready-fd", "\(Self.readyDescriptor)"]
     }
-    let child = Child(process: try spawn.start(), socket: own)
+    let process = try withExtendedLifetime((theirs, ready)) { () throws(Errno) in try spawn.start() }
+    let child = Child(process: process, socket: own)
     self.child = child
     restarts.started(at: .now)
     try own.descriptor.setNonBlocking(true)

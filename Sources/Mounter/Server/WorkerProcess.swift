@@ -37,7 +37,8 @@ final class WorkerProcess {
       spawn.descriptors = [
         1: pipe.writerNumber, 2: pipe.writerNumber, WorkerChannel.descriptorNumber: theirs.rawValue,
       ]
-      return WorkerProcess(process: try spawn.start(), control: own, output: pipe.reader)
+      let process = try withExtendedLifetime((theirs, pipe)) { () throws(Errno) in try spawn.start() }
+      return WorkerProcess(process: process, control: own, output: pipe.reader)
     }
   }
 
