@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from csi_client.client import Client
+from csi_client.client import Client, refused
 from csi_client.driver import Driver, programs
 
 
@@ -136,10 +136,13 @@ def test_controller_and_node_as_two_processes_share_the_registry():
         node = Driver(mode="node", start=False)
         command = [str(word) for word in node.command()]
         command[command.index("--file-roots") + 1] = str(controller.ufs)
+        command[command.index("--registry") + 1] = f"file:{controller.registry}"
         node.start(command)
         volume = controller.create()
         target = node.publish(volume)
         (target / "file").write_text("x")
+        with refused("FAILED_PRECONDITION", naming="node-1"):
+            controller.client.call("Controller.DeleteVolume", volume_id=volume.volume_id)
         node.unpublish(target)
         controller.delete(volume.volume_id)
         assert not controller.stop() and not node.stop()

@@ -96,6 +96,7 @@ class Demo:
         with step("start the node plugin") as report:
             command = [str(word) for word in self.node.command()]
             command[command.index("--file-roots") + 1] = str(self.controller.ufs)
+            command[command.index("--registry") + 1] = f"file:{self.controller.registry}"
             self.node.start(command)
             report(f"node {self.node.client.call('Node.NodeGetInfo').node_id} on unix://{self.node.socket}")
 
@@ -153,6 +154,8 @@ class Demo:
              lambda: self.controller.create("bad", path=f"file://{self.data}", onDelet="retain")),
             ("a directory outside --file-roots", None,
              lambda: self.controller.create("bad", path="file:///etc")),
+            ("to delete a volume that is in use", "FAILED_PRECONDITION",
+             lambda: self.controller.delete(self.volume.volume_id)),
             ("a target outside the kubelet's folder", "INVALID_ARGUMENT",
              lambda: self.node.client.call(
                  "Node.NodePublishVolume", volume_id=self.volume.volume_id, target_path="/etc/mount",
