@@ -21,6 +21,11 @@ package final class FileLock: Sendable {
     descriptor = file
   }
 
+  deinit {
+    // Closing alone would leave the lock to a child that was forked and has not yet come to its exec.
+    flock(descriptor.rawValue, LOCK_UN)
+  }
+
   /// The process id that the last owner wrote, for messages only.
   package static func owner(ofLockAt path: String) -> Int32? {
     guard let text = try? WholeFile.text(path, limit: 64) else { return nil }

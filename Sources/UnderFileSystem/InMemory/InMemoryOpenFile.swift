@@ -1,3 +1,4 @@
+internal import LinuxSystem
 import Synchronization
 import SystemPackage
 
@@ -44,8 +45,7 @@ final class InMemoryOpenFile: OpenFile {
     guard offset >= 0 else { throw .invalidArgument }
     let count = bytes.byteCount
     guard count > 0 else { return 0 }
-    var copy: [UInt8] = []
-    for index in 0..<count { copy.append(unsafe bytes.unsafeLoad(fromByteOffset: index, as: UInt8.self)) }
+    let copy = bytes.bytes
     try change { (file, now) throws(Errno) in try file.put(copy, at: offset, now: now) }
     return count
   }

@@ -144,6 +144,13 @@ struct SharedMemoryTests {
     #expect(memory.loadAcquiring64(at: 64) == 80_000)
   }
 
+  @Test("the bytes of a span are copied whole, none for an empty one")
+  func spanBytes() {
+    let text: [UInt8] = [1, 2, 3]
+    #expect(text.span.bytes.bytes == text)
+    #expect([UInt8]().span.bytes.bytes == [])
+  }
+
   @Test("an access out of bounds traps")
   func trap() async {
     await #expect(processExitsWith: .failure) {
