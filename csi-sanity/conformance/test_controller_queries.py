@@ -103,14 +103,6 @@ def test_an_unknown_volume_is_not_found(driver):
         driver.client.call("Controller.ControllerGetVolume", volume_id="nobody")
 
 
-def test_a_volume_whose_under_file_system_is_gone_is_abnormal(driver):
-    directory = driver.source()
-    volume = driver.create(path=f"file://{directory}")
-    directory.rmdir()
-    condition = driver.client.call("Controller.ControllerGetVolume", volume_id=volume.volume_id).status.volume_condition
-    assert condition.abnormal and str(directory) in condition.message
-
-
 # ValidateVolumeCapabilities.
 
 def test_capabilities_that_the_volume_has_are_confirmed(driver):

@@ -31,10 +31,11 @@ extension ControllerService {
   package func validate(_ request: ValidateVolumeCapabilitiesRequest) async throws(CSIError) -> CapabilityVerdict {
     guard !request.volumeID.isEmpty else { throw .missingField("volume_id") }
     guard !request.capabilities.isEmpty else { throw .missingField("volume_capabilities") }
+    // What the request itself gets wrong is said before the volume is looked for.
+    var reason: String?
+    for capability in request.capabilities { reason = try Self.reasonAgainst(capability) ?? reason }
     let record = try await existing(request.volumeID)
-    for capability in request.capabilities {
-      if let reason = try Self.reasonAgainst(capability) { return .unconfirmed(reason) }
-    }
+    if let reason { return .unconfirmed(reason) }
     if let difference = record.difference(context: request.volumeContext, parameters: request.parameters) {
       return .unconfirmed(difference)
     }

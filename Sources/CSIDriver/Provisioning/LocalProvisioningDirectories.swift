@@ -25,7 +25,7 @@ package struct LocalProvisioningDirectories: ProvisioningDirectories {
   package func create(
     _ name: String, owner volumeID: String, in base: UnderFileSystemURI, by deadline: Deadline
   ) async throws(CSIError) -> Bool {
-    try await run("create the directory of volume \(volumeID)", in: base, by: deadline) {
+    try await run("create the directory \(name) of volume \(volumeID)", in: base, by: deadline) {
       directories throws(VolumeDirectoryError) in
       try directories.createDirectory(named: FileName(stringLiteral: name), owner: volumeID)
     }
@@ -35,7 +35,7 @@ package struct LocalProvisioningDirectories: ProvisioningDirectories {
     _ name: String, owner volumeID: String, in base: UnderFileSystemURI, _ action: VolumeContext.OnDelete,
     by deadline: Deadline
   ) async throws(CSIError) {
-    try await run("\(action.rawValue) the directory of volume \(volumeID)", in: base, by: deadline) {
+    try await run("\(action.rawValue) the directory \(name) of volume \(volumeID)", in: base, by: deadline) {
       directories throws(VolumeDirectoryError) in
       switch action {
       case .retain: break
