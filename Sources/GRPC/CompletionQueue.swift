@@ -1,21 +1,30 @@
 import CGRPC
 import Glibc
+import Synchronization
 
 /// The tag of one operation of core: what to do when it is done. Retained by core from `tag` to its completion.
 final class Completion {
   private let body: (Bool) -> Void
+  /// Orders what was done before the hand-over to core before what `body` does. core synchronizes as well, but out of
+  /// ThreadSanitizer's sight.
+  private let isHandedOver = Atomic(false)
 
   /// `body` gets whether the operation succeeded, on the queue's thread; it must not block.
   init(_ body: @escaping (Bool) -> Void) { self.body = body }
 
-  /// Hands one reference to core, which gives it back through `CompletionQueue`.
-  func makeTag() -> UnsafeMutableRawPointer { Unmanaged.passRetained(self).toOpaque() }
+  /// Hands one reference to core, which gives it back through `CompletionQueue`. The last thing before core's call.
+  func makeTag() -> UnsafeMutableRawPointer {
+    isHandedOver.store(true, ordering: .releasing)
+    return Unmanaged.passRetained(self).toOpaque()
+  }
 
   /// For an operation that core refused: its tag will never come back.
   static func drop(_ tag: UnsafeMutableRawPointer) { Unmanaged<Completion>.fromOpaque(tag).release() }
 
   fileprivate static func run(_ tag: UnsafeMutableRawPointer, _ isOK: Bool) {
-    Unmanaged<Completion>.fromOpaque(tag).takeRetainedValue().body(isOK)
+    let completion = Unmanaged<Completion>.fromOpaque(tag).takeRetainedValue()
+    _ = completion.isHandedOver.load(ordering: .acquiring)
+    completion.body(isOK)
   }
 }
 

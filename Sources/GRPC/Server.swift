@@ -97,12 +97,11 @@ final class ServerCore: @unchecked Sendable {
   /// Waits for the next call; one is always waited for until the server shuts down.
   private func accept() {
     let call = ServerCall(self)
-    let tag = Completion { [self] isOK in
+    call.request(from: server) { [self] isOK in
       guard isOK else { return }  // shutting down
       accept()
       call.start()
-    }.makeTag()
-    if call.request(from: server, tag) != GRPC_CALL_OK { Completion.drop(tag) }
+    }
   }
 
   func shutdown(grace: Duration) async {

@@ -50,11 +50,15 @@ final class ServerCall: @unchecked Sendable {
     storage.deallocate()
   }
 
-  /// Asks core for the next call; `tag` completes when there is one.
-  func request(from coreServer: OpaquePointer, _ tag: UnsafeMutableRawPointer) -> grpc_call_error {
-    grpc_server_request_call(
-      coreServer, &storage.pointee.call, &storage.pointee.details, &storage.pointee.metadata, server.queue.core,
-      server.queue.core, tag)
+  /// Asks core for the next call; `done` runs when there is one, or with false when the server shuts down.
+  func request(from coreServer: OpaquePointer, _ done: @escaping (Bool) -> Void) {
+    let call = withUnsafeMutablePointer(to: &storage.pointee.call) { $0 }
+    let details = withUnsafeMutablePointer(to: &storage.pointee.details) { $0 }
+    let metadata = withUnsafeMutablePointer(to: &storage.pointee.metadata) { $0 }
+    let tag = Completion(done).makeTag()
+    let queue = server.queue.core
+    let error = grpc_server_request_call(coreServer, call, details, metadata, queue, queue, tag)
+    if error != GRPC_CALL_OK { Completion.drop(tag) }
   }
 
   /// Receives the message and hands it to the method's handler. On the queue's thread, as all completions.
