@@ -103,8 +103,8 @@ let package = Package(
     .testTarget(
       name: "CSIDriverTests",
       dependencies: [
-        "CSIDriver", "CSIProtocol", "GRPC", "LinuxSystem", "Mounter", "ProtobufC", "TestSupport", "VolumeModel", logging,
-        system,
+        "CProtobufC", "CSIDriver", "CSIProtocol", "GRPC", "LinuxSystem", "Log", "Mounter", "ProtobufC", "TestSupport",
+        "VolumeModel", logging, system,
       ],
       swiftSettings: swift),
     .testTarget(
