@@ -129,10 +129,10 @@ for name in access chmod chown copy-file dentry dir dirdeep dup fallocate fcntl 
   [[ $stressors == *"--$name N"* ]] || continue
   options=()
   case $name in
-    hdd | iomix | metamix | mmap | seek | fpunch | msync) options=(--"$name"-bytes 16M) ;;
+    hdd | iomix | mmap | msync) options=(--"$name"-bytes 16M) ;;
+    seek) options=(--seek-size 16M) ;;
     dirdeep) options=(--dirdeep-bytes 1M --dirdeep-inodes 2000) ;;
   esac
-  case $name in fpunch) options=() ;; esac
   check "stress-ng: $name" stressor "$name" "${options[@]}"
 done
 
