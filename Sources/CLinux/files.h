@@ -102,12 +102,13 @@ static inline int clinux_thread_setgroups(size_t count, const uint32_t *groups) 
 static inline int clinux_thread_getgroups(int count, uint32_t *groups) {
   return (int)syscall(SYS_getgroups, count, groups);
 }
-/* The umask belongs to the process unless the thread has its own copy of the file system context: it gets one first. */
+/* The umask belongs to the process unless the thread has its own copy of the file system context: it gets one first.
+   After that nobody else changes it, so that an unchanged mask costs no call. */
 static inline int clinux_thread_umask(mode_t mask) {
-  static __thread int owned;
-  if (!owned) {
-    if (syscall(SYS_unshare, 0x200 /* CLONE_FS */)) return -1;
-    owned = 1;
-  }
-  return (int)umask(mask);
+  static __thread int current = -1;
+  if (current == (int)mask) return 0;
+  if (current < 0 && syscall(SYS_unshare, 0x200 /* CLONE_FS */)) return -1;
+  umask(mask);
+  current = (int)mask;
+  return 0;
 }

@@ -5,6 +5,9 @@ package import SystemPackage
 /// The file system credentials of the calling thread: fsuid, fsgid, supplementary groups and umask. glibc's functions change
 /// all threads of a process; these change one. A non-zero fsuid also takes the thread's power to override permissions.
 package enum ThreadCredentials {
+  /// The process's own user and group, which no call here changes: asked for once.
+  private static let own = (uid: geteuid(), gid: getegid())
+
   /// Groups that the process had when they were first asked for.
   private static let processGroups: [UInt32] = {
     var groups = [UInt32](repeating: 0, count: 65_536)
@@ -25,7 +28,7 @@ package enum ThreadCredentials {
     uid: UInt32, gid: UInt32, groups: [UInt32] = [], umask: UInt32? = nil, _ body: () throws(Errno) -> R
   ) throws(Errno) -> R {
     if let umask, clinux_thread_umask(umask) < 0 { throw Errno(rawValue: errno) }
-    let own = (uid: geteuid(), gid: getegid())
+    let own = Self.own
     if uid == own.uid, gid == own.gid, groups.isEmpty { return try body() }
     let changesGroups = groups != processGroups
     if changesGroups, clinux_thread_setgroups(groups.count, groups) < 0 { throw Errno(rawValue: errno) }
