@@ -22,7 +22,7 @@ extension NodeService {
       let madeFolder = try await clearTarget(plan, by: deadline)
       try await records.admit(TargetRecord(plan, madeFolder: madeFolder), by: deadline)
       do throws(CSIError) {
-        try await registerUse(of: plan.volumeID, by: deadline)
+        if isFirstTarget(plan) { try await registerUse(of: plan.volumeID, by: deadline) }
         let worker = try await startWorker(for: plan, by: deadline)
         try await bind(plan.target, to: worker, readOnly: plan.readOnly, noExec: plan.noExec, by: deadline)
         try await records.update(plan.target.path, by: deadline) { $0.phase = .published }
@@ -31,6 +31,11 @@ extension NodeService {
         throw error
       }
     }
+  }
+
+  /// Another target that stands has told the registry already.
+  private func isFirstTarget(_ plan: PublishPlan) -> Bool {
+    !records.targets(ofVolume: plan.volumeID).contains { $0.target != plan.target.path && $0.phase == .published }
   }
 
   /// Puts a broken mount in order again. The record stays whatever happens: the kubelet believes in this target.

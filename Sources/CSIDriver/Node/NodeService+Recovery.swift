@@ -76,5 +76,25 @@ extension NodeService {
         logger.warning("a worker is left", metadata: ["volume": "\(key.volumeID)", "reason": "\(error.message)"])
       }
     }
+    await removeLeftovers(knowing: Set(statuses.map(\.request.key.name)), by: deadline)
+  }
+
+  /// Takes away mounts of workers that neither the mounter nor a record knows: those of a mounter that was killed.
+  private func removeLeftovers(knowing names: Set<String>, by deadline: Deadline) async {
+    guard let table = try? MountTable.read() else { return }
+    let prefix = paths.volumes + "/"
+    for mount in table.beneath(paths.volumes) where mount.type == TargetMount.fileSystemType {
+      let name = String(mount.mountPoint.dropFirst(prefix.count).prefix { $0 != "/" })
+      guard !names.contains(name), records.targets(ofWorker: name).isEmpty else { continue }
+      do throws(CSIError) {
+        try await turns.holding(name, until: deadline) { () async throws(CSIError) in
+          // A publish may have come in between.
+          guard records.targets(ofWorker: name).isEmpty else { return }
+          try await removeWorkerFolder(prefix + name, by: deadline)
+        }
+      } catch {
+        logger.warning("a mount is left", metadata: ["path": "\(mount.mountPoint)", "reason": "\(error.message)"])
+      }
+    }
   }
 }

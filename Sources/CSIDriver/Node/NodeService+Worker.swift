@@ -1,6 +1,7 @@
 internal import LinuxSystem
 internal import Logging
 internal import Mounter
+internal import SystemPackage
 internal import VolumeModel
 
 /// The worker of a key. The caller has its turn.
@@ -117,12 +118,32 @@ extension NodeService {
     }
   }
 
+  /// Ends the worker and its mount; also a mount that the mounter does not know of.
   func stopWorker(_ key: WorkerKey, by deadline: Deadline) async throws(CSIError) {
-    do throws(MounterError) {
-      try await mounter.unmount(key, abandoningUsers: true, by: deadline)
-      workers.forget(key)
-    } catch {
+    do throws(MounterError) { try await mounter.unmount(key, abandoningUsers: true, by: deadline) } catch {
       throw CSIError(error)
+    }
+    workers.forget(key)
+    try await removeWorkerFolder(paths.worker(key), by: deadline)
+  }
+
+  /// Takes away what is left of a worker that nobody has any more: nothing, as a rule.
+  func removeWorkerFolder(_ folder: String, by deadline: Deadline) async throws(CSIError) {
+    try await NodeBlocking.run("remove \(folder)", by: deadline) { () throws(TargetFault) in
+      let mountPoint = "\(folder)/mount"
+      _ = try TargetMount(path: mountPoint).unmountAll()
+      do throws(Errno) {
+        let parent = try Descriptor.reach(folder)
+        do throws(Errno) {
+          _ = try InodeFlags.setImmutable(false, on: try parent.open(at: "mount", 0))
+          try parent.removeDirectory("mount")
+        } catch .noSuchFileOrDirectory {}
+        try Folder.removeEmpty(folder)
+      } catch .noSuchFileOrDirectory {
+        return
+      } catch {
+        throw .system(error, step: "remove \(folder)")
+      }
     }
   }
 

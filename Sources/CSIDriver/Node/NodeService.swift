@@ -58,7 +58,7 @@ package final class NodeService: Sendable {
     return service
   }
 
-  /// Whether the plugin itself can serve, for Probe: the state folder takes a file. Never asks the mounter.
+  /// Whether the plugin itself can serve, for Probe: the state folder is writable. Never asks the mounter.
   package func checkReady(by deadline: Deadline) async throws(CSIError) { try await records.check(by: deadline) }
 
   /// What `NodeGetInfo` answers: who and how many.

@@ -7,8 +7,10 @@ package import VolumeModel
 /// The node's targets in memory and, one JSON file each, on disk. Memory is what calls decide by; disk is what the next
 /// plugin starts from.
 ///
-/// The rules for taking targets in are `PublishedTargets`'. Files are replaced as a whole (write, fsync, rename), so that a
-/// plugin killed at any point leaves the record before or after, never half of one.
+/// The rules for taking targets in are `PublishedTargets`'. Files are replaced as a whole, so that a plugin killed at any
+/// point leaves the record before or after, never half of one. Writing does not wait for the disk: a power cut takes the
+/// mounts with it, and the kubelet publishes again what it still needs. Removing does, since a record that came back would
+/// hold its volume for ever.
 package final class TargetRecordStore: Sendable {
   private let paths: NodePaths
   private let targets: Mutex<PublishedTargets>
@@ -38,6 +40,11 @@ package final class TargetRecordStore: Sendable {
       for name in try DirectoryNames.list(paths.targets) where NodePaths.isRecordName(name) {
         let file = "\(paths.targets)/\(name)"
         let bytes = try WholeFile.read(file)
+        if bytes.isEmpty {
+          // Written shortly before a power cut.
+          try AtomicFile.remove(file)
+          continue
+        }
         do throws(RecordProblem) { records.append(try TargetRecord(json: bytes, paths: paths)) } catch {
           unreadable.append(Unreadable(file: file, reason: error.reason))
         }
@@ -90,24 +97,22 @@ package final class TargetRecordStore: Sendable {
     targets.withLock { $0.remove(target) }
   }
 
-  /// Writes a file to the state folder and removes it again.
+  /// Whether records can be written. For Probe, so it must be quick: it asks for the permission, and writes nothing.
   package func check(by deadline: Deadline) async throws(CSIError) {
-    let probe = "\(paths.targets)/.probe"
-    try await NodeBlocking.run("write \(probe)", by: deadline) { () throws(TargetFault) in
-      do throws(Errno) {
-        try AtomicFile.write([], to: probe)
-        try AtomicFile.remove(probe)
-      } catch {
-        throw .system(error, step: "write \(probe)")
+    let folder = paths.targets
+    let isWritable = try await NodeBlocking.run("look at \(folder)", by: deadline) { () throws(TargetFault) in
+      do throws(Errno) { return try Folder.isWritable(folder) } catch {
+        throw .system(error, step: "look at \(folder)")
       }
     }
+    if !isWritable { throw .unavailable(problem: "the plugin cannot write to \(folder): make it writable") }
   }
 
   private func write(_ record: TargetRecord, by deadline: Deadline) async throws(CSIError) {
     let file = try file(of: record.target)
     let bytes = try record.json()
     try await NodeBlocking.run("write the record \(file)", by: deadline) { () throws(TargetFault) in
-      do throws(Errno) { try AtomicFile.write(bytes, to: file) } catch {
+      do throws(Errno) { try AtomicFile.write(bytes, to: file, surviving: .process) } catch {
         throw .system(error, step: "write the record \(file)")
       }
     }

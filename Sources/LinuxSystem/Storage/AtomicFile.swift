@@ -14,15 +14,25 @@ package enum AtomicFile {
     case directorySynced
   }
 
+  /// What may end a process in the middle of its work.
+  package enum End: Sendable {
+    /// kill -9 and crashes: the kernel still has what was written.
+    case process
+    /// The machine itself. After a write for less, the file may then be the old one, absent, or empty.
+    case powerCut
+  }
+
   /// Begins the names of files that a crash may leave behind.
   package static let temporaryPrefix = ".new-"
 
   /// Replaces or creates the file at `path`.
   /// - Parameters:
   ///   - mode: permission bits, umask applied.
+  ///   - surviving: what the new content must outlive. Only a power cut needs the disk to be waited for.
   ///   - observer: called after each step.
   package static func write(
-    _ bytes: [UInt8], to path: String, mode: UInt32 = 0o600, observer: (Step) -> Void = { _ in }
+    _ bytes: [UInt8], to path: String, mode: UInt32 = 0o600, surviving end: End = .powerCut,
+    observer: (Step) -> Void = { _ in }
   ) throws(Errno) {
     let (folder, name) = try split(path)
     let directory = try Descriptor.open(folder, O_RDONLY | O_DIRECTORY)
@@ -33,7 +43,7 @@ package enum AtomicFile {
       observer(.created)
       try file.writeAll(bytes)
       observer(.written)
-      try file.synchronize()
+      if end == .powerCut { try file.synchronize() }
       observer(.synced)
       try file.close()
       try Syscall.retrying { renameat(number, temporary, number, name) }
@@ -42,7 +52,7 @@ package enum AtomicFile {
       throw error
     }
     observer(.renamed)
-    try directory.synchronize()
+    if end == .powerCut { try directory.synchronize() }
     observer(.directorySynced)
   }
 

@@ -12,13 +12,16 @@ struct CSICalls: Sendable {
   init(_ endpoint: Endpoint) { client = Client(endpoint) }
 
   /// Sends a message and gives the reply's bytes.
-  func call<Message>(_ method: String, _ message: MessageBuilder<Message>) async throws(RPCError) -> IncomingMessage {
+  func call<Message>(
+    _ method: String, _ message: MessageBuilder<Message>, waitForReady: Bool = false
+  ) async throws(RPCError) -> IncomingMessage {
     let outgoing = OutgoingMessage(message.packed())
-    return try await client.call("/csi.v1.\(method)", outgoing, timeout: timeout)
+    return try await client.call("/csi.v1.\(method)", outgoing, timeout: timeout, waitForReady: waitForReady)
   }
 
+  /// Waits for a server that is about to listen.
   func probe() async throws(RPCError) {
-    _ = try await call("Identity/Probe", MessageBuilder(csi__v1__probe_request__init))
+    _ = try await call("Identity/Probe", MessageBuilder(csi__v1__probe_request__init), waitForReady: true)
   }
 
   /// - Returns: the volume's id and context.

@@ -13,6 +13,8 @@ final class HollowMounter: VolumeMounter {
   struct Faults: Sendable {
     var ensureMounted: MounterError?
     var unmount: MounterError?
+    /// Mounting takes until the caller's deadline, or until the caller is gone.
+    var isSlow = false
     /// Every call fails so.
     var all: MounterError?
   }
@@ -59,6 +61,11 @@ final class HollowMounter: VolumeMounter {
   func ensureMounted(
     _ request: MountRequest, secrets: VolumeSecrets?, by deadline: Deadline
   ) async throws(MounterError) -> WorkerStatus {
+    if state.withLock({ $0.faults.isSlow }) {
+      sender.yield(.disconnected)
+      try? await Task.sleep(for: deadline.remaining())
+      throw .deadline(step: "mounting")
+    }
     let outcome = state.withLock { state -> Result<WorkerStatus, MounterError> in
       if let fault = state.faults.all ?? state.faults.ensureMounted { return .failure(fault) }
       if let secrets { state.secrets[request.key.name] = secrets }

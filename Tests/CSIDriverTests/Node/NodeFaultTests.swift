@@ -142,6 +142,8 @@ struct NodeFaultTests {
       let tokens = ["csi.storage.k8s.io/serviceAccount.tokens": "{\"token\":\"hush-hush-hush\"}"]
       let context = plugin.context.merging(tokens) { $1 }
       try await plugin.calls.publish("v", at: plugin.target("a"), context: context, secrets: secrets)
+      let renewed = ["s3a.secretKey": "hush-hush-hush-again"]
+      try await plugin.calls.publish("v", at: plugin.target("a"), context: context, secrets: renewed)
       let error = await #expect(throws: RPCError.self) {
         try await plugin.calls.publish("v", at: plugin.target("a"), context: context, readOnly: true, secrets: secrets)
       }

@@ -180,6 +180,91 @@ struct NodeRecoveryTests {
     #expect(try node.isClean())
   }
 
+  @Test("what a mounter that is gone left mounted is taken away when its last target goes, or at the next start")
+  func leftoversOfAMounter() async throws {
+    let node = try await NodeFixture(mounter: mounter)
+    try await node.publish(node.request(at: "a"))
+    mounter.lose(key)
+    try await node.unpublish(at: "a")
+    #expect(try node.isClean())
+    let orphan = WorkerKey(volumeID: "orphan")
+    _ = try await mounter.ensureMounted(
+      MountRequest(
+        key: orphan, underFileSystem: UnderFileSystemURI(scheme: .file, authority: "", path: "/"),
+        mountPoint: node.configuration.paths.mountPoint(orphan), fileRoots: [], options: .init()),
+      secrets: nil, by: .never)
+    mounter.lose(orphan)
+    let next = try await node.restarted()
+    #expect(try next.isClean())
+    #expect(try DirectoryNames.list(node.configuration.paths.volumes).isEmpty)
+  }
+
+  @Test("a publish whose deadline passes, or whose caller goes away, leaves nothing")
+  func slowMounter() async throws {
+    let node = try await NodeFixture(mounter: mounter)
+    mounter.setFaults(.init(isSlow: true))
+    let error = await #expect(throws: CSIError.self) {
+      try await node.publish(node.request(at: "a"), within: .milliseconds(50))
+    }
+    #expect(error?.code == .deadlineExceeded)
+    #expect(try node.isClean())
+    let call = Task { try await node.publish(node.request(at: "a")) }
+    for await event in mounter.events where event == .disconnected { break }
+    for await event in mounter.events where event == .disconnected { break }
+    call.cancel()
+    _ = await call.result
+    #expect(try node.isClean())
+    mounter.setFaults(.init())
+    try await node.publish(node.request(at: "a"))
+    try await node.unpublish(at: "a")
+    #expect(try node.isClean())
+  }
+
+  @Test("a repair that fails keeps the record, and its repeat succeeds")
+  func failedRepair() async throws {
+    let node = try await NodeFixture(mounter: mounter)
+    try await node.publish(node.request(at: "a"))
+    mounter.kill(key)
+    mounter.setFaults(.init(ensureMounted: .workerFailed(reason: "exit 1", output: [])))
+    await #expect(throws: CSIError.self) { try await node.publish(node.request(at: "a")) }
+    #expect(try node.records().count == 1)
+    mounter.setFaults(.init())
+    try await node.publish(node.request(at: "a"))
+    #expect(try node.mounts(at: "a").count == 1)
+    try await node.unpublish(at: "a")
+    #expect(try node.isClean())
+  }
+
+  @Test("with a full disk a publish is RESOURCE_EXHAUSTED and leaves nothing, and unpublish works")
+  func fullDisk() async throws {
+    let node = try await NodeFixture(mounter: mounter)
+    let state = node.folder.appending("state")
+    try Mount.mount(source: "tmpfs", target: state, type: "tmpfs", data: "size=64k")
+    try node.folder.makeDirectory("state/targets")
+    try await node.publish(node.request(at: "a"))
+    #expect(throws: Errno.noSpace) { try node.folder.write(String(repeating: "x", count: 1 << 20), to: "state/filler") }
+    let error = await #expect(throws: CSIError.self) { try await node.publish(node.request("other", at: "b")) }
+    #expect(error?.code == .resourceExhausted)
+    #expect(!node.exists("b"))
+    try await node.publish(node.request(at: "a"))
+    try await node.unpublish(at: "a")
+    #expect(try node.mounts() == [state])
+    #expect(try node.records().isEmpty)
+    try Mount.unmount(state)
+  }
+
+  @Test("while the mounter is away the last target is unmounted, unpublish is UNAVAILABLE, and its repeat succeeds")
+  func unpublishWithoutMounter() async throws {
+    let node = try await NodeFixture(mounter: mounter)
+    try await node.publish(node.request(at: "a"))
+    mounter.setFaults(.init(all: .unreachable(socket: "/s", reason: "gone")))
+    let error = await #expect(throws: CSIError.self) { try await node.unpublish(at: "a") }
+    #expect(error?.code == .unavailable)
+    mounter.setFaults(.init())
+    try await node.unpublish(at: "a")
+    #expect(try node.isClean())
+  }
+
   @Test("files among the records that are none are left alone and harm nobody")
   func strangeRecords() async throws {
     let node = try await NodeFixture(mounter: mounter)
@@ -187,6 +272,8 @@ struct NodeRecoveryTests {
     let strange = String(repeating: "a", count: 32) + ".json"
     try node.folder.write("{", to: "state/targets/\(strange)")
     try node.folder.write("x", to: "state/targets/notes.txt")
+    // As a power cut shortly after a write leaves it.
+    try node.folder.write("", to: "state/targets/\(String(repeating: "b", count: 32)).json")
     let next = try await node.restarted()
     try await next.unpublish(at: "a")
     #expect(try next.records() == [strange, "notes.txt"])
