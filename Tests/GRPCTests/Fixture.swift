@@ -21,6 +21,8 @@ final class Event: Sendable {
     for waiter in waiters { waiter.resume() }
   }
 
+  var hasHappened: Bool { state.withLock { $0.hasHappened } }
+
   func wait() async {
     await withCheckedContinuation { continuation in
       let isOver = state.withLock { state in
