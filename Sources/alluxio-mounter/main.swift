@@ -52,8 +52,8 @@ func runAsParent(_ options: Options, arguments: [String]) -> Int32 {
   }
   own += ["--parent-fd", "\(MounterParent.linkDescriptor)"]
   do throws(Errno) {
-    let ready = options.readyDescriptor.map { SharedDescriptor(Descriptor(adopting: $0)) }
-    return try MounterParent(executable: ExecutablePath.own, arguments: own).run(ready: ready)
+    return try MounterParent(executable: ExecutablePath.own, arguments: own).run(
+      readyDescriptor: options.readyDescriptor)
   } catch {
     Logger(label: "mounter-parent").critical("cannot go on", metadata: ["error": "\(error)"])
     return ExitCode.failed

@@ -38,8 +38,8 @@ final class ClientLink: Sendable {
   private let state = Mutex(State())
   private let onEvent: @Sendable (Event) -> Void
 
-  /// Threads of links; there is one link at a time in a plugin.
-  private static let threads = BlockingThreads(maximumRunning: 64, maximumAbandoned: 64)
+  /// Threads of links: one each as long as it lives. A plugin has one link.
+  private static let threads = BlockingThreads(maximumRunning: 1_024, maximumAbandoned: 1)
 
   /// Connects and starts the link's thread.
   init(to path: String, onEvent: @escaping @Sendable (Event) -> Void) throws(MounterError) {

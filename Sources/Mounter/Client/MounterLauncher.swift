@@ -80,7 +80,7 @@ package struct MounterLauncher: Sendable {
   /// Starts a mounter and waits for its word.
   private func start() throws(MounterError) {
     let executable = mounter ?? ExecutablePath.beside("alluxio-mounter")
-    let word = try failing("starting \(executable)") { () throws(Errno) in
+    let line = try failing("starting \(executable)") { () throws(Errno) in
       var ready = try Pipe()
       var spawn = Spawn(executable: executable, arguments: arguments(executable), environment: Self.environment)
       spawn.newSession = true
@@ -93,15 +93,31 @@ package struct MounterLauncher: Sendable {
         spawn.descriptors[1] = log.rawValue
         spawn.descriptors[2] = log.rawValue
       }
-      _ = try withExtendedLifetime((ready, log)) { () throws(Errno) in try spawn.start() }
+      let process = try withExtendedLifetime((ready, log)) { () throws(Errno) in try spawn.start() }
+      Self.reap(process)
       ready.closeWriter()
-      return String(decoding: try ready.reader.descriptor.readToEnd(limit: 4_096), as: UTF8.self)
+      return try Self.line(from: ready.reader.descriptor)
     }
-    let line = word.prefix { $0 != "\n" }
     if line == ReadyNotice.word { return }
-    let reason = line.isEmpty ? "it ended at once; its log says why" : String(line)
+    let reason = line.isEmpty ? "it ended at once; its log says why" : line
     throw .unreachable(socket: socket, reason: "\(executable) does not serve: \(reason)")
   }
+
+  /// One line without its end; empty where the writer is gone without a word. Its end may be held open by others.
+  private static func line(from reader: borrowing Descriptor) throws(Errno) -> String {
+    var bytes: [UInt8] = []
+    while !bytes.contains(UInt8(ascii: "\n")), bytes.count < 4_096 {
+      let part = try reader.read(upTo: 1_024)
+      if part.isEmpty { break }
+      bytes += part
+    }
+    return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+  }
+
+  /// Waits for the mounter's end on a thread of its own, so that no zombie is left where the caller outlives it.
+  private static func reap(_ process: PidFD) { try? reapers.start { _ = try? process.wait() } }
+
+  private static let reapers = BlockingThreads(maximumRunning: 16, maximumAbandoned: 16)
 
   private func arguments(_ executable: String) -> [String] {
     var arguments = [

@@ -173,6 +173,7 @@ extension Keeper {
   private mutating func change(_ key: WorkerKey, _ turn: inout Turn, _ body: (inout Volume, inout Turn) -> Void) {
     guard var volume = volumes[key] else { return }
     let before = volume.status
+    let start = turn.actions.count
     body(&volume, &turn)
     while volume.takesCalls, !volume.queue.isEmpty { volume.take(volume.queue.removeFirst(), &turn) }
     if volume.phase == .gone {
@@ -181,6 +182,7 @@ extension Keeper {
       return
     }
     volumes[key] = volume
-    if volume.status != before { turn.actions.append(.publish(volume.status)) }
+    // Before any answer: who keeps copies must know what a caller knows.
+    if volume.status != before { turn.actions.insert(.publish(volume.status), at: start) }
   }
 }

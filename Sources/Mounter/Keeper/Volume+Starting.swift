@@ -46,7 +46,8 @@ extension Volume {
 
   private mutating func workerReported(_ id: UInt64, _ report: WorkerReport, _ turn: inout Keeper.Turn) {
     switch (report, phase) {
-    case (.ready, .starting(givenUp: nil)):
+    // A worker that was taken over had said so to an earlier mounter; that it takes commands says the same.
+    case (.ready, .starting(givenUp: nil)), (.completed, .starting(givenUp: nil)):
       phase = .ready
       timer = .never
       answer(starters: .status(status), &turn)

@@ -51,16 +51,17 @@ package final class MounterParent {
   }
 
   /// Runs until the serving mounter has ended by itself.
-  /// - Parameter ready: where the first serving mounter reports that it serves.
+  /// - Parameter readyDescriptor: taken over; where the first serving mounter reports that it serves.
   /// - Returns: the exit code of the program.
-  package func run(ready: SharedDescriptor?) throws(Errno) -> Int32 {
+  package func run(readyDescriptor: CInt?) throws(Errno) -> Int32 {
     SignalMask.ignoreBrokenPipes()
     // Where this process is not PID 1, as in tests, orphaned workers must come to it all the same.
     try ProcessAttributes.setChildSubreaper(true)
     try ResourceLimit.raiseOpenFiles(to: 65_536)
     _ = try loop.watch(signals.rawValue) { [unowned self] _ in takeSignals() }
     loop.onTimer = { [unowned self] in restartNow() }
-    try start(ready: ready)
+    // Closed here once the child has it: the reader sees the end when the child has given its word.
+    try start(ready: readyDescriptor.map { SharedDescriptor(Descriptor(adopting: $0)) })
     try loop.run()
     return exitCode
   }

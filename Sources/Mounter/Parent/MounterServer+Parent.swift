@@ -64,6 +64,8 @@ extension MounterServer {
       try watch(worker, key)
     }
     keeper.adopt(volume)
+    // Whether it said that it serves just before the earlier mounter died is not known: it is asked for an answer.
+    if case .starting = volume.phase { command(key, id: .max, .updateOptions(status.request.options)) }
     log.info("taken over", metadata: metadata(key))
   }
 }

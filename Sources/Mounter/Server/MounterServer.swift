@@ -94,7 +94,8 @@ package final class MounterServer {
   private static func listen(at path: String) throws(MounterError) -> SeqpacketListener {
     do throws(Errno) {
       if let slash = path.lastIndex(of: "/"), slash > path.startIndex { try Folder.makeAll(String(path[..<slash])) }
-      let listener = try SeqpacketListener(path: path)
+      // Clients connect without waiting: all that may be served may come at once.
+      let listener = try SeqpacketListener(path: path, backlog: 512)
       try listener.descriptor.setNonBlocking(true)
       return listener
     } catch {

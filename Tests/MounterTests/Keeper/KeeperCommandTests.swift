@@ -1,0 +1,99 @@
+import LinuxSystem
+import Testing
+import VolumeModel
+
+@testable import Mounter
+
+@Suite("The keeper passes on options and secrets")
+struct KeeperCommandTests {
+  var harness = KeeperHarness()
+  var key: WorkerKey { harness.key }
+
+  @Test("new options hold once the worker follows them")
+  mutating func options() {
+    harness.ready()
+    var options = WorkerOptions()
+    options.capacityBytes = 1 << 30
+    let call = harness.call(.updateOptions(key, options))
+    #expect(call.actions == [.command(key, id: 1, .updateOptions(options))])
+    #expect(harness.status?.request.options.capacityBytes == nil)
+    let status = harness.tell(.workerReported(key, id: 1, .completed)).answer(to: call.id)?.status
+    #expect(status?.request.options == options)
+    let repeated = harness.ensure(KeeperHarness.request("volume", options: options))
+    #expect(repeated.actions.answer(to: repeated.id)?.status?.state == .ready)
+    let old = harness.ensure()
+    #expect(old.actions.answer(to: old.id)?.error?.description.contains("capacity") == true)
+  }
+
+  @Test("a worker that does not follow is answered for at the deadline")
+  mutating func optionsHang() {
+    harness.ready()
+    let call = harness.call(.updateOptions(key, WorkerOptions()), within: .seconds(2))
+    #expect(harness.advance(.seconds(2)).answer(to: call.id)?.error != nil)
+    #expect(harness.tell(.workerReported(key, id: 1, .completed)).isEmpty)
+    #expect(harness.status?.state == .ready)
+  }
+
+  @Test("options of a volume without a worker hold for its next one")
+  mutating func optionsWhileFailed() {
+    harness.failed()
+    var options = WorkerOptions()
+    options.readOnly = true
+    let call = harness.call(.updateOptions(key, options))
+    #expect(call.actions.answer(to: call.id)?.status?.request.options.readOnly == true)
+  }
+
+  @Test("an unknown volume has no options and no secrets", arguments: [true, false])
+  mutating func unknown(_ secrets: Bool) {
+    let call = harness.call(secrets ? .refreshSecrets(key) : .updateOptions(key, WorkerOptions()))
+    #expect(call.actions == [.answer(call.id, .failed(.notMounted(key)))])
+  }
+
+  @Test("secrets of the first call are there before the worker starts")
+  mutating func firstSecrets() {
+    let call = harness.ensure(secrets: true)
+    #expect(call.actions.work == [.takeSecrets(call.id, key), .mount(harness.request)])
+  }
+
+  @Test("secrets that come after the worker was configured are sent once it serves")
+  mutating func lateSecrets() {
+    _ = harness.ensure(secrets: true)
+    _ = harness.tell(.mounted(key, connection: 7))
+    let late = harness.ensure(secrets: true)
+    #expect(late.actions.work == [.takeSecrets(late.id, key)])
+    _ = harness.tell(.workerStarted(key, pid: 42))
+    #expect(harness.tell(.workerReported(key, id: 0, .ready)).work == [.command(key, id: 0, .updateSecrets)])
+  }
+
+  @Test("a repeat with secrets refreshes the worker and is answered when it has them")
+  mutating func repeatedSecrets() {
+    harness.ready()
+    let call = harness.ensure(secrets: true)
+    #expect(call.actions == [.takeSecrets(call.id, key), .command(key, id: 1, .updateSecrets)])
+    #expect(harness.tell(.workerReported(key, id: 1, .completed)).answer(to: call.id)?.status?.state == .ready)
+  }
+
+  @Test("refreshed secrets are done when the worker has them, and kept for the next worker where there is none")
+  mutating func refresh() {
+    harness.ready()
+    let call = harness.call(.refreshSecrets(key))
+    #expect(call.actions == [.takeSecrets(call.id, key), .command(key, id: 1, .updateSecrets)])
+    #expect(harness.tell(.workerReported(key, id: 1, .completed)) == [.answer(call.id, .done)])
+    _ = harness.tell(.workerExited(key, .signaled(9), output: []))
+    let kept = harness.call(.refreshSecrets(key))
+    #expect(kept.actions == [.takeSecrets(kept.id, key), .answer(kept.id, .done)])
+  }
+
+  @Test("a volume that another process served is taken over as it is")
+  mutating func adopted() {
+    var volume = Volume(request: harness.request, phase: .ready)
+    volume.pid = 42
+    volume.generation = 3
+    harness.keeper.adopt(volume)
+    #expect(harness.status?.restarts == 2)
+    let call = harness.ensure()
+    #expect(call.actions.answer(to: call.id)?.status?.pid == 42)
+    _ = harness.tell(.workerExited(key, .unknown, output: []))
+    #expect(harness.ensure().actions.work == [.startWorker(key, generation: 4)])
+  }
+}

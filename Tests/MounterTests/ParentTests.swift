@@ -1,0 +1,132 @@
+import Glibc
+import LinuxSystem
+import Mounter
+import SystemPackage
+import TestSupport
+import Testing
+import VolumeModel
+
+/// The mounter as PID 1 of a container: a parent that holds descriptors, and a mounter that serves.
+@Suite("A mounter that is split", .serialized)
+struct ParentTests {
+  /// A parent and what it started, ended with all volumes.
+  private static func use(
+    inNamespace: Bool, _ body: (RunningMounter, PidFD) async throws -> Void
+  ) async throws {
+    let mounter = try RunningMounter()
+    var ready = try Pipe()
+    let log = try Descriptor.open("\(mounter.folder.path)/mounter.log", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+    var arguments = [
+      try builtProduct("alluxio-mounter"), "--socket", mounter.launcher.socket, "--state-dir",
+      mounter.paths.stateDirectory, "--worker", try builtProduct("alluxio-fuse"), "--ready-fd", "3",
+    ]
+    // `--mount-proc` in a namespace of mounts would hide the mounts from this process.
+    if inNamespace {
+      arguments = [try #require(Machine.program("unshare")), "--fork", "--pid", "--kill-child"] + arguments
+    } else {
+      arguments.append("--as-init")
+    }
+    var spawn = Spawn(executable: arguments[0], arguments: arguments)
+    spawn.descriptors = [1: log.rawValue, 2: log.rawValue, 3: ready.writerNumber]
+    let parent = try spawn.start()
+    ready.closeWriter()
+    let word = try await OwnThread.run { [ready] in try ready.reader.descriptor.read(upTo: 4_096) }
+    #expect(String(decoding: word, as: UTF8.self) == "ready\n", "\(mounter.log)")
+    do { try await body(mounter, parent) } catch {
+      print(mounter.log)
+      try? await mounter.client.shutdown(unmountingAll: true, by: RunningMounter.patience)
+      throw error
+    }
+    if try parent.hasEnded() { return }
+    try await mounter.client.shutdown(unmountingAll: true, by: RunningMounter.patience)
+    let status = try await OwnThread.run { try Waiting.untilEnded(parent) }
+    #expect(status == .exited(code: 0), "\(mounter.log)")
+  }
+
+  /// Until the parent has started another mounter and that one serves: the log says so.
+  private static func untilServedAgain(_ mounter: RunningMounter) async throws {
+    try await OwnThread.run {
+      try Waiting.untilFolder(mounter.folder.path) {
+        mounter.log.split(separator: "\n").filter { $0.contains("mounter: serving") }.count >= 2
+      }
+    }
+  }
+
+  @Test("the serving mounter is killed, and the next one serves the same worker on the same mount", .requiresFuse)
+  func takeOver() async throws {
+    try await Self.use(inNamespace: false) { mounter, parent in
+      let request = try mounter.request("data")
+      let before = try await mounter.mount(request, secrets: VolumeSecrets(["a": "b"]))
+      let serving = try mounter.process()
+      #expect(serving.pid != parent.pid)
+      try serving.signal(SIGKILL)
+      try await Self.untilServedAgain(mounter)
+      let after = try await mounter.mount(request)
+      #expect(after == before)
+      #expect(try await mounter.read(request) == "content of data\n")
+      var options = request.options
+      options.capacityBytes = 1 << 30
+      let updated = try await mounter.client.updateOptions(options, of: request.key, by: RunningMounter.patience)
+      #expect(updated.request.options == options)
+      try await mounter.unmount(request)
+      #expect(try !mounter.isMounted(request))
+    }
+  }
+
+  @Test("a worker that dies after the serving mounter did is reported with how it ended", .requiresFuse)
+  func adoptedWorkerDies() async throws {
+    try await Self.use(inNamespace: false) { mounter, _ in
+      let request = try mounter.request("data")
+      let status = try await mounter.mount(request)
+      let serving = try mounter.process()
+      try serving.signal(SIGKILL)
+      try await Self.untilServedAgain(mounter)
+      var events = mounter.client.events.makeAsyncIterator()
+      _ = try? await mounter.client.list(by: RunningMounter.patience)
+      #expect(try await mounter.client.list(by: RunningMounter.patience).count == 1)
+      try PidFD(pid: try #require(status.pid)).signal(SIGKILL)
+      var reason: String?
+      while reason == nil, let event = await events.next() {
+        if case .changed(let status) = event, case .failed(let text) = status.state { reason = text }
+      }
+      #expect(reason?.contains("SIGKILL") == true)
+      let second = try await mounter.mount(request)
+      #expect(second.restarts == 1)
+      #expect(try await mounter.read(request) == "content of data\n")
+    }
+  }
+
+  @Test(
+    "as PID 1 of a real PID namespace it mounts, serves, restarts, and takes its children along", .requiresFuse,
+    .requiresProgram("unshare"))
+  func realNamespace() async throws {
+    try await Self.use(inNamespace: true) { mounter, _ in
+      let request = try mounter.request("data")
+      let status = try await mounter.mount(request)
+      // Pids are of the namespace: 1 is the parent, 2 serves.
+      #expect(try #require(status.pid) < 100)
+      #expect(try await mounter.read(request) == "content of data\n")
+      let serving = try mounter.process()
+      try serving.signal(SIGKILL)
+      try await Self.untilServedAgain(mounter)
+      #expect(try await mounter.mount(request).pid == status.pid)
+      #expect(try await mounter.read(request) == "content of data\n")
+    }
+  }
+
+  @Test("SIGTERM to the parent ends both and leaves the volume to its worker", .requiresFuse)
+  func terminated() async throws {
+    try await Self.use(inNamespace: false) { mounter, parent in
+      let request = try mounter.request("data")
+      let status = try await mounter.mount(request)
+      let serving = try mounter.process()
+      try parent.signal(SIGTERM)
+      _ = try await OwnThread.run { try Waiting.untilEnded(parent) }
+      #expect(try serving.hasEnded())
+      #expect(try await mounter.read(request) == "content of data\n")
+      // What is left is the test's to clear away.
+      try Mount.unmount(request.mountPoint)
+      #expect(try PidFD(pid: try #require(status.pid)).hasEnded(within: Waiting.limit))
+    }
+  }
+}

@@ -1,0 +1,99 @@
+import LinuxSystem
+import Log
+import Logging
+import SystemPackage
+import VolumeModel
+
+@testable import Mounter
+
+/// One value of every message and of every case of it, with every field set.
+enum WireSamples {
+  static let key = WorkerKey(volumeID: "volume ä", mountGroup: "1000", credentialIdentity: "")
+
+  static var options: WorkerOptions {
+    var options = WorkerOptions()
+    options.readOnly = true
+    options.attributeTimeoutMilliseconds = 1
+    options.entryTimeoutMilliseconds = 2
+    options.uid = 0
+    options.gid = .max
+    options.umask = 0o27
+    options.mountGroup = 1000
+    options.readAheadBytes = 1 << 40
+    options.memoryLimitBytes = .max
+    options.capacityBytes = 0
+    return options
+  }
+
+  static let request = MountRequest(
+    key: key, underFileSystem: UnderFileSystemURI(scheme: .s3, authority: "bucket", path: "prefix"),
+    mountPoint: "/state/volumes/x/mount", fileRoots: ["/a", "/b b"], options: options)
+
+  static func status(_ state: WorkerStatus.State, pid: Int32? = 5) -> WorkerStatus {
+    WorkerStatus(request: request, state: state, pid: pid, connection: 77, restarts: 3)
+  }
+
+  static let statuses = [
+    status(.starting, pid: nil), status(.ready), status(.failed(reason: "it is gone")), status(.stopping),
+  ]
+
+  static let errors: [MounterError] = [
+    .underFileSystemAbsent(path: "/a"), .underFileSystemNotADirectory(path: "/b"),
+    .underFileSystemNotPermitted(path: "/c"), .underFileSystemOutsideRoots(path: "/d"), .noFileRoots(path: "/e"),
+    .underFileSystemNotServed(scheme: "oss"), .incompatible(key: key, difference: "uid"),
+    .busy(key: key, holders: [.process(pid: 3, program: "sh"), .mount(at: "/m")]), .notMounted(key),
+    .deadline(step: "waiting"), .workerFailed(reason: "no", output: ["line", ""]), .protocolVersion(reason: "old"),
+    .malformed(reason: "bytes"), .shuttingDown, .system(.ioError, step: "mounting"),
+  ]
+
+  static let calls: [CallMessage.Call] = [
+    .hello(version: 9, program: "test 1"), .ensureMounted(request), .unmount(key, abandoningUsers: true),
+    .unmount(key, abandoningUsers: false), .status(key), .list, .subscribe, .refreshSecrets(key),
+    .updateOptions(key, options), .updateOptions(key, WorkerOptions()), .shutdown(unmountingAll: true),
+    .shutdown(unmountingAll: false), .unknown,
+  ]
+
+  static let replies: [ReplyMessage.Reply] =
+    [.hello(.init(version: 1, oldestVersion: 1, program: "mounter", pid: 4)), .done, .unknown]
+    + statuses.map { .status($0) } + statuses.map { .event($0) } + errors.map { .failed($0) }
+
+  static let commands: [CommandMessage.Command] = [
+    .configuration(
+      .init(
+        request: request, fuseInit: [0, 1, 255, 0], granted: 1 << 63, generation: 2,
+        log: LogOptions(level: .trace, format: .json))),
+    .drain(timeoutMilliseconds: 5), .stop(timeoutMilliseconds: .max), .updateOptions(options), .updateSecrets, .unknown,
+  ]
+
+  static let reports: [WorkerReport?] = [.ready, .failed(reason: "why"), .progress("what"), .completed, nil]
+
+  static let held = HeldVolume(status: statuses[1], fuseInit: [1, 0, 2], granted: 5, generation: 7)
+
+  /// A packet with the function that reads it again.
+  struct Sample: Sendable {
+    var bytes: [UInt8]
+    var read: @Sendable ([UInt8]) throws -> Void
+  }
+
+  /// Every packet.
+  static var packets: [Sample] {
+    var samples: [Sample] = []
+    for call in calls {
+      samples.append(Sample(bytes: Wire.encode(CallMessage(id: 3, call: call))) { _ = try Wire.call($0) })
+    }
+    for reply in replies {
+      samples.append(Sample(bytes: Wire.encode(ReplyMessage(id: 3, reply: reply))) { _ = try Wire.reply($0) })
+    }
+    for command in commands {
+      samples.append(Sample(bytes: Wire.encode(CommandMessage(id: 3, command: command))) { _ = try Wire.command($0) })
+    }
+    for report in reports {
+      samples.append(Sample(bytes: Wire.encode(ReportMessage(id: 3, report: report))) { _ = try Wire.report($0) })
+    }
+    let kept = ParentMessage(body: .volume(held))
+    samples.append(Sample(bytes: Wire.encodeToParent(kept)) { _ = try Wire.messageToParent($0) })
+    samples.append(Sample(bytes: Wire.encodeFromParent(kept)) { _ = try Wire.messageFromParent($0) })
+    samples.append(Sample(bytes: Wire.encode(VolumeSecrets(["a": "b", "": "c"]))) { _ = try Wire.secrets($0) })
+    return samples
+  }
+}

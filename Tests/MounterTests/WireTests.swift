@@ -1,0 +1,202 @@
+import LinuxSystem
+import ProtobufC
+import SystemPackage
+import TestSupport
+import Testing
+import VolumeModel
+
+@testable import Mounter
+
+@Suite("Packets of the mounter's protocol")
+struct WireTests {
+  @Test("every call arrives as it was sent", arguments: WireSamples.calls)
+  func calls(_ call: CallMessage.Call) throws {
+    let message = CallMessage(id: .max, timeoutMilliseconds: 17, roles: [.secrets], call: call)
+    #expect(try Wire.call(Wire.encode(message)) == message)
+  }
+
+  @Test("every reply arrives as it was sent", arguments: WireSamples.replies)
+  func replies(_ reply: ReplyMessage.Reply) throws {
+    let message = ReplyMessage(id: 5, more: true, roles: [.fuseDevice, nil, .sharedState], reply: reply)
+    #expect(try Wire.reply(Wire.encode(message)) == message)
+  }
+
+  @Test("every command arrives as it was sent", arguments: WireSamples.commands)
+  func commands(_ command: CommandMessage.Command) throws {
+    let message = CommandMessage(id: 6, roles: [.underFileSystemRoot], command: command)
+    #expect(try Wire.command(Wire.encode(message)) == message)
+  }
+
+  @Test("every report arrives as it was sent", arguments: WireSamples.reports)
+  func reports(_ report: WorkerReport?) throws {
+    let message = ReportMessage(id: 7, report: report)
+    #expect(try Wire.report(Wire.encode(message)) == message)
+  }
+
+  @Test("parent and serving mounter understand each other")
+  func parent() throws {
+    for body in [ParentMessage.Body.volume(WireSamples.held), .withdraw(WireSamples.key)] {
+      let message = ParentMessage(roles: [.workerControl, .workerProcess, .workerOutput], body: body)
+      #expect(try Wire.messageToParent(Wire.encodeToParent(message)) == message)
+    }
+    let bodies: [ParentMessage.Body] = [
+      .volume(WireSamples.held), .begin, .reaped(pid: 3, exit: .exited(code: 2)), .reaped(pid: 4, exit: .signaled(9)),
+    ]
+    for body in bodies {
+      let message = ParentMessage(roles: [], body: body)
+      #expect(try Wire.messageFromParent(Wire.encodeFromParent(message)) == message)
+    }
+  }
+
+  @Test("secrets survive their memfd and are shown nowhere")
+  func secrets() throws {
+    let secrets = VolumeSecrets(["s3a.secretKey": "hunter2", "empty": ""])
+    let memfd = try Memfd.sealed(name: "test", bytes: Wire.encode(secrets))
+    #expect(try Wire.secrets(Memfd.contents(of: memfd)) == secrets)
+    var dumped = ""
+    dump(secrets, to: &dumped)
+    #expect(!"\(secrets) \(String(reflecting: secrets)) \(dumped)".contains("hunter2"))
+  }
+
+  @Test("a NUL in a text cuts nothing off")
+  func nul() throws {
+    let message = CallMessage(id: 1, call: .hello(version: 1, program: "a\0b"))
+    #expect(try Wire.call(Wire.encode(message)).call == .hello(version: 1, program: "a?b"))
+  }
+
+  @Test("fields that this version does not know are ignored")
+  func unknownFields() throws {
+    // Field 1000, length-delimited, 3 bytes; field 1001, varint.
+    let newer: [UInt8] = [0xC2, 0x3E, 3, 1, 2, 3, 0xC8, 0x3E, 5]
+    let message = CallMessage(id: 1, call: .ensureMounted(WireSamples.request))
+    #expect(try Wire.call(Wire.encode(message) + newer) == message)
+    let reply = ReplyMessage(id: 1, reply: .status(WireSamples.statuses[1]))
+    #expect(try Wire.reply(Wire.encode(reply) + newer) == reply)
+  }
+
+  @Test("a call, command or report of a newer version is unknown, and its id is kept")
+  func unknownBodies() throws {
+    // id 9 and an empty message as field 99.
+    let call = try Wire.call([0x08, 9, 0x9A, 0x06, 0])
+    #expect(call.id == 9)
+    #expect(call.call == .unknown)
+    #expect(try Wire.command([0x08, 9, 0x9A, 0x06, 0]) == CommandMessage(id: 9, command: .unknown))
+    #expect(try Wire.report([0x08, 9, 0x9A, 0x06, 0]) == ReportMessage(id: 9, report: nil))
+    #expect(try Wire.reply([0x08, 9, 0x9A, 0x06, 0]).reply == .unknown)
+  }
+
+  @Test("descriptors of a role that is not known are closed, the others keep their places")
+  func unknownRoles() throws {
+    let before = try LeakSnapshot()
+    try {
+      let descriptors = try (0..<3).map { _ in SharedDescriptor(try Memfd.create(name: "role")) }
+      let named = Packet.byRole(descriptors, [nil, .secrets])
+      #expect(named.count == 1)
+      #expect(named[.secrets] === descriptors[1])
+    }()
+    #expect(try LeakSnapshot().memfds["/memfd:role (deleted)"] == before.memfds["/memfd:role (deleted)"])
+  }
+
+  @Test("a call that lacks its key or mount can still be answered")
+  func missingFields() throws {
+    // id 4, ensure_mounted (field 11) empty; then unmount (12), get_status (13), update_options (17).
+    for field: [UInt8] in [[0x5A, 0], [0x62, 0], [0x6A, 0], [0x82, 0x01, 0], [0x8A, 0x01, 0]] {
+      let message = try Wire.call([0x08, 4] + field)
+      #expect(message.id == 4)
+      guard case .malformed(let reason) = message.call else {
+        Issue.record("\(message.call)")
+        continue
+      }
+      #expect(reason.contains("missing"))
+    }
+  }
+
+  @Test("relative mount points and unknown schemes are malformed")
+  func badValues() throws {
+    var request = WireSamples.request
+    request.mountPoint = "relative"
+    guard case .malformed = try Wire.call(Wire.encode(CallMessage(id: 1, call: .ensureMounted(request)))).call else {
+      return #expect(Bool(false))
+    }
+  }
+
+  @Test("random and damaged bytes are refused or read, and never more", arguments: 0..<8)
+  func fuzz(_ seed: UInt64) {
+    var random = SeededGenerator(seed: seed)
+    let packets = WireSamples.packets
+    for _ in 0..<2_000 {
+      let packet = packets.randomElement(using: &random)!
+      var bytes = packet.bytes
+      switch Int.random(in: 0..<5, using: &random) {
+      case 0:
+        bytes = (0..<Int.random(in: 0...200, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+      case 1: bytes = Array(bytes.prefix(Int.random(in: 0...bytes.count, using: &random)))
+      case 2 where !bytes.isEmpty:
+        for _ in 0..<Int.random(in: 1...6, using: &random) {
+          bytes[Int.random(in: bytes.indices, using: &random)] = UInt8.random(in: 0...255, using: &random)
+        }
+      case 3: bytes.insert(contentsOf: packets.randomElement(using: &random)!.bytes, at: bytes.count / 2)
+      default: bytes += bytes
+      }
+      // Throwing is fine; crashing, hanging or reading out of bounds is not.
+      try? packet.read(bytes)
+    }
+  }
+
+  @Test("every error says what to do", arguments: WireSamples.errors)
+  func sentences(_ error: MounterError) {
+    #expect(error.description.count > 20 || error == .system(.ioError, step: "mounting"))
+  }
+}
+
+@Suite("What a worker writes to its standard error")
+struct WorkerOutputTests {
+  @Test("lines are complete whatever the parts they come in")
+  func lines() {
+    var output = WorkerOutput()
+    #expect(output.append(Array("one\ntw".utf8)) == ["one"])
+    #expect(output.append(Array("o\n\nthree".utf8)) == ["two", ""])
+    #expect(output.finish() == ["three"])
+    #expect(output.finish() == [])
+    #expect(output.lastLines == ["one", "two", "", "three"])
+  }
+
+  @Test("only the last lines are remembered, and no line is endless")
+  func bounds() {
+    var output = WorkerOutput()
+    for number in 0..<100 { _ = output.append(Array("\(number)\n".utf8)) }
+    #expect(output.lastLines.count == WorkerOutput.remembered)
+    #expect(output.lastLines.last == "99")
+    let lines = output.append([UInt8](repeating: 0x61, count: 5_000))
+    #expect(lines.count == 4)
+    #expect(lines.allSatisfy { $0.utf8.count <= WorkerOutput.longestLine })
+  }
+
+  @Test("bytes that are no text are shown as such")
+  func notText() {
+    var output = WorkerOutput()
+    #expect(output.append([0xFF, 0x0A]) == ["\u{FFFD}"])
+  }
+}
+
+@Suite("Starting a process again")
+struct RestartPacingTests {
+  @Test("at once after one that had served, ever later after one that had not")
+  func pauses() {
+    var pacing = RestartPacing()
+    var now = Deadline(nanoseconds: 0)
+    pacing.started(at: now)
+    now = now.advanced(by: .seconds(60))
+    #expect(pacing.pause(at: now) == .zero)
+    var last = Duration.zero
+    for _ in 0..<20 {
+      pacing.started(at: now)
+      let pause = pacing.pause(at: now)
+      #expect(pause >= last && pause <= .seconds(10))
+      last = pause
+    }
+    #expect(last == .seconds(10))
+    pacing.started(at: now)
+    #expect(pacing.pause(at: now.advanced(by: .seconds(6))) == .zero)
+  }
+}
