@@ -58,7 +58,7 @@ run() {
 for sanitizer in "$@"; do
   case $sanitizer in
     address) ASAN_OPTIONS=detect_leaks=0 run address ;;
-    thread) TSAN_OPTIONS=halt_on_error=0 run thread ;;
+    thread) TSAN_OPTIONS=halt_on_error=0:suppressions=$PWD/scripts/tsan-suppressions.txt run thread ;;
     *)
       echo "usage: scripts/sanitizers.sh [address|thread]..." >&2
       exit 64
