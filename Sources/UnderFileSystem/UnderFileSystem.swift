@@ -46,7 +46,8 @@ package protocol UnderNode: AnyObject, Sendable {
   func link(_ node: any UnderNode, named name: FileName, caller: Caller) throws(Errno)
   func remove(_ name: FileName, directory: Bool, caller: Caller) throws(Errno)
   func rename(
-    _ name: FileName, to newParent: any UnderNode, named newName: FileName, flags: RenameFlags, caller: Caller) throws(Errno)
+    _ name: FileName, to newParent: any UnderNode, named newName: FileName, flags: RenameFlags, caller: Caller)
+    throws(Errno)
 
   /// The value of an extended attribute. - Throws: ENODATA, ENOTSUP.
   func extendedAttribute(_ name: FileName) throws(Errno) -> [UInt8]

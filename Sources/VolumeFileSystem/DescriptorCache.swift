@@ -62,7 +62,11 @@ final class DescriptorCache: Sendable {
     let result = shards[Self.shard(node)].withLock(body)
     // Closing happens outside the lock, when this array goes.
     _ = shards[Self.shard(node)].withLock { shard in
-      shard.evict { node in mayClose(node) } isUnlinked: { $0.isUnlinked }
+      shard.evict { node in
+        mayClose(node)
+      } isUnlinked: {
+        $0.isUnlinked
+      }
     }
     return result
   }

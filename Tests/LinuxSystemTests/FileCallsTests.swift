@@ -112,10 +112,11 @@ final class FileCallsTests {
     try directory.write("", to: "f")
     var reader = try DirectoryReader(try root.open(name: bytes("."), O_RDONLY | O_DIRECTORY), from: 0)
     var offered = 0
-    #expect(try !reader.forEach { (_, _, _, _) throws(Errno) in
-      offered += 1
-      return false
-    })
+    #expect(
+      try !reader.forEach { (_, _, _, _) throws(Errno) in
+        offered += 1
+        return false
+      })
     #expect(reader.position == 0)
     _ = try reader.forEach { (_, _, _, _) throws(Errno) in
       offered += 1
@@ -178,7 +179,9 @@ final class FileCallsTests {
 
   @Test("times before 1970 and at the ends of 64 bits survive the way to nanoseconds and back")
   func nanoseconds() {
-    for time: Int64 in [0, 1, -1, -1_000_000_000, -1_000_000_001, .max, .min + 1_000_000_000, 1_700_000_000_123_456_789] {
+    for time: Int64 in [
+      0, 1, -1, -1_000_000_000, -1_000_000_001, .max, .min + 1_000_000_000, 1_700_000_000_123_456_789,
+    ] {
       #expect(timespec(nanoseconds: time).nanoseconds == time)
     }
     #expect(timespec(tv_sec: Int.max, tv_nsec: 0).nanoseconds == .max)

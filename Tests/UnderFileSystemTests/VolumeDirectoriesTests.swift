@@ -128,7 +128,7 @@ struct VolumeDirectoriesTests {
     // What a removal leaves when it dies after its first step: the hidden name is a function of name and owner.
     try directories.createDirectory(named: "w", owner: "vol-2")
     try base.makeDirectory("w/rest")
-    let hidden = ".alluxio.tmp.d.4f" // Any other scratch directory must stay.
+    let hidden = ".alluxio.tmp.d.4f"  // Any other scratch directory must stay.
     try base.makeDirectory(hidden)
     try directories.removeDirectory(named: "w", owner: "vol-2")
     #expect(try names() == [hidden])

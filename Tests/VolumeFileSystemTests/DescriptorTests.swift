@@ -1,7 +1,7 @@
 import Glibc
 import LinuxSystem
-import SystemPackage
 import Synchronization
+import SystemPackage
 import TestSupport
 import Testing
 import UnderFileSystem
@@ -38,7 +38,8 @@ struct DescriptorTests {
     #expect(files.descriptorCount == 0)
   }
 
-  @Test("files that are unlinked while open stay readable and writable, whatever else is opened", arguments: [true, false])
+  @Test(
+    "files that are unlinked while open stay readable and writable, whatever else is opened", arguments: [true, false])
   func unlinkedOpen(useHandles: Bool) throws {
     let volume = try Volume(useHandles: useHandles, descriptorLimit: 64)
     let files = volume.files

@@ -29,7 +29,9 @@ final class GroupMember: Sendable {
 /// The bytes of a POSIX ACL as extended attributes hold it, version 2. acl(5); linux/posix_acl_xattr.h.
 struct ACL {
   enum Tag {
-    case userObject, user(UInt32), groupObject, mask, other
+    case userObject
+    case user(UInt32)
+    case groupObject, mask, other
     var number: UInt16 {
       switch self {
       case .userObject: 1

@@ -1,7 +1,7 @@
 import Glibc
 import LinuxSystem
-import SystemPackage
 import Synchronization
+import SystemPackage
 import TestSupport
 import UnderFileSystem
 import VolumeFileSystem

@@ -13,7 +13,8 @@ extension LocalNode {
         let made = try create(mode: mode, for: creator) { () throws(Errno) in
           try descriptor.openUnnamedFile(mode: mode & 0o7777)
         }
-        return try LocalPreparedNode(parent: self, name: name, hidden: nil, object: object, caller: creator.caller, made)
+        return try LocalPreparedNode(
+          parent: self, name: name, hidden: nil, object: object, caller: creator.caller, made)
       } catch {
         // ext4 says EPERM for O_TMPFILE in a directory that has been removed; any other creation there is ENOENT.
         if error == .notPermitted, try descriptor.status().linkCount == 0 { throw .noSuchFileOrDirectory }
@@ -27,7 +28,8 @@ extension LocalNode {
       let made = try create(mode: object.mode, for: creator) { () throws(Errno) in
         try make(object, hidden: hidden)
       }
-      return try LocalPreparedNode(parent: self, name: name, hidden: hidden, object: object, caller: creator.caller, made)
+      return try LocalPreparedNode(
+        parent: self, name: name, hidden: hidden, object: object, caller: creator.caller, made)
     } catch {
       if error != .fileExists { sweep(token: token) }
       throw error

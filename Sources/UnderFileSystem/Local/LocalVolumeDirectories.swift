@@ -98,7 +98,8 @@ package final class LocalVolumeDirectories: VolumeDirectories {
 
   /// The same for every attempt on one volume, so that the next finds what the one before left.
   private func scratchName(_ kind: String, _ name: FileName, _ volumeID: String) -> FileName {
-    let digest = Digest.sha256Hex("\(volumeID.utf8.count):\(volumeID):\(name.bytes.map(String.init).joined(separator: ","))")
+    let digest = Digest.sha256Hex(
+      "\(volumeID.utf8.count):\(volumeID):\(name.bytes.map(String.init).joined(separator: ","))")
     return FileName(bytes: HiddenName.temporaryPrefix + Array("\(kind).\(digest.prefix(32))".utf8))
   }
 

@@ -88,7 +88,8 @@ enum TreeRemoval {
     }
   }
 
-  private static func entries(of directory: borrowing Descriptor) throws(Errno) -> [(name: [UInt8], isDirectory: Bool)] {
+  private static func entries(of directory: borrowing Descriptor) throws(Errno) -> [(name: [UInt8], isDirectory: Bool)]
+  {
     var reader = try DirectoryReader(try directory.open(name: [0x2E, 0], OpenFlags.directory), from: 0)
     var found: [(name: [UInt8], type: UInt8)] = []
     _ = try reader.forEach { (name, _, type, _) throws(Errno) in
