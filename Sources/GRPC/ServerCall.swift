@@ -131,7 +131,7 @@ final class ServerCall: @unchecked Sendable {
     ops[2].op = GRPC_OP_SEND_STATUS_FROM_SERVER
     ops[2].data.send_status_from_server.status = GRPC_STATUS_OK
     nonisolated(unsafe) let owned = buffer
-    batch(ops) { _ in grpc_byte_buffer_destroy(owned) }
+    batch(ops, isClaimed: true) { _ in grpc_byte_buffer_destroy(owned) }
   }
 
   /// Sends a status other than OK.
@@ -145,7 +145,7 @@ final class ServerCall: @unchecked Sendable {
       ops[1].op = GRPC_OP_SEND_STATUS_FROM_SERVER
       ops[1].data.send_status_from_server.status = error.code.core
       ops[1].data.send_status_from_server.status_details = details
-      batch(ops) { _ in }  // core copies the details at once
+      batch(ops, isClaimed: true) { _ in }  // core copies the details at once
     }
   }
 
@@ -154,13 +154,14 @@ final class ServerCall: @unchecked Sendable {
     state.withLock { state in
       if state.isAnswered { return false }
       state.isAnswered = true
+      state.pending += 1  // of the answer's batch: the call must not be given back before it starts
       return true
     }
   }
 
-  private func batch(_ ops: [grpc_op], _ done: @escaping (Bool) -> Void) {
+  private func batch(_ ops: [grpc_op], isClaimed: Bool = false, _ done: @escaping (Bool) -> Void) {
     let call = state.withLock { state in
-      state.pending += 1
+      if !isClaimed { state.pending += 1 }
       return state.call
     }
     let tag = Completion { [self] isOK in
