@@ -22,7 +22,11 @@ struct PosixTests {
     }
     #expect(Set(try files.names()) == Set(odd))
     try volume.restart()
-    for name in odd { #expect(try volume.files.exists(name)) }
+    for name in odd {
+      #expect(try volume.files.exists(name))
+      // The temporary directory could not remove names that are no text.
+      try volume.files.unlink(name, in: rootNode, caller: rootCaller)
+    }
     #expect(throws: Errno.fileNameTooLong) { try files.makeFile(FileName(bytes: [UInt8](repeating: 0x61, count: 256))) }
     #expect(throws: Errno.fileNameTooLong) {
       try files.lookup(FileName(bytes: [UInt8](repeating: 0x61, count: 256)), in: rootNode)
