@@ -45,7 +45,8 @@ struct FileBenchmark {
     let names = folders.keys.sorted()
     for job in jobs {
       let results = try interleaved(rounds: rounds, names) { name in
-        // Without FUSE there is no O_DIRECT on tmpfs, and dropping its cache would drop the data: the plain file is the bound.
+        // Without FUSE there is no O_DIRECT on tmpfs, and dropping its cache would drop the data: the plain file is the
+        // bound.
         let plain = name == "native"
         let arguments = job.arguments.filter { !plain || !($0.hasPrefix("--direct") || $0.hasPrefix("--invalidate")) }
         return job.value(try fio(folders[name] ?? "", arguments + (plain ? ["--invalidate=0"] : []), jobs: job.jobs))
@@ -74,6 +75,8 @@ struct FileBenchmark {
 /// The part of fio's JSON output that is read here.
 struct FioResult: Decodable {
   struct Side: Decodable {
+    // fio's own name.
+    // swift-format-ignore: AlwaysUseLowerCamelCase
     var bw_bytes: Double
     var iops: Double
   }

@@ -1,7 +1,8 @@
 import Glibc
 import Logging
 
-/// One record, ready to be written. A value message or key never breaks out of its line: control characters are escaped.
+/// One record, ready to be written. A value message or key never breaks out of its line: control characters are
+/// escaped.
 struct LogLine {
   /// RFC 3339 in UTC, with milliseconds.
   var time: String
@@ -23,7 +24,8 @@ struct LogLine {
   var json: String {
     var fields = ["time": time, "level": "\(level)", "logger": label, "message": message]
     let first = ["time", "level", "logger", "message"]
-    var line = "{" + first.map { "\"\($0)\":\"\(Self.escaped(fields[$0] ?? "", quotes: true))\"" }.joined(separator: ",")
+    var line =
+      "{" + first.map { "\"\($0)\":\"\(Self.escaped(fields[$0] ?? "", quotes: true))\"" }.joined(separator: ",")
     for key in first { fields[key] = nil }
     for (key, value) in metadata.sorted(by: { $0.key < $1.key }) where !first.contains(key) {
       line += ",\"\(Self.escaped(key, quotes: true))\":\(Self.json(value))"

@@ -2,15 +2,18 @@ import Synchronization
 import SystemPackage
 import UnderFileSystem
 
-/// References and open files of nodes, bounded in number whatever the number of nodes: what has not been used for a while is
-/// closed and opened again when it is needed. The bound does not hold for files that were unlinked while open, which could
+/// References and open files of nodes, bounded in number whatever the number of nodes: what has not been used for a
+/// while is
+/// closed and opened again when it is needed. The bound does not hold for files that were unlinked while open, which
+/// could
 /// not be opened again.
 final class DescriptorCache: Sendable {
   /// Node numbers are dealt to shards in turn, so that all fill evenly.
   private let shards: InlineArray<16, Mutex<CacheShard>>
   /// Removals under way. While there is one, no open file is closed: it may be the file that is being removed.
   private let removals = Atomic(0)
-  /// Whether an open file was ever closed for room (or went with the worker before): removals then look at their victim first.
+  /// Whether an open file was ever closed for room (or went with the worker before): removals then look at their victim
+  /// first.
   private let closedOpenFile: Atomic<Bool>
   private let table: NodeTable
 
@@ -71,7 +74,8 @@ final class DescriptorCache: Sendable {
     return result
   }
 
-  /// Whether an open file may be closed for room now. Ordered against `removing`: either the removal sees that a file was
+  /// Whether an open file may be closed for room now. Ordered against `removing`: either the removal sees that a file
+  /// was
   /// closed, or this sees the removal.
   private func mayClose(_ node: NodeID) -> Bool {
     guard let slot = try? table.slot(node), slot.load32(NodeSlot.opens) > 0 else { return true }
@@ -79,7 +83,8 @@ final class DescriptorCache: Sendable {
     return removals.load(ordering: .sequentiallyConsistent) == 0
   }
 
-  /// Runs a removal. - Parameter body: told whether it must pin its victim first, since open files may have been closed.
+  /// Runs a removal. - Parameter body: told whether it must pin its victim first, since open files may have been
+  /// closed.
   func removing<R>(_ body: (_ mustPin: Bool) throws(Errno) -> R) throws(Errno) -> R {
     removals.add(1, ordering: .sequentiallyConsistent)
     defer { removals.subtract(1, ordering: .sequentiallyConsistent) }

@@ -42,7 +42,8 @@ package struct DirectoryPattern: Sendable, Hashable {
     var rest = Array(text.utf8)[...]
     while let dollar = rest.firstIndex(of: UInt8(ascii: "$")) {
       if dollar > rest.startIndex { parts.append(.text(String(decoding: rest[..<dollar], as: UTF8.self))) }
-      guard let close = rest[dollar...].firstIndex(of: UInt8(ascii: "}")), rest[rest.index(after: dollar)] == UInt8(ascii: "{")
+      guard let close = rest[dollar...].firstIndex(of: UInt8(ascii: "}")),
+        rest[rest.index(after: dollar)] == UInt8(ascii: "{")
       else { throw ParseError(reason: "has a '$' that begins no variable") }
       let name = String(decoding: rest[(dollar + 2)..<close], as: UTF8.self)
       guard let variable = Variable(rawValue: name) else {
@@ -75,13 +76,17 @@ package struct DirectoryPattern: Sendable, Hashable {
         }
         guard let value = metadata(key), !value.isEmpty else {
           throw ParseError(
-            reason: "needs \(key), which the request lacks; run external-provisioner with --extra-create-metadata or set a pattern without \(variable.spelling)")
+            reason:
+              "needs \(key), which the request lacks; run external-provisioner with --extra-create-metadata or set a "
+              + "pattern without \(variable.spelling)"
+          )
         }
         path += value
       }
     }
     guard Self.isSafe(path) else {
-      throw ParseError(reason: "gives a name that is hidden, holds '/' or a control character, or has more than 255 bytes")
+      throw ParseError(
+        reason: "gives a name that is hidden, holds '/' or a control character, or has more than 255 bytes")
     }
     return path
   }

@@ -1,6 +1,7 @@
 /// The mount options of a PersistentVolume or StorageClass (CSI `mount_flags`), validated against a list.
 ///
-/// Whatever could leave the volume, change its user or its protections is refused, and so is what is not known. Flags may
+/// Whatever could leave the volume, change its user or its protections is refused, and so is what is not known. Flags
+/// may
 /// hold sensitive text (CSI "mount_flags"), so that messages name only options of our own lists.
 package struct MountFlags: Sendable, Hashable {
   /// `ro` was among them.
@@ -18,12 +19,16 @@ package struct MountFlags: Sendable, Hashable {
     "rw", "nosuid", "nodev", "defaults", "_netdev", "allow_other", "kernel_cache", "default_permissions", "auto_cache",
   ]
   /// Harmless with a number, for the same reason.
-  private static let harmlessWithNumber: Set<String> = ["max_background", "max_idle_threads", "max_threads", "max_read"]
+  private static let harmlessWithNumber: Set<String> = [
+    "max_background", "max_idle_threads", "max_threads", "max_read",
+  ]
   /// Known from mount(8) and fuse(8), and dangerous.
   private static let dangerous: Set<String> = [
     "suid", "dev", "exec", "remount", "bind", "rbind", "move", "user", "users", "owner", "group", "uid", "gid", "umask",
-    "user_id", "group_id", "fd", "rootmode", "allow_root", "subdir", "subtype", "fsname", "source", "context", "fscontext",
-    "defcontext", "rootcontext", "shared", "rshared", "slave", "rslave", "private", "rprivate", "unbindable", "loop", "dirsync",
+    "user_id", "group_id", "fd", "rootmode", "allow_root", "subdir", "subtype", "fsname", "source", "context",
+    "fscontext",
+    "defcontext", "rootcontext", "shared", "rshared", "slave", "rslave", "private", "rprivate", "unbindable", "loop",
+    "dirsync",
     "modules", "subdir", "drop_privileges", "auto_unmount", "nonempty", "path",
   ]
 
@@ -57,7 +62,9 @@ package struct MountFlags: Sendable, Hashable {
     if Self.dangerous.contains(name) {
       throw .misplaced(
         key: "mount option \(name)",
-        advice: "is refused: it could leave the volume or change its user; owners are set by uid, gid and umask as parameters")
+        advice:
+          "is refused: it could leave the volume or change its user; owners are set by uid, gid and umask as parameters"
+      )
     }
     if VolumeContextKey.isSecret(name) {
       throw .misplaced(key: "mount option \(name)", advice: "is a secret: put it into the secret that the volume names")
@@ -69,7 +76,9 @@ package struct MountFlags: Sendable, Hashable {
         advice: "is not on the list of allowed ones: ro, rw, noexec, noatime, relatime, nodiratime, strictatime, "
           + "attrTimeout=, entryTimeout=, readAhead=")
     }
-    if case .refused(let reason) = key.availability { throw .notSupported(key: "mount option \(key.name)", reason: reason) }
+    if case .refused(let reason) = key.availability {
+      throw .notSupported(key: "mount option \(key.name)", reason: reason)
+    }
     var scratch = WorkerOptions()
     try scratch.apply(key, value)
     values[key.name] = value

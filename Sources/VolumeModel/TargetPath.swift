@@ -27,8 +27,10 @@ package struct TargetPath: Sendable, Hashable, CustomStringConvertible {
       case .relative: "is not absolute"
       case .tooLong(let bytes): "has \(bytes) bytes; the kernel takes \(TargetPath.longestPath - 1)"
       case .notNormal: "contains '.', '..' or '//'; give the path itself"
-      case .longComponent: "has a component of more than \(TargetPath.longestComponent) bytes, which no file system takes"
-      case .outside(let directory): "is not beneath \(directory); start the plugin with the kubelet's folder as --kubelet-dir"
+      case .longComponent:
+        "has a component of more than \(TargetPath.longestComponent) bytes, which no file system takes"
+      case .outside(let directory):
+        "is not beneath \(directory); start the plugin with the kubelet's folder as --kubelet-dir"
       }
     }
   }
@@ -44,7 +46,8 @@ package struct TargetPath: Sendable, Hashable, CustomStringConvertible {
     guard !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }) else { throw .notNormal }
     guard parts.allSatisfy({ $0.utf8.count <= Self.longestComponent }) else { throw .longComponent }
     let normal = "/" + parts.joined(separator: "/")
-    guard PathComponents.isBeneathOrSame(normal, kubeletDirectory), !PathComponents.same(normal, kubeletDirectory) else {
+    guard PathComponents.isBeneathOrSame(normal, kubeletDirectory), !PathComponents.same(normal, kubeletDirectory)
+    else {
       throw .outside(kubeletDirectory: kubeletDirectory)
     }
     path = normal

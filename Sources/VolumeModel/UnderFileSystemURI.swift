@@ -12,7 +12,8 @@ package struct UnderFileSystemURI: Sendable, Hashable, CustomStringConvertible {
   package let scheme: Scheme
   /// The bucket; empty for `file`.
   package let authority: String
-  /// `file`: absolute, lexically normal, no trailing slash except for the root. Object stores: prefix without leading slash.
+  /// `file`: absolute, lexically normal, no trailing slash except for the root. Object stores: prefix without leading
+  /// slash.
   package let path: String
 
   package var description: String {
@@ -79,7 +80,8 @@ extension UnderFileSystemURI {
         || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".")
     }
     guard allowed, (3...63).contains(bucket.utf8.count) else {
-      throw ParseError(reason: "needs a bucket of 3 to 63 lower-case letters, digits, '-' and '.' after \(scheme.rawValue)://")
+      throw ParseError(
+        reason: "needs a bucket of 3 to 63 lower-case letters, digits, '-' and '.' after \(scheme.rawValue)://")
     }
     let prefix = (try Self.components(of: parts.dropFirst().joined(separator: "/"))).joined(separator: "/")
     self.init(scheme: scheme, authority: bucket, path: prefix)

@@ -30,14 +30,17 @@ package enum ValueForm: Sendable, Hashable {
 
   /// A decimal number in `range`; signs and spaces are refused.
   static func number(_ text: String, radix: Int = 10, in range: ClosedRange<UInt64>) -> UInt64? {
-    guard text.utf8.allSatisfy(isDigit), let value = UInt64(text, radix: radix), range.contains(value) else { return nil }
+    guard text.utf8.allSatisfy(isDigit), let value = UInt64(text, radix: radix), range.contains(value) else {
+      return nil
+    }
     return value
   }
 
   /// Bytes. Fractions as in `1.5Gi` are cut off below one byte.
   package static func quantity(_ text: String, in range: ClosedRange<UInt64>) -> UInt64? {
     let suffixes: [(String, UInt64)] = [
-      ("Ki", 1 << 10), ("Mi", 1 << 20), ("Gi", 1 << 30), ("Ti", 1 << 40), ("Pi", 1 << 50), ("k", 1_000), ("M", 1_000_000),
+      ("Ki", 1 << 10), ("Mi", 1 << 20), ("Gi", 1 << 30), ("Ti", 1 << 40), ("Pi", 1 << 50), ("k", 1_000),
+      ("M", 1_000_000),
       ("G", 1_000_000_000), ("T", 1_000_000_000_000), ("P", 1_000_000_000_000_000), ("", 1),
     ]
     guard let (suffix, unit) = suffixes.first(where: { text.utf8.suffix($0.0.utf8.count).elementsEqual($0.0.utf8) }),

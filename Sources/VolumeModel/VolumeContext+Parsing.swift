@@ -98,9 +98,11 @@ package struct VolumeContext: Sendable, Hashable {
 
   private static func misplaced(_ key: VolumeContextKey, _ source: Source) -> VolumeContextError {
     let advice =
-      if source == .inline { "may not be set by an inline volume; an administrator sets it in a StorageClass or volume" }
-      else if key.places == .parameters { "is for StorageClass parameters, not for \(source.noun)" }
-      else { "cannot be \(source.noun)" }
+      if source == .inline {
+        "may not be set by an inline volume; an administrator sets it in a StorageClass or volume"
+      } else if key.places == .parameters { "is for StorageClass parameters, not for \(source.noun)" } else {
+        "cannot be \(source.noun)"
+      }
     return .misplaced(key: key.name, advice: advice)
   }
 

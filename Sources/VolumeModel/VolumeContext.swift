@@ -65,7 +65,8 @@ extension VolumeContextKey {
     "is not supported by this version: s3:// and oss:// are not available in this build")
 
   package static let path = VolumeContextKey(
-    "path", .underFileSystem, .volumes, "Under file system: file:///directory, s3://bucket/prefix or oss://bucket/prefix.")
+    "path", .underFileSystem, .volumes,
+    "Under file system: file:///directory, s3://bucket/prefix or oss://bucket/prefix.")
   package static let provisioning = VolumeContextKey(
     "provisioning", .oneOf(["shared", "directory"]), default: "shared", .parameters,
     "shared: volumes show the path as it is. directory: each volume gets a directory of its own beneath it.")
@@ -76,7 +77,8 @@ extension VolumeContextKey {
     "onDelete", .oneOf(["retain", "delete", "archive"]), default: "retain", .parameters,
     "What becomes of a volume's directory when the volume is deleted.")
   package static let capacity = VolumeContextKey(
-    "capacity", .quantity(1...UInt64(Int64.max)), .attributes, "Size that statfs shows at most; set by CreateVolume in mode directory.")
+    "capacity", .quantity(1...UInt64(Int64.max)), .attributes,
+    "Size that statfs shows at most; set by CreateVolume in mode directory.")
   package static let attrTimeout = VolumeContextKey(
     "attrTimeout", .duration(maximumSeconds: 86_400), default: "1", .everywhere, aliases: ["attr_timeout"],
     "Seconds for which the kernel may answer stat itself.")
@@ -86,9 +88,11 @@ extension VolumeContextKey {
   package static let readAhead = VolumeContextKey(
     "readAhead", .quantity(0...(1 << 30)), default: "1Mi", .everywhere, "Kernel read-ahead of the mount.")
   package static let uid = VolumeContextKey(
-    "uid", .number(0...UInt64(UInt32.max - 1)), .volumes, "Owner shown for every file instead of the under file system's.")
+    "uid", .number(0...UInt64(UInt32.max - 1)), .volumes,
+    "Owner shown for every file instead of the under file system's.")
   package static let gid = VolumeContextKey(
-    "gid", .number(0...UInt64(UInt32.max - 1)), .volumes, "Group shown for every file instead of the under file system's.")
+    "gid", .number(0...UInt64(UInt32.max - 1)), .volumes,
+    "Group shown for every file instead of the under file system's.")
   package static let umask = VolumeContextKey(
     "umask", .octal(0...0o777), .volumes, "Permission bits taken off the mode shown for every file, octal.")
   package static let memoryLimit = VolumeContextKey(
@@ -101,12 +105,18 @@ extension VolumeContextKey {
     [
       path, provisioning, directoryPattern, onDelete, capacity, attrTimeout, entryTimeout, readAhead, uid, gid, umask,
       memoryLimit,
-      VolumeContextKey("alluxioClusterName", .text, .administrators, availability: noCluster, "Alluxio cluster to take the mounts of."),
-      VolumeContextKey("alluxioClusterNamespace", .text, .administrators, availability: noCluster, "Namespace of that cluster."),
-      VolumeContextKey("pageStoreSize", .text, .administrators, availability: noPageStore, "Share of the node's page store."),
+      VolumeContextKey(
+        "alluxioClusterName", .text, .administrators, availability: noCluster,
+        "Alluxio cluster to take the mounts "
+          + "of."),
+      VolumeContextKey(
+        "alluxioClusterNamespace", .text, .administrators, availability: noCluster, "Namespace of that cluster."),
+      VolumeContextKey(
+        "pageStoreSize", .text, .administrators, availability: noPageStore, "Share of the node's page store."),
       VolumeContextKey("pageSize", .text, .administrators, availability: noPageStore, "Size of one cached page."),
       VolumeContextKey(
-        "cachePassthrough", .text, .administrators, availability: noPageStore, "Lets the kernel read cached pages itself."),
+        "cachePassthrough", .text, .administrators, availability: noPageStore,
+        "Lets the kernel read cached pages itself."),
     ]
     + [
       ("alluxio.underfs.s3.endpoint", [String](), "Endpoint of the S3 service."),
@@ -137,7 +147,8 @@ extension VolumeContextKey {
     secrets.contains { $0.name == name || $0.aliases.contains(name) }
   }
 
-  /// The service-account tokens of `tokenRequests`, which the kubelet puts into the volume context: a secret among plain keys.
+  /// The service-account tokens of `tokenRequests`, which the kubelet puts into the volume context: a secret among
+  /// plain keys.
   package static let serviceAccountTokens = "csi.storage.k8s.io/serviceAccount.tokens"
 
   /// The key with this name or alias.

@@ -28,7 +28,9 @@ package enum VolumeContextError: Error, Sendable, Hashable, CustomStringConverti
 
   /// A foreign text for a message: cut, and without control characters.
   package static func quoted(_ text: String) -> String {
-    let clean = text.unicodeScalars.prefix(longestQuotation).map { $0.value < 0x20 || $0.value == 0x7F ? "?" : String($0) }.joined()
+    let clean = text.unicodeScalars.prefix(longestQuotation).map {
+      $0.value < 0x20 || $0.value == 0x7F ? "?" : String($0)
+    }.joined()
     return "'\(clean)\(text.unicodeScalars.count > longestQuotation ? "…" : "")'"
   }
 }

@@ -1,6 +1,7 @@
 /// The id of a volume, derived from the name that CreateVolume asks for, so that a repeated call finds the same volume.
 ///
-/// Ids are folder names, cgroup names and Kubernetes labels further down: a name that is lower-case, safe and at most 63 bytes
+/// Ids are folder names, cgroup names and Kubernetes labels further down: a name that is lower-case, safe and at most
+/// 63 bytes
 /// is its own id. Any other name of up to 128 bytes is hashed.
 package struct VolumeID: Sendable, Hashable, CustomStringConvertible {
   package let rawValue: String
@@ -10,7 +11,8 @@ package struct VolumeID: Sendable, Hashable, CustomStringConvertible {
   package static let longestName = 128
   /// Longest id of our own making: what a DNS label and a Kubernetes label value take.
   package static let longestID = 63
-  /// Ids with this prefix are hashes; names that look like one are hashed too, so that no name can pose as another's id.
+  /// Ids with this prefix are hashes; names that look like one are hashed too, so that no name can pose as another's
+  /// id.
   private static let hashPrefix = "h-"
   /// Digits of SHA-256 in a hashed id (240 bits).
   private static let hashDigits = 60
@@ -52,14 +54,19 @@ package struct VolumeID: Sendable, Hashable, CustomStringConvertible {
     guard text.utf8.count <= longestName else { throw .tooLong(bytes: text.utf8.count) }
   }
 
-  /// Lower-case letters, digits, '-', '_' and '.', beginning and ending with a letter or digit: never `.`, `..` or hidden.
+  /// Lower-case letters, digits, '-', '_' and '.', beginning and ending with a letter or digit: never `.`, `..` or
+  /// hidden.
   private static func isItsOwnID(_ name: String) -> Bool {
     let bytes = Array(name.utf8)
-    guard bytes.count <= longestID, !PathComponents.has(name, prefix: hashPrefix), let first = bytes.first, let last = bytes.last else {
+    guard bytes.count <= longestID, !PathComponents.has(name, prefix: hashPrefix), let first = bytes.first,
+      let last = bytes.last
+    else {
       return false
     }
     return isAlphanumeric(first) && isAlphanumeric(last)
-      && bytes.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".") }
+      && bytes.allSatisfy {
+        isAlphanumeric($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".")
+      }
   }
 
   private static func isAlphanumeric(_ byte: UInt8) -> Bool {

@@ -41,6 +41,7 @@ struct Options: ParsableArguments {
   @Option(help: "text or json.")
   var logFormat: String = "text"
 
-  @Option(name: [.customShort("v"), .customLong("v")], help: "Verbosity as other drivers take it: 5 is debug, 8 is trace.")
+  @Option(
+    name: [.customShort("v"), .customLong("v")], help: "Verbosity as other drivers take it: 5 is debug, 8 is trace.")
   var verbosity: Int?
 }

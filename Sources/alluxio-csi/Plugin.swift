@@ -64,7 +64,10 @@ struct Plugin {
       do throws(Errno) {
         try Folder.makeAll(folder)
       } catch {
-        throw SettingsError("cannot make the folder \(folder): \(error); choose another --state-dir or --registry, or give this user write access")
+        throw SettingsError(
+          "cannot make the folder \(folder): \(error); choose another --state-dir or --registry, or give this user "
+            + "write access"
+        )
       }
     }
   }
@@ -79,7 +82,8 @@ struct Plugin {
       inlineFileRoots: settings.inlineFileRoots, maximumVolumes: settings.maximumVolumes)
     let logger = Logger(label: "node")
     guard settings.mounterSocket == nil else {
-      return try await NodeService.start(configuration: configuration, mounter: client, registry: registry, logger: logger)
+      return try await NodeService.start(
+        configuration: configuration, mounter: client, registry: registry, logger: logger)
     }
     let launcher = MounterLauncher(
       socket: settings.paths.mounterSocket, stateDirectory: settings.paths.stateDirectory,

@@ -38,7 +38,8 @@ struct Settings {
     endpoint = try Self.endpoint(options.endpoint)
     driverName = options.driverName
     guard IdentityService.isValidName(driverName) else {
-      throw SettingsError("--driver-name must be at most 63 letters, digits, '-' and '.', as alluxio or alluxio.example.com")
+      throw SettingsError(
+        "--driver-name must be at most 63 letters, digits, '-' and '.', as alluxio or alluxio.example.com")
     }
     let kubelet = try Self.folder(options.kubeletDir, flag: "--kubelet-dir")
     let state = try Self.folder(options.stateDir ?? "\(kubelet)/plugins/csi-alluxio-plugin", flag: "--state-dir")

@@ -16,7 +16,9 @@ struct RegistryWriter {
       if reached.rawValue == step { kill(getpid(), SIGKILL) }
     }
     if step == "storm" {
-      for index in 0..<(Int(arguments[4]) ?? 0) { try await registry.insert(record("\(arguments[3])\(index)", bytes: 1)) }
+      for index in 0..<(Int(arguments[4]) ?? 0) {
+        try await registry.insert(record("\(arguments[3])\(index)", bytes: 1))
+      }
       return
     }
     switch arguments[3] {

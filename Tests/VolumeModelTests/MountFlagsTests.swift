@@ -6,7 +6,8 @@ struct MountFlagsTests {
   @Test("what Alluxio's charts and common StorageClasses pass is taken")
   func charts() throws {
     let flags = try MountFlags([
-      "allow_other", "kernel_cache", "entry_timeout=60", "attr_timeout=30", "max_background=128", "max_idle_threads=128",
+      "allow_other", "kernel_cache", "entry_timeout=60", "attr_timeout=30", "max_background=128",
+      "max_idle_threads=128",
       "ro", "noatime", "noexec",
     ])
     #expect(flags.readOnly)
@@ -29,7 +30,8 @@ struct MountFlagsTests {
     "what could leave the volume or change its user is refused",
     arguments: [
       "suid", "dev", "exec", "remount", "bind", "rbind", "move", "uid=0", "gid=0", "umask=0", "user_id=0", "group_id=0",
-      "fd=3", "rootmode=40000", "user", "subdir=x", "context=system_u", "ro,suid", "shared", "auto_unmount", "path=file:///etc",
+      "fd=3", "rootmode=40000", "user", "subdir=x", "context=system_u", "ro,suid", "shared", "auto_unmount",
+      "path=file:///etc",
       "fsname=x",
     ])
   func dangerous(flag: String) {
@@ -39,13 +41,17 @@ struct MountFlagsTests {
 
   @Test(
     "an unknown option is refused without being repeated, as it may be sensitive",
-    arguments: ["password=canary-77", "canary-77", "provisioning=canary-77", "attrTimeout", "=canary-77", "s3a.secretKey=canary-77"])
+    arguments: [
+      "password=canary-77", "canary-77", "provisioning=canary-77", "attrTimeout", "=canary-77",
+      "s3a.secretKey=canary-77",
+    ])
   func unknown(flag: String) {
     let error = #expect(throws: VolumeContextError.self) { try MountFlags([flag]) }
     #expect(error?.description.contains("canary") == false)
   }
 
-  @Test("a bad value of a known option is refused", arguments: ["attrTimeout=never", "max_background=many", "readAhead=-1"])
+  @Test(
+    "a bad value of a known option is refused", arguments: ["attrTimeout=never", "max_background=many", "readAhead=-1"])
   func badValue(flag: String) {
     #expect(throws: VolumeContextError.self) { try MountFlags([flag]) }
   }
@@ -60,7 +66,8 @@ struct MountFlagsTests {
 @Suite("Directory patterns")
 struct DirectoryPatternTests {
   private let metadata = [
-    "csi.storage.k8s.io/pvc/name": "claim", "csi.storage.k8s.io/pvc/namespace": "team", "csi.storage.k8s.io/pv/name": "pv-1",
+    "csi.storage.k8s.io/pvc/name": "claim", "csi.storage.k8s.io/pvc/namespace": "team",
+    "csi.storage.k8s.io/pv/name": "pv-1",
   ]
 
   @Test(
@@ -81,7 +88,10 @@ struct DirectoryPatternTests {
 
   @Test(
     "a pattern that no name can come of is refused",
-    arguments: ["", "/abs", "a/b", "../x", ".hidden", "${nope}", "$", "${", "$x", "${volume.id", "a\nb", String(repeating: "n", count: 300)])
+    arguments: [
+      "", "/abs", "a/b", "../x", ".hidden", "${nope}", "$", "${", "$x", "${volume.id", "a\nb",
+      String(repeating: "n", count: 300),
+    ])
   func refused(pattern: String) {
     #expect(throws: DirectoryPattern.ParseError.self) { try DirectoryPattern(pattern) }
   }

@@ -31,7 +31,8 @@ struct UnderFileSystemURITests {
   @Test(
     "what is no path of an under file system is refused without being repeated",
     arguments: [
-      "", "/data", "data", "http://host/x", "file://host/data", "file://data", "file:/data", "file:///a/../b", "file:///..",
+      "", "/data", "data", "http://host/x", "file://host/data", "file://data", "file:/data", "file:///a/../b",
+      "file:///..",
       "file:///a\nb", "file:///a\u{7f}", "s3://", "s3://ab", "s3://UPPER/x", "s3://key:secret@bucket/x", "s3:///x",
       "oss://bucket/../x", "FILE:///data", "file:///" + String(repeating: "n", count: 256),
       "file:///" + String(repeating: "long/", count: 1000),

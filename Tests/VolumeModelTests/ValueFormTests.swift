@@ -17,7 +17,9 @@ struct QuantityTests {
 
   @Test(
     "anything else is refused, overflow included",
-    arguments: ["", "Mi", "-1", "+1", "1 Mi", "1e3", "1.Gi", ".5", "0x10", "1KiB", "16384Pi", "99999999999999999999", "١"])
+    arguments: [
+      "", "Mi", "-1", "+1", "1 Mi", "1e3", "1.Gi", ".5", "0x10", "1KiB", "16384Pi", "99999999999999999999", "١",
+    ])
   func refused(text: String) { #expect(ValueForm.quantity(text, in: 0...UInt64.max) == nil) }
 
   @Test("the range holds at both ends")
@@ -40,7 +42,8 @@ struct DigestTests {
   @Test("keys whose parts run together differently have different names")
   func workerNames() {
     let keys = [
-      WorkerKey(volumeID: "a", mountGroup: "b"), WorkerKey(volumeID: "ab"), WorkerKey(volumeID: "a", credentialIdentity: "b"),
+      WorkerKey(volumeID: "a", mountGroup: "b"), WorkerKey(volumeID: "ab"),
+      WorkerKey(volumeID: "a", credentialIdentity: "b"),
       WorkerKey(volumeID: "a", mountGroup: ""), WorkerKey(volumeID: "a"), WorkerKey(volumeID: "a;1:b"),
     ]
     #expect(Set(keys.map(\.name)).count == keys.count)

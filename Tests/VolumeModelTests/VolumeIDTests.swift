@@ -73,6 +73,8 @@ struct VolumeIDTests {
     #expect(try VolumeID(existing: "Any/Thing").rawValue == "Any/Thing")
   }
 
-  @Test("what this driver never made is no id of its own", arguments: ["A", "..", "a/b", "h-12", "", "h-" + String(repeating: "G", count: 60)])
+  @Test(
+    "what this driver never made is no id of its own",
+    arguments: ["A", "..", "a/b", "h-12", "", "h-" + String(repeating: "G", count: 60)])
   func foreign(id: String) { #expect(!VolumeID.isOwn(id)) }
 }

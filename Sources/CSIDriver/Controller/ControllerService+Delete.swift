@@ -11,7 +11,8 @@ extension ControllerService {
       if let own = published?.publication(of: request.volumeID) {
         throw CSIError.volumeInUse(volume: request.volumeID, nodes: [own.nodeID])
       }
-      let record = try await asking { () throws(RegistryError) in try await registry.beginDeletion(id: request.volumeID) }
+      let record = try await asking { () throws(RegistryError) in try await registry.beginDeletion(id: request.volumeID)
+      }
       try await end(record, by: deadline)
       try await asking { () throws(RegistryError) in try await registry.remove(id: record.id) }
     }

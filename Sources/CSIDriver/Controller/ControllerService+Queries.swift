@@ -14,7 +14,9 @@ extension ControllerService {
       let after = position
       // One more than fits tells whether another page follows.
       let batch = min(wanted, Self.defaultPage) + 1
-      let records = try await asking { () throws(RegistryError) in try await registry.volumes(after: after, limit: batch) }
+      let records = try await asking { () throws(RegistryError) in
+        try await registry.volumes(after: after, limit: batch)
+      }
       // What is being made or deleted is not there for others.
       for record in records where record.state == .ready {
         if entries.count == wanted, let last = entries.last {
@@ -39,7 +41,9 @@ extension ControllerService {
     if let difference = record.difference(context: request.volumeContext, parameters: request.parameters) {
       return .unconfirmed(difference)
     }
-    guard request.mutableParameters.isEmpty else { return .unconfirmed("volumes of this driver have no mutable parameters") }
+    guard request.mutableParameters.isEmpty else {
+      return .unconfirmed("volumes of this driver have no mutable parameters")
+    }
     return .confirmed(
       context: request.volumeContext, capabilities: request.capabilities, parameters: request.parameters)
   }
@@ -110,7 +114,9 @@ extension VolumeRecord {
       values.filter { !VolumeContextKey.isOrchestrators($0.key) && $0.key != VolumeContextKey.capacity.name }
     }
     if !context.isEmpty, own(context) != own(self.context) { return "volume_context is not that of volume \(id)" }
-    if !parameters.isEmpty, own(parameters) != own(self.parameters) { return "parameters are not those of volume \(id)" }
+    if !parameters.isEmpty, own(parameters) != own(self.parameters) {
+      return "parameters are not those of volume \(id)"
+    }
     return nil
   }
 }

@@ -34,7 +34,8 @@ package struct ControllerService: Sendable {
     guard !volumeID.isEmpty else { throw .missingField("volume_id") }
     let found = try await asking { () throws(RegistryError) in try await registry.volume(id: volumeID) }
     guard let record = found else {
-      throw .notFound(what: "volume", name: volumeID, advice: "create it first; static volumes are not known to the controller")
+      throw .notFound(
+        what: "volume", name: volumeID, advice: "create it first; static volumes are not known to the controller")
     }
     guard record.state == .ready else { throw .inProgress(what: "volume", name: volumeID) }
     return record

@@ -40,7 +40,8 @@ struct CreationPlan: Sendable {
     }
     guard request.mutableParameters.isEmpty else {
       throw .malformedField(
-        "mutable_parameters", problem: "is not supported: volumes of this driver have no attributes that can be modified")
+        "mutable_parameters",
+        problem: "is not supported: volumes of this driver have no attributes that can be modified")
     }
   }
 
@@ -67,7 +68,9 @@ struct CreationPlan: Sendable {
   /// Whether the volume that exists is the one that this request asks for.
   /// - Throws: `.incompatibleRepeat`, and `.inProgress` while it is being deleted.
   func check(against known: VolumeRecord) throws(CSIError) {
-    func differs(in field: String) -> CSIError { .incompatibleRepeat(what: "volume", name: record.name, difference: field) }
+    func differs(in field: String) -> CSIError {
+      .incompatibleRepeat(what: "volume", name: record.name, difference: field)
+    }
     guard known.state != .deleting else { throw .inProgress(what: "volume", name: known.id) }
     guard PathComponents.same(known.name, record.name) else { throw differs(in: "name") }
     guard range.includes(known.capacityBytes) else { throw differs(in: "capacity") }

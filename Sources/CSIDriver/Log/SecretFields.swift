@@ -4,8 +4,10 @@ package enum SecretFields {
   /// `csi_secret` in the protocol: message and field.
   package static let marked: Set<String> = Set(
     [
-      "CreateVolumeRequest", "DeleteVolumeRequest", "ControllerPublishVolumeRequest", "ControllerUnpublishVolumeRequest",
-      "ValidateVolumeCapabilitiesRequest", "ControllerModifyVolumeRequest", "CreateSnapshotRequest", "DeleteSnapshotRequest",
+      "CreateVolumeRequest", "DeleteVolumeRequest", "ControllerPublishVolumeRequest",
+      "ControllerUnpublishVolumeRequest",
+      "ValidateVolumeCapabilitiesRequest", "ControllerModifyVolumeRequest", "CreateSnapshotRequest",
+      "DeleteSnapshotRequest",
       "ListSnapshotsRequest", "GetSnapshotRequest", "ControllerExpandVolumeRequest", "NodeStageVolumeRequest",
       "NodePublishVolumeRequest", "NodeExpandVolumeRequest", "CreateVolumeGroupSnapshotRequest",
       "DeleteVolumeGroupSnapshotRequest", "GetVolumeGroupSnapshotRequest", "GetMetadataAllocatedRequest",
@@ -15,7 +17,8 @@ package enum SecretFields {
   /// Not marked, and just as sensitive: "This field MUST NOT be logged" for mount flags, and service-account tokens in
   /// contexts. Parameters are an administrator's, who may have put a key there by mistake.
   package static let sensitive: Set<String> = [
-    "VolumeCapability.MountVolume.mount_flags", "CreateVolumeRequest.parameters", "CreateVolumeRequest.mutable_parameters",
+    "VolumeCapability.MountVolume.mount_flags", "CreateVolumeRequest.parameters",
+    "CreateVolumeRequest.mutable_parameters",
     "ControllerPublishVolumeRequest.volume_context", "ValidateVolumeCapabilitiesRequest.volume_context",
     "ValidateVolumeCapabilitiesRequest.parameters", "GetCapacityRequest.parameters",
     "NodeStageVolumeRequest.volume_context", "NodeStageVolumeRequest.publish_context",

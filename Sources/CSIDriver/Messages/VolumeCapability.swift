@@ -1,4 +1,3 @@
-
 /// How a volume may be used (CSI `VolumeCapability`), as a request says it: call ``checkOffered(in:)`` first.
 package struct VolumeCapability: Sendable, Hashable {
   /// A block device, which is refused, or a mounted file system.
@@ -55,7 +54,8 @@ package struct VolumeCapability: Sendable, Hashable {
     case nil: throw .missingField("\(field).access_type")
     case .block:
       throw .unsupportedCapability(
-        reason: "\(field) asks for block access, which files in an under file system cannot give: set volumeMode: Filesystem")
+        reason:
+          "\(field) asks for block access, which files in an under file system cannot give: set volumeMode: Filesystem")
     case .mount: break
     }
     guard accessMode != .unknown else { throw .missingField("\(field).access_mode") }

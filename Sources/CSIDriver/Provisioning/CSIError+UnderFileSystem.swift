@@ -17,7 +17,8 @@ extension CSIError {
       .precondition(problem: "\(uri) does not exist: create the directory, mount it here, or correct the path")
     case .notADirectory: .precondition(problem: "\(uri) is not a directory: name the directory that holds the data")
     case .notPermitted:
-      .permissionDenied(problem: "the driver may not open \(uri): give its user access to the directory and all above it")
+      .permissionDenied(
+        problem: "the driver may not open \(uri): give its user access to the directory and all above it")
     case .other(let error): .underFileSystem(uri, step: "open the directory", error)
     }
   }
@@ -28,7 +29,8 @@ extension CSIError {
     case .noSpace: .exhausted(problem: "\(step) in \(uri) failed, the file system is full: free some space")
     // EDQUOT; SystemPackage has no name for it on Linux that reads like it.
     case Errno(rawValue: 122): .exhausted(problem: "\(step) in \(uri) failed, the quota is used up: raise it")
-    case .readOnlyFileSystem: .precondition(problem: "\(step) in \(uri) failed, the file system is read-only: mount it writable")
+    case .readOnlyFileSystem:
+      .precondition(problem: "\(step) in \(uri) failed, the file system is read-only: mount it writable")
     case .permissionDenied, .notPermitted:
       .permissionDenied(problem: "\(step) in \(uri) is not permitted: give the driver's user write access there")
     case .ioError, .staleNFSFileHandle, .timedOut, Errno(rawValue: 107), .hostIsDown, .noRouteToHost:
@@ -39,14 +41,21 @@ extension CSIError {
 
   static func volumeDirectory(_ error: VolumeDirectoryError, _ step: String, in uri: UnderFileSystemURI) -> CSIError {
     switch error {
-    case .badName: .malformedField(VolumeContextKey.directoryPattern.name, problem: "gives a name that no directory can have")
+    case .badName:
+      .malformedField(VolumeContextKey.directoryPattern.name, problem: "gives a name that no directory can have")
     case .foreignOwner(let owner?):
-      .precondition(problem: "\(step) refused: the directory in \(uri) belongs to volume '\(owner)'; choose another directoryPattern")
+      .precondition(
+        problem:
+          "\(step) refused: the directory in \(uri) belongs to volume '\(owner)'; choose another directoryPattern")
     case .foreignOwner(nil):
       .precondition(
-        problem: "\(step) refused: the directory in \(uri) was not made by this driver; move it away or choose another directoryPattern")
+        problem:
+          "\(step) refused: the directory in \(uri) was not made by this driver; move it away or choose another "
+          + "directoryPattern"
+      )
     case .notADirectory: .precondition(problem: "\(step) refused: something in \(uri) has its name and is no directory")
-    case .mountInside(let path): .precondition(problem: "\(step) refused: a file system is mounted at \(path); unmount it first")
+    case .mountInside(let path):
+      .precondition(problem: "\(step) refused: a file system is mounted at \(path); unmount it first")
     case .system(let errno, let operation): .underFileSystem(uri, step: "\(step) (\(operation))", errno)
     }
   }
@@ -57,7 +66,8 @@ extension CSIError {
     case .deadlineExceeded(let name): self = .deadlineExceeded(step: name)
     case .cancelled(let name): self = .cancelled(step: name)
     case .tooManyAbandoned(let name, let count):
-      self = .unavailable(problem: "\(name) was not tried, since \(count) earlier calls hang: see that the under file systems respond")
+      self = .unavailable(
+        problem: "\(name) was not tried, since \(count) earlier calls hang: see that the under file systems respond")
     case .failed(let name, let errno): self = .failed(step: name, cause: errno.description)
     }
   }

@@ -3,9 +3,11 @@ extension CSIError {
   package init(_ error: RegistryError) {
     switch error {
     case .unavailable(let step, let cause):
-      self = .unavailable(problem: "the volume registry cannot serve (\(step): \(cause)): see that its folder is there and writable")
+      self = .unavailable(
+        problem: "the volume registry cannot serve (\(step): \(cause)): see that its folder is there and writable")
     case .published(let volume, let nodes): self = .volumeInUse(volume: volume, nodes: nodes)
-    case .deleting(let volume): self = .precondition(problem: "volume '\(volume)' is being deleted: it cannot be published")
+    case .deleting(let volume):
+      self = .precondition(problem: "volume '\(volume)' is being deleted: it cannot be published")
     case .absent(let volume): self = .notFound(what: "volume", name: volume, advice: "")
     case .exists(let volume): self = .inProgress(what: "volume", name: volume)
     }

@@ -153,7 +153,8 @@ final class RegistryDirectory: Sendable {
       version > VolumeRecord.currentVersion
     {
       throw .unavailable(
-        step: "read \(file)", cause: "it has version \(version), this program reads \(VolumeRecord.currentVersion): use a newer one")
+        step: "read \(file)",
+        cause: "it has version \(version), this program reads \(VolumeRecord.currentVersion): use a newer one")
     }
     do {
       return try JSONDecoder().decode(Content.self, from: Data(bytes))
@@ -171,9 +172,12 @@ final class RegistryDirectory: Sendable {
     let place = "\(damaged)/\(name).\(String(UInt32.random(in: 0...UInt32.max), radix: 16))"
     do throws(Errno) {
       try Folder.move(file, to: place)
-      logger.error("a registry file is damaged and was set aside", metadata: ["file": "\(file)", "now": "\(place)", "reason": "\(reason)"])
+      logger.error(
+        "a registry file is damaged and was set aside",
+        metadata: ["file": "\(file)", "now": "\(place)", "reason": "\(reason)"])
     } catch {
-      logger.error("a registry file is damaged", metadata: ["file": "\(file)", "reason": "\(reason)", "move": "\(error)"])
+      logger.error(
+        "a registry file is damaged", metadata: ["file": "\(file)", "reason": "\(reason)", "move": "\(error)"])
     }
   }
 

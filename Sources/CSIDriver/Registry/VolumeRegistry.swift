@@ -24,7 +24,8 @@ package struct VolumeRecord: Sendable, Hashable, Codable {
   package var directory: String?
 
   package init(
-    id: String, name: String, state: State, capacityBytes: Int64, parameters: [String: String], context: [String: String],
+    id: String, name: String, state: State, capacityBytes: Int64, parameters: [String: String],
+    context: [String: String],
     directory: String? = nil
   ) {
     self.id = id

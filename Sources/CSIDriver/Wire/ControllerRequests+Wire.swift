@@ -72,7 +72,8 @@ extension ControllerExpandVolumeRequest: WireRequest {
   package init(wire bytes: UnsafeRawBufferPointer) throws(WireError) {
     self = unsafe try ParsedMessage(bytes, csi__v1__controller_expand_volume_request__init).read { view in
       return unsafe ControllerExpandVolumeRequest(
-        volumeID: view.volume_id, capacity: CapacityRange?(view.capacity_range), capability: VolumeCapability?(view.volume_capability),
+        volumeID: view.volume_id, capacity: CapacityRange?(view.capacity_range),
+        capability: VolumeCapability?(view.volume_capability),
         secrets: view.map(\.n_secrets, \.secrets, \.key, \.value))
     }
   }
@@ -84,7 +85,9 @@ struct ControllerGetVolumeRequest: WireRequest {
   var loggedVolume: String? { volumeID }
 
   init(wire bytes: UnsafeRawBufferPointer) throws(WireError) {
-    volumeID = unsafe try ParsedMessage(bytes, csi__v1__controller_get_volume_request__init).read { unsafe $0.volume_id }
+    volumeID = unsafe try ParsedMessage(bytes, csi__v1__controller_get_volume_request__init).read {
+      unsafe $0.volume_id
+    }
   }
 }
 

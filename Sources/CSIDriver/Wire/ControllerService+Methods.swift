@@ -92,7 +92,8 @@ extension ControllerService {
 extension VolumePage {
   fileprivate var reply: OutgoingMessage {
     let reply = unsafe MessageBuilder(csi__v1__list_volumes_response__init)
-    unsafe reply.setList(\.n_entries, \.entries, entries, csi__v1__list_volumes_response__entry__init) { entry, status in
+    unsafe reply.setList(\.n_entries, \.entries, entries, csi__v1__list_volumes_response__entry__init) {
+      entry, status in
       unsafe status.volume.fill(entry.make(\.volume, csi__v1__volume__init))
       let state = unsafe entry.make(\.status, csi__v1__list_volumes_response__volume_status__init)
       unsafe status.condition.write(to: state.make(\.volume_condition, csi__v1__volume_condition__init))

@@ -39,7 +39,8 @@ extension IdentityService {
   private var pluginCapabilities: OutgoingMessage {
     let reply = unsafe MessageBuilder(csi__v1__get_plugin_capabilities_response__init)
     let kinds: [Bool] = hasController ? [true, false] : [false]
-    unsafe reply.setList(\.n_capabilities, \.capabilities, kinds, csi__v1__plugin_capability__init) { item, isController in
+    unsafe reply.setList(\.n_capabilities, \.capabilities, kinds, csi__v1__plugin_capability__init) {
+      item, isController in
       if isController {
         unsafe item.type_case = CSI__V1__PLUGIN_CAPABILITY__TYPE_SERVICE
         unsafe item.make(\.service, csi__v1__plugin_capability__service__init).type =

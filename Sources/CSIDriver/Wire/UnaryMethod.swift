@@ -33,7 +33,8 @@ package enum UnaryMethod {
       }
       CallRecord.current?.volume = value.loggedVolume
       do throws(CSIError) {
-        return try await call(value, context.deadline.map { Deadline.after(ContinuousClock.now.duration(to: $0)) } ?? .after(patience))
+        return try await call(
+          value, context.deadline.map { Deadline.after(ContinuousClock.now.duration(to: $0)) } ?? .after(patience))
       } catch {
         throw RPCError(error)
       }

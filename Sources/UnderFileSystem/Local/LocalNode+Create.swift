@@ -51,7 +51,8 @@ extension LocalNode {
     return try descriptor.open(name: hidden, OpenFlags.path)
   }
 
-  /// Runs `body` so that what it makes belongs to the creator, and changes the owner where that needs the worker's rights.
+  /// Runs `body` so that what it makes belongs to the creator, and changes the owner where that needs the worker's
+  /// rights.
   private func create(
     mode: UInt32, for creator: Creator, _ body: () throws(Errno) -> Descriptor
   ) throws(Errno) -> Descriptor {

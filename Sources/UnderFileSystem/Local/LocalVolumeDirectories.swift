@@ -3,7 +3,8 @@ package import LinuxSystem
 import SystemPackage
 import VolumeModel
 
-/// Volume directories of a `file://` UFS. Everything is done relative to the open base directory and one name at a time, so
+/// Volume directories of a `file://` UFS. Everything is done relative to the open base directory and one name at a
+/// time, so
 /// that no symlink, however it is swapped in, leads anywhere else.
 package final class LocalVolumeDirectories: VolumeDirectories {
   private let base: Descriptor
@@ -46,7 +47,8 @@ package final class LocalVolumeDirectories: VolumeDirectories {
 
   package func removeDirectory(named name: FileName, owner volumeID: String) throws(VolumeDirectoryError) {
     try check(name)
-    // Out of sight at one stroke; then, however often this is interrupted, what is left has a name that leads here again.
+    // Out of sight at one stroke; then, however often this is interrupted, what is left has a name that leads here
+    // again.
     let removing = scratchName("d", name, volumeID)
     if try isOwned(name, by: volumeID) {
       try removeScratch(removing)

@@ -2,7 +2,8 @@ import Glibc
 import LinuxSystem
 import SystemPackage
 
-/// Removes a directory with everything in it, however deep, with two descriptors and no recursion: a directory that is found
+/// Removes a directory with everything in it, however deep, with two descriptors and no recursion: a directory that is
+/// found
 /// in a subdirectory and is not empty moves up to the top, and is emptied there later. Symlinks are removed and never
 /// followed; whatever is mounted inside stops the removal. It can be interrupted at any point and started again.
 enum TreeRemoval {
@@ -108,7 +109,8 @@ enum TreeRemoval {
 }
 
 extension Descriptor {
-  /// Renames to a name that must be free. Where the file system has no RENAME_NOREPLACE, what takes the name between the
+  /// Renames to a name that must be free. Where the file system has no RENAME_NOREPLACE, what takes the name between
+  /// the
   /// look and the rename is replaced if it is an empty directory or, for a file, any file.
   borrowing func rename(
     name: [UInt8], toNew newName: [UInt8], in directory: borrowing Descriptor

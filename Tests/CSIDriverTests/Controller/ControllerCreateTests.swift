@@ -153,7 +153,8 @@ struct ControllerCreateTests {
   @Test("a file is no under file system")
   func file() async throws {
     try fixture.folder.write("x", to: "data/file")
-    #expect(await code(fixture.request("a", parameters: ["path": "file://\(fixture.data)/file"])) == .failedPrecondition)
+    #expect(
+      await code(fixture.request("a", parameters: ["path": "file://\(fixture.data)/file"])) == .failedPrecondition)
   }
 
   @Test("while a call for a volume runs, a second one for it is aborted and one for another is not")
@@ -189,4 +190,3 @@ struct ControllerCreateTests {
     #expect(try DirectoryNames.list(fixture.data).count == 1)
   }
 }
-

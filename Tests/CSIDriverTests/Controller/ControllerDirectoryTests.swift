@@ -90,7 +90,8 @@ struct ControllerDirectoryTests {
     #expect(try names().count == 2)
   }
 
-  @Test("a directory whose marker names another volume is neither deleted nor archived", arguments: ["delete", "archive"])
+  @Test(
+    "a directory whose marker names another volume is neither deleted nor archived", arguments: ["delete", "archive"])
   func swapped(onDelete: String) async throws {
     try await fixture.create("a", parameters: ControllerFixture.directory(onDelete))
     try await fixture.create("b", parameters: ControllerFixture.directory(onDelete))

@@ -42,7 +42,8 @@ struct ControllerFixture {
   }
 
   @discardableResult
-  func create(_ name: String, required: Int64 = 0, parameters: [String: String] = [:]) async throws(CSIError) -> Volume {
+  func create(_ name: String, required: Int64 = 0, parameters: [String: String] = [:]) async throws(CSIError) -> Volume
+  {
     try await service.create(request(name, required: required, parameters: parameters), by: deadline)
   }
 

@@ -19,11 +19,15 @@ struct ControllerQueryTests {
     }
   }
 
-  @Test("deleting what is not there succeeds, whatever its id looks like", arguments: ["a", "../x", "UPPER", String(repeating: "i", count: 200)])
+  @Test(
+    "deleting what is not there succeeds, whatever its id looks like",
+    arguments: ["a", "../x", "UPPER", String(repeating: "i", count: 200)])
   func deleteUnknown(id: String) async throws { try await fixture.delete(id) }
 
   @Test("a delete without an id is refused")
-  func deleteNothing() async { #expect(await code { () throws(CSIError) in try await fixture.delete("") } == .invalidArgument) }
+  func deleteNothing() async {
+    #expect(await code { () throws(CSIError) in try await fixture.delete("") } == .invalidArgument)
+  }
 
   @Test("a volume that this node publishes is not deleted")
   func deletePublishedHere() async throws {
@@ -78,12 +82,16 @@ struct ControllerQueryTests {
     "a token of somebody else's is refused as the specification asks",
     arguments: ["x", "1", "after-", "after-00000000-a", "after-ca978112-b", "invalid-token", "after-ca978112-a\u{301}"])
   func badToken(token: String) async {
-    #expect(await code { () throws(CSIError) in try await fixture.service.list(ListVolumesRequest(startingToken: token)) } == .aborted)
+    #expect(
+      await code { () throws(CSIError) in try await fixture.service.list(ListVolumesRequest(startingToken: token)) }
+        == .aborted)
   }
 
   @Test("a negative page is refused")
   func negativePage() async {
-    #expect(await code { () throws(CSIError) in try await fixture.service.list(ListVolumesRequest(maximumEntries: -1)) } == .invalidArgument)
+    #expect(
+      await code { () throws(CSIError) in try await fixture.service.list(ListVolumesRequest(maximumEntries: -1)) }
+        == .invalidArgument)
   }
 
   @Test("more volumes than a page holds by default are listed whole")
@@ -134,11 +142,13 @@ struct ControllerQueryTests {
     let provisioner = ["storage.kubernetes.io/csiProvisionerIdentity": "1"]
     let context = volume.context.merging(provisioner) { $1 }
     #expect(
-      try await verdict([capability], context: context) == .confirmed(context: context, capabilities: [capability], parameters: [:]))
+      try await verdict([capability], context: context)
+        == .confirmed(context: context, capabilities: [capability], parameters: [:]))
     let block = VolumeCapability(accessType: .block, accessMode: .singleNodeWriter)
     let flags = VolumeCapability(accessType: .mount(.init(mountFlags: ["dev"])), accessMode: .singleNodeWriter)
     for denied in [
-      try await verdict([capability, block]), try await verdict([flags]), try await verdict([capability], context: ["path": "file:///x"]),
+      try await verdict([capability, block]), try await verdict([flags]),
+      try await verdict([capability], context: ["path": "file:///x"]),
       try await verdict([capability], parameters: ["path": "file:///x"]),
     ] {
       guard case .unconfirmed(let reason) = denied else {
@@ -166,8 +176,12 @@ struct ControllerQueryTests {
     for value in [any, named] { #expect(abs(value - Int64(free)) < 1 << 30) }
     let block = VolumeCapability(accessType: .block, accessMode: .singleNodeWriter)
     #expect(try await asked(GetCapacityRequest(capabilities: [block])) == 0)
-    #expect(await code { () throws(CSIError) in try await asked(GetCapacityRequest(parameters: ["path": "file:///etc"])) } == .permissionDenied)
-    #expect(await code { () throws(CSIError) in try await asked(GetCapacityRequest(parameters: ["pth": "x"])) } == .invalidArgument)
+    #expect(
+      await code { () throws(CSIError) in try await asked(GetCapacityRequest(parameters: ["path": "file:///etc"])) }
+        == .permissionDenied)
+    #expect(
+      await code { () throws(CSIError) in try await asked(GetCapacityRequest(parameters: ["pth": "x"])) }
+        == .invalidArgument)
     let none = ControllerService(
       registry: InMemoryVolumeRegistry(), published: nil, directories: LocalProvisioningDirectories(fileRoots: []))
     #expect(try await none.capacity(GetCapacityRequest(), by: fixture.deadline) == 0)
@@ -195,6 +209,7 @@ struct ControllerQueryTests {
     let noRange = ControllerExpandVolumeRequest(volumeID: "own", capacity: nil)
     #expect(await code { () throws(CSIError) in try await fixture.service.expand(noRange) } == .invalidArgument)
     // Its creator may repeat the call that made it.
-    #expect(try await fixture.create("own", required: 10, parameters: ControllerFixture.directory()).capacityBytes == 20)
+    #expect(
+      try await fixture.create("own", required: 10, parameters: ControllerFixture.directory()).capacityBytes == 20)
   }
 }

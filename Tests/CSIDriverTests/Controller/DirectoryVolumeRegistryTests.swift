@@ -197,7 +197,8 @@ struct RegistryCrashTests {
     let program = try builtProduct("registry-writer")
     for round in 0..<5 {
       let prefix = "r\(round)-"
-      let process = try Spawn(executable: program, arguments: ["registry-writer", path, "storm", prefix, "100000"]).start()
+      let process = try Spawn(executable: program, arguments: ["registry-writer", path, "storm", prefix, "100000"])
+        .start()
       let wanted = 10 + 7 * round
       try Waiting.untilFolder("\(path)/volumes") {
         ((try? DirectoryNames.list("\(path)/volumes")) ?? []).filter { $0.hasPrefix(prefix) }.count >= wanted

@@ -35,7 +35,8 @@ extension VolumeRecord {
 
 extension NodePublication {
   static func test(_ node: String, abnormal: Bool = false) -> NodePublication {
-    NodePublication(nodeID: node, condition: VolumeCondition(abnormal: abnormal, message: abnormal ? "broken" : "usable"))
+    NodePublication(
+      nodeID: node, condition: VolumeCondition(abnormal: abnormal, message: abnormal ? "broken" : "usable"))
   }
 }
 
