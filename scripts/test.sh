@@ -11,6 +11,8 @@ scripts=$root/scripts
 # Short, since paths of unix sockets end at 107 bytes.
 TMPDIR=$(mktemp -d /tmp/acsi.XXXXXX)
 export TMPDIR
+# Tests act as users other than root, who must reach what they are given in it.
+chmod 755 "$TMPDIR"
 # Outside $TMPDIR, so that the record does not find itself.
 before=$(mktemp /tmp/acsi-before.XXXXXX)
 
