@@ -38,8 +38,11 @@ let package = Package(
     .systemLibrary(name: "CLinux"),
 
     // Generated from Protos/ by protoc-c and checked in.
-    .target(name: "CSIProtocol", cSettings: [.headerSearchPath("include")], linkerSettings: [.linkedLibrary("protobuf-c")]),
-    .target(name: "MounterProtocol", cSettings: [.headerSearchPath("include")], linkerSettings: [.linkedLibrary("protobuf-c")]),
+    .target(
+      name: "CSIProtocol", cSettings: [.headerSearchPath("include")], linkerSettings: [.linkedLibrary("protobuf-c")]),
+    .target(
+      name: "MounterProtocol", cSettings: [.headerSearchPath("include")], linkerSettings: [.linkedLibrary("protobuf-c")]
+    ),
 
     // The floor: system calls, messages, calls.
     .target(name: "LinuxSystem", dependencies: ["CLinux", system], swiftSettings: swift),
@@ -64,7 +67,9 @@ let package = Package(
     // The keeper of mounts, and the CSI services.
     .target(
       name: "Mounter",
-      dependencies: ["CProtobufC", "LinuxSystem", "Log", "MounterProtocol", "ProtobufC", "VolumeModel", logging, system],
+      dependencies: [
+        "CProtobufC", "LinuxSystem", "Log", "MounterProtocol", "ProtobufC", "VolumeModel", logging, system,
+      ],
       swiftSettings: safe),
     .target(
       name: "CSIDriver",
@@ -153,7 +158,8 @@ let package = Package(
   swiftLanguageModes: [.v6]
 )
 
-// scripts/sanitizers.sh builds some tests a second time, instrumented: everything that they do not need is left out, and
+// scripts/sanitizers.sh builds some tests a second time, instrumented: everything that they do not need is left out,
+// and
 // the canary comes in.
 if let tests = Context.environment["INSTRUMENTED_TESTS"] {
   var wanted = Set(tests.split(separator: ",").map(String.init))
@@ -165,6 +171,7 @@ if let tests = Context.environment["INSTRUMENTED_TESTS"] {
     }
   }
   package.targets.removeAll { !wanted.contains($0.name) }
-  package.targets.append(.executableTarget(name: "sanitizer-canary", path: "Tests/SanitizerCanary", swiftSettings: swift))
+  package.targets.append(
+    .executableTarget(name: "sanitizer-canary", path: "Tests/SanitizerCanary", swiftSettings: swift))
   package.products = []
 }

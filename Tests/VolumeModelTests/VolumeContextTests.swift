@@ -9,7 +9,8 @@ struct VolumeContextTests {
     try VolumeContext(parsing: ["path": "file:///data"].merging(entries) { $1 }, from: source)
   }
 
-  private func problem(_ entries: [String: String], _ source: VolumeContext.Source = .parameters) -> VolumeContextError? {
+  private func problem(_ entries: [String: String], _ source: VolumeContext.Source = .parameters) -> VolumeContextError?
+  {
     do throws(VolumeContextError) {
       _ = try parse(entries, source)
       return nil
@@ -47,10 +48,13 @@ struct VolumeContextTests {
   @Test(
     "a value that is not of its key's form is refused with the form and without the value",
     arguments: [
-      ("attrTimeout", "fast-canary"), ("attrTimeout", "-1"), ("attrTimeout", "1d"), ("attrTimeout", ""), ("attrTimeout", "1.2.3"),
-      ("entryTimeout", "86401"), ("entryTimeout", "25h"), ("readAhead", "1Ei"), ("readAhead", "2Gi"), ("uid", "root-canary"),
+      ("attrTimeout", "fast-canary"), ("attrTimeout", "-1"), ("attrTimeout", "1d"), ("attrTimeout", ""),
+      ("attrTimeout", "1.2.3"),
+      ("entryTimeout", "86401"), ("entryTimeout", "25h"), ("readAhead", "1Ei"), ("readAhead", "2Gi"),
+      ("uid", "root-canary"),
       ("uid", "4294967295"), ("uid", "+5"), ("gid", "0x10"), ("umask", "8"), ("umask", "1000"), ("umask", "-7"),
-      ("memoryLimit", "1"), ("memoryLimit", "99999999999999999999Gi"), ("memoryLimit", "Mi"), ("provisioning", "Shared"),
+      ("memoryLimit", "1"), ("memoryLimit", "99999999999999999999Gi"), ("memoryLimit", "Mi"),
+      ("provisioning", "Shared"),
       ("onDelete", "burn-canary"),
     ])
   func malformed(key: String, value: String) throws {
@@ -84,7 +88,9 @@ struct VolumeContextTests {
     #expect(!control.description.contains("\u{1b}"))
   }
 
-  @Test("keys of the kubelet and the provisioner pass everywhere", arguments: [VolumeContext.Source.parameters, .attributes, .inline])
+  @Test(
+    "keys of the kubelet and the provisioner pass everywhere",
+    arguments: [VolumeContext.Source.parameters, .attributes, .inline])
   func orchestrator(source: VolumeContext.Source) throws {
     let keys = ["csi.storage.k8s.io/pvc/name": "claim", "storage.kubernetes.io/csiProvisionerIdentity": "1-2-alluxio"]
     let context = try parse(keys, source)
@@ -107,13 +113,16 @@ struct VolumeContextTests {
     "keys of later versions are known and refused, not ignored",
     arguments: [
       "alluxioClusterName", "alluxioClusterNamespace", "pageStoreSize", "pageSize", "cachePassthrough",
-      "alluxio.underfs.s3.endpoint", "alluxio.underfs.s3.region", "alluxio.underfs.s3.disable.dns.buckets", "fs.oss.endpoint",
+      "alluxio.underfs.s3.endpoint", "alluxio.underfs.s3.region", "alluxio.underfs.s3.disable.dns.buckets",
+      "fs.oss.endpoint",
     ])
   func later(key: String) {
     #expect(problem([key: "x"])?.description.contains("not supported by this version") == true)
   }
 
-  @Test("a secret among parameters is refused with the place where it belongs", arguments: ["s3a.secretKey", "aws.secretKey", "fs.oss.accessKeySecret"])
+  @Test(
+    "a secret among parameters is refused with the place where it belongs",
+    arguments: ["s3a.secretKey", "aws.secretKey", "fs.oss.accessKeySecret"])
   func secret(key: String) throws {
     let error = try #require(problem([key: "canary-5ecret"]))
     #expect(error.description.contains("secret that the StorageClass"))
@@ -122,7 +131,9 @@ struct VolumeContextTests {
 
   @Test(
     "inline volumes may not ask for what is an administrator's",
-    arguments: ["provisioning", "directoryPattern", "onDelete", "memoryLimit", "capacity", "alluxioClusterName", "pageStoreSize"])
+    arguments: [
+      "provisioning", "directoryPattern", "onDelete", "memoryLimit", "capacity", "alluxioClusterName", "pageStoreSize",
+    ])
   func inline(key: String) {
     let error = problem([key: "shared", "csi.storage.k8s.io/ephemeral": "true"], .inline)
     #expect(error?.description.contains("may not be set by an inline volume") == true)
@@ -133,7 +144,9 @@ struct VolumeContextTests {
     #expect(throws: VolumeContextError.self) {
       try VolumeContext(attributes: ["path": "file:///d", "memoryLimit": "1Gi", VolumeContextKey.ephemeral: "true"])
     }
-    let own = try VolumeContext(attributes: ["path": "file:///d", "memoryLimit": "1Gi", VolumeContextKey.ephemeral: "false"])
+    let own = try VolumeContext(attributes: [
+      "path": "file:///d", "memoryLimit": "1Gi", VolumeContextKey.ephemeral: "false",
+    ])
     #expect(own.options.memoryLimitBytes == 1 << 30)
   }
 
@@ -142,7 +155,8 @@ struct VolumeContextTests {
     #expect(problem(["onDelete": "delete"])?.description.contains("provisioning=directory") == true)
     #expect(problem(["directoryPattern": "x"])?.description.contains("provisioning=directory") == true)
     #expect(try parse(["onDelete": "delete", "provisioning": "directory"]).onDelete == .delete)
-    #expect(problem(["provisioning": "directory"], .attributes)?.description.contains("StorageClass parameters") == true)
+    #expect(
+      problem(["provisioning": "directory"], .attributes)?.description.contains("StorageClass parameters") == true)
     #expect(problem(["capacity": "1"], .parameters)?.description.contains("cannot be a StorageClass parameter") == true)
   }
 

@@ -16,7 +16,8 @@ struct ControllerWireTests {
     #expect(volume.id == "pvc-1")
     #expect(volume.context["path"] == "file://\(served.fixture.data)/team-claim-pvc-1")
 
-    let list = try await served.calls.call("Controller/ListVolumes", MessageBuilder(csi__v1__list_volumes_request__init))
+    let list = try await served.calls.call(
+      "Controller/ListVolumes", MessageBuilder(csi__v1__list_volumes_request__init))
     let listed = try list.withBytes { bytes in
       try ParsedMessage(bytes, csi__v1__list_volumes_response__init).read { view in
         view.list(\.n_entries, \.entries) { entry -> [String] in
@@ -47,7 +48,9 @@ struct ControllerWireTests {
     get.volume_id = "pvc-1"
     #expect(try await served.calls.call("Controller/ControllerGetVolume", get).count > 0)
     try await served.calls.delete("pvc-1")
-    let gone = await #expect(throws: RPCError.self) { try await served.calls.call("Controller/ControllerGetVolume", get) }
+    let gone = await #expect(throws: RPCError.self) {
+      try await served.calls.call("Controller/ControllerGetVolume", get)
+    }
     #expect(gone?.code == .notFound)
     await served.stop()
   }
@@ -55,7 +58,8 @@ struct ControllerWireTests {
   @Test("the plugin says who it is, what it offers, and whether it can serve", arguments: [true, false])
   func identity(isReady: Bool) async throws {
     let served = try ServedController(isReady: { isReady })
-    let info = try await served.calls.call("Identity/GetPluginInfo", MessageBuilder(csi__v1__get_plugin_info_request__init))
+    let info = try await served.calls.call(
+      "Identity/GetPluginInfo", MessageBuilder(csi__v1__get_plugin_info_request__init))
     let (name, version, manifest) = try info.withBytes { bytes in
       try ParsedMessage(bytes, csi__v1__get_plugin_info_response__init).read {
         ($0.name, $0.vendor_version, $0.map(\.n_manifest, \.manifest, \.key, \.value))

@@ -37,7 +37,8 @@ struct PluginFlagTests {
     arguments: [
       ([], "--endpoint is missing"), (["--endpoint", "tcp://1.2.3.4:5"], "it is not a unix socket"),
       (["--endpoint", "unix:///s", "--mode", "both"], "--mode must be one of all, controller, node"),
-      (["--endpoint", "unix:///s"], "--nodeid is missing"), (["--endpoint", "unix:///s", "--nodeid", "a b"], "--nodeid must be"),
+      (["--endpoint", "unix:///s"], "--nodeid is missing"),
+      (["--endpoint", "unix:///s", "--nodeid", "a b"], "--nodeid must be"),
       (["--endpoint", "unix:///s", "--driver-name", "a_b"], "--driver-name must be"),
       (["--endpoint", "unix:///s", "--registry", "kube"], "--registry must be file:DIRECTORY"),
       (["--endpoint", "unix:///s", "--registry", "file:relative"], "--registry needs an absolute path"),
@@ -75,7 +76,8 @@ struct PluginFlagTests {
     try Waiting.untilExists(socket)
     let calls = CSICalls(try Endpoint(path: socket))
     try await calls.probe()
-    let (code, text) = (await #expect(throws: RPCError.self) { try await calls.info() }).map { ($0.code, $0.message) } ?? (.ok, "")
+    let (code, text) =
+      (await #expect(throws: RPCError.self) { try await calls.info() }).map { ($0.code, $0.message) } ?? (.ok, "")
     #expect(code == .unimplemented, "\(text)")
     try process.signal(SIGTERM)
     #expect(try Waiting.untilEnded(process) == .exited(code: 0))
@@ -102,7 +104,9 @@ struct PluginFlagTests {
   @Test("a state folder that cannot be made is named")
   func stateFolder() throws {
     let file = try folder.write("x", to: "file")
-    let (exit, output) = try run(["--endpoint", "unix://\(socket)", "--mode", "controller", "--state-dir", "\(file)/state"])
+    let (exit, output) = try run([
+      "--endpoint", "unix://\(socket)", "--mode", "controller", "--state-dir", "\(file)/state",
+    ])
     #expect(exit == .exited(code: 1))
     #expect(output.contains("cannot make the folder \(file)/state"))
   }
@@ -130,7 +134,9 @@ struct PluginFlagTests {
 
 @Suite("Driver names")
 struct DriverNameTests {
-  @Test("names of the specification are taken", arguments: ["alluxio", "a", "csi.alluxio.com", "A-1.b", String(repeating: "n", count: 63)])
+  @Test(
+    "names of the specification are taken",
+    arguments: ["alluxio", "a", "csi.alluxio.com", "A-1.b", String(repeating: "n", count: 63)])
   func valid(name: String) { #expect(IdentityService.isValidName(name)) }
 
   @Test("others are refused", arguments: ["", "-a", "a-", ".a", "a_b", "a b", "ü", String(repeating: "n", count: 64)])

@@ -65,7 +65,8 @@ struct RequestLogTests {
   @Test("a canary in every map and every mount flag of every request reaches neither the log nor an error")
   func canaries() async throws {
     let served = try ServedController()
-    for keys in [["a-key"], ["path"], ["attrTimeout"], ["s3a.secretKey"], ["csi.storage.k8s.io/serviceAccount.tokens"]] {
+    for keys in [["a-key"], ["path"], ["attrTimeout"], ["s3a.secretKey"], ["csi.storage.k8s.io/serviceAccount.tokens"]]
+    {
       for (method, descriptor) in Self.requests {
         let (code, text) = await served.send(method, Self.message(descriptor, keys: keys))
         #expect(!text.contains(Self.canary) || code == .ok, "\(method)")
@@ -92,7 +93,8 @@ struct RequestLogTests {
       \.n_parameters, \.parameters, ["path": "file://\(served.fixture.data)", tokens: Self.canary],
       csi__v1__create_volume_request__parameters_entry__init, \.key, \.value)
     request.setMap(
-      \.n_secrets, \.secrets, ["s3a.secretKey": Self.canary], csi__v1__create_volume_request__secrets_entry__init, \.key,
+      \.n_secrets, \.secrets, ["s3a.secretKey": Self.canary], csi__v1__create_volume_request__secrets_entry__init,
+      \.key,
       \.value)
     let reply = try await served.calls.call("Controller/CreateVolume", request)
     #expect(reply.withBytes { !String(decoding: $0, as: UTF8.self).contains(Self.canary) })
