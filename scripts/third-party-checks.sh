@@ -70,6 +70,8 @@ database() { # journal mode
       sqlite3 -bail -cmd '.timeout 20000' "$base" "INSERT INTO t(name) VALUES('writer $writer')"
     done &
   done
+  # Process ids, one word each.
+  # shellcheck disable=SC2046
   wait %% %- 2> /dev/null || wait $(jobs -p | grep -v "^$server\$") || return 1
   [ "$(sqlite3 "$base" "SELECT count(*) FROM t WHERE name LIKE 'writer%'")" = 80 ]
   [ "$(sqlite3 "$base" 'PRAGMA integrity_check')" = ok ]
