@@ -6,17 +6,17 @@ extension FileName {
   ///   hidden names.
   package func check() throws(Errno) {
     let count = nulTerminated.count - 1
-    guard count > 0 else { throw .invalidArgument }
-    guard count <= 255 else { throw .fileNameTooLong }
-    for index in 0..<count where nulTerminated[index] == 0x2F || nulTerminated[index] == 0 { throw .invalidArgument }
+    guard count > 0 else { throw .malformedName }
+    guard count <= 255 else { throw .longName }
+    for index in 0..<count where nulTerminated[index] == 0x2F || nulTerminated[index] == 0 { throw .malformedName }
     if nulTerminated[0] == 0x2E {
-      if count == 1 || (count == 2 && nulTerminated[1] == 0x2E) { throw .invalidArgument }
-      if HiddenName.isHidden(nulTerminated.span) { throw .noSuchFileOrDirectory }
+      if count == 1 || (count == 2 && nulTerminated[1] == 0x2E) { throw .malformedName }
+      if HiddenName.isHidden(nulTerminated.span) { throw .hiddenName }
     }
   }
 
   /// As `check`, for a name that is about to appear. - Throws: EPERM for hidden names.
   package func checkNew() throws(Errno) {
-    do { try check() } catch { throw error == .noSuchFileOrDirectory ? .notPermitted : error }
+    do { try check() } catch { throw error == .hiddenName ? .reservedName : error }
   }
 }

@@ -54,9 +54,9 @@ final class NodeTable: Sendable {
 
   /// The slot of a node that is in use. - Throws: ESTALE for a number that stands for nothing.
   @inline(__always) func slot(_ node: NodeID) throws(Errno) -> NodeSlot {
-    guard node >= 1, node <= UInt64(maxNodes) else { throw .staleNFSFileHandle }
+    guard node >= 1, node <= UInt64(maxNodes) else { throw .staleNode }
     let slot = NodeSlot(memory, index: UInt32(node - 1))
-    guard slot.isUsed else { throw .staleNFSFileHandle }
+    guard slot.isUsed else { throw .staleNode }
     return slot
   }
 
@@ -136,7 +136,7 @@ final class NodeTable: Sendable {
     guard index < maxNodes else {
       // Other threads may have gone over the limit as well: each takes back its own step.
       memory.add32(.max, at: SharedStateLayout.highWaterOffset)
-      throw .tooManyOpenFilesInSystem
+      throw .tooManyNodes
     }
     memory.add32(1, at: NodeSlot(memory, index: index).base + NodeSlot.generation)
     return index

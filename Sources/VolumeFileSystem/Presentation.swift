@@ -36,7 +36,7 @@ final class Presentation: Sendable {
 
   /// - Throws: EROFS when the volume is read-only.
   func checkWritable() throws(Errno) {
-    if readOnly.load(ordering: .relaxed) { throw .readOnlyFileSystem }
+    if readOnly.load(ordering: .relaxed) { throw .readOnlyVolume }
   }
 
   /// Owners and modes are not the under file system's: ACLs would contradict them and are not shown.
@@ -63,11 +63,11 @@ final class Presentation: Sendable {
   func stored(_ change: AttributeChange) throws(Errno) -> AttributeChange {
     var stored = change
     if let uid, let wanted = change.uid {
-      guard wanted == uid else { throw .notPermitted }
+      guard wanted == uid else { throw .fixedOwner }
       stored.uid = nil
     }
     if let gid, let wanted = change.gid {
-      guard wanted == gid else { throw .notPermitted }
+      guard wanted == gid else { throw .fixedOwner }
       stored.gid = nil
     }
     return stored

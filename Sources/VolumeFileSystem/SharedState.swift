@@ -1,5 +1,6 @@
 package import LinuxSystem
 package import SystemPackage
+import UnderFileSystem
 import VolumeModel
 
 /// The volume's state that outlives this process, mapped from the memfd that the mounter holds. See SharedState.md.
@@ -21,9 +22,9 @@ package final class SharedState: Sendable {
       memory.load(UInt32.self, at: SharedStateLayout.versionOffset) >= SharedStateLayout.oldestReadableVersion,
       memory.load(UInt64.self, at: SharedStateLayout.featuresOffset) & ~Self.knownFeatures == 0,
       memory.load(UInt32.self, at: SharedStateLayout.slotSizeOffset) == UInt32(SharedStateLayout.slotSize)
-    else { throw .invalidArgument }
+    else { throw .unreadableState }
     maxNodes = memory.load(UInt32.self, at: SharedStateLayout.maxNodesOffset)
-    guard maxNodes > 0, SharedStateLayout.size(maxNodes: maxNodes) <= memory.byteCount else { throw .invalidArgument }
+    guard maxNodes > 0, SharedStateLayout.size(maxNodes: maxNodes) <= memory.byteCount else { throw .unreadableState }
     workerGeneration = memory.add32(1, at: SharedStateLayout.workerGenerationOffset) &+ 1
   }
 

@@ -44,7 +44,7 @@ extension VolumeFileSystem {
 extension VolumeFileSystem {
   /// FUSE_GETXATTR; the caller compares sizes and answers ERANGE itself. - Throws: ENODATA, EOPNOTSUPP.
   package func extendedAttribute(_ name: FileName, of node: NodeID) throws(Errno) -> [UInt8] {
-    if presentation.hidesACLs, name.isACL { throw .noData }
+    if presentation.hidesACLs, name.isACL { throw .noACL }
     return try reference(node).extendedAttribute(name)
   }
 
@@ -53,7 +53,7 @@ extension VolumeFileSystem {
     _ name: FileName, of node: NodeID, to value: [UInt8], flags: ExtendedAttributeFlags, caller: Caller
   ) throws(Errno) {
     try presentation.checkWritable()
-    if presentation.hidesACLs, name.isACL { throw .notSupported }
+    if presentation.hidesACLs, name.isACL { throw .noACLs }
     try reference(node).setExtendedAttribute(name, to: value, flags: flags, caller: caller)
   }
 
@@ -67,7 +67,7 @@ extension VolumeFileSystem {
   /// FUSE_REMOVEXATTR.
   package func removeExtendedAttribute(_ name: FileName, of node: NodeID, caller: Caller) throws(Errno) {
     try presentation.checkWritable()
-    if presentation.hidesACLs, name.isACL { throw .notSupported }
+    if presentation.hidesACLs, name.isACL { throw .noACLs }
     try reference(node).removeExtendedAttribute(name, caller: caller)
   }
 }

@@ -32,7 +32,7 @@ extension VolumeFileSystem {
     let entry: Entry
     do throws(Errno) {
       let created = try place(.file(mode: mode & 0o7777), name, in: parent, caller: caller)
-      guard let made = created.file else { throw .ioError }
+      guard let made = created.file else { throw .madeAndNotSeen }
       let key = try key(created.identity, parent: parent, name: name, inode: created.attributes.inode)
       entry = try self.entry(key, reference: nil, attributes: created.attributes)
       file = made

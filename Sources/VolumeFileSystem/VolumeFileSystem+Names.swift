@@ -58,7 +58,7 @@ extension VolumeFileSystem {
     _ object: NewObject, _ name: FileName, in parent: NodeID, caller: Caller
   ) throws(Errno) -> CreatedNode {
     try presentation.checkWritable()
-    guard table.hasRoom else { throw .tooManyOpenFilesInSystem }
+    guard table.hasRoom else { throw .tooManyNodes }
     let directory = try reference(parent)
     let isUnnamed = if case .file = object { underFileSystem.preparesFilesUnnamed } else { false }
     let token = pending.makeToken()

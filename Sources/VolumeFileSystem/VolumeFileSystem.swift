@@ -54,14 +54,14 @@ extension VolumeFileSystem {
     case .identity(let identity):
       return cache.insert(try underFileSystem.node(identity), for: node)
     case .named(let parent, let parentGeneration, let name, let inode):
-      guard try table.generation(of: parent) == parentGeneration else { throw .staleNFSFileHandle }
+      guard try table.generation(of: parent) == parentGeneration else { throw .staleNode }
       let found: FoundNode
       do throws(Errno) { found = try reference(parent).lookup(name) } catch {
-        throw error == .noSuchFileOrDirectory ? .staleNFSFileHandle : error
+        throw error == .noSuchFileOrDirectory ? .staleNode : error
       }
-      guard found.attributes.inode == inode else { throw .staleNFSFileHandle }
+      guard found.attributes.inode == inode else { throw .staleNode }
       return cache.insert(found.node, for: node)
-    case nil: throw .staleNFSFileHandle
+    case nil: throw .staleNode
     }
   }
 

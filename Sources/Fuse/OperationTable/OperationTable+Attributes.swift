@@ -54,7 +54,7 @@ extension OperationTable {
   /// Size 0 asks for the size alone, as getxattr(2) and listxattr(2) do.
   private static func sized(_ value: [UInt8], limit: Int) throws(Errno) -> Reply {
     if limit == 0 { return .size(value.count) }
-    guard value.count <= limit else { throw .outOfRange }
+    guard value.count <= limit else { throw .valueTooLarge }
     return .bytes(value)
   }
 }
@@ -64,7 +64,7 @@ extension AttributeChange {
   ///   - valid: FATTR_* bits, which say what of `values` counts.
   /// - Throws: EINVAL without values.
   init(_ values: UnsafeMutablePointer<stat>?, valid: CInt, killPrivileges: Bool) throws(Errno) {
-    guard let values = values?.pointee else { throw .invalidArgument }
+    guard let values = values?.pointee else { throw .malformedRequest }
     func has(_ bit: CInt) -> Bool { valid & bit != 0 }
     self.init()
     if has(FUSE_SET_ATTR_MODE) { mode = values.st_mode & 0o7777 }

@@ -1,6 +1,7 @@
 import CFuse
 import Glibc
 import SystemPackage
+import UnderFileSystem
 import VolumeFileSystem
 
 extension OperationTable {
@@ -85,7 +86,7 @@ extension OperationTable {
     }
     table.copy_file_range = { raw, source, sourceOffset, sourceFile, target, targetOffset, targetFile, length, flags in
       Request(raw).answer { request throws(Errno) in
-        guard flags == 0 else { throw .invalidArgument }
+        guard flags == 0 else { throw .malformedRequest }
         return .written(
           try request.fileSystem.copyRange(
             from: source, handle: try Handle.id(sourceFile), at: Int64(sourceOffset),
@@ -102,7 +103,7 @@ enum Handle {
 
   /// The handle that open or create answered.
   static func id(_ information: Information?) throws(Errno) -> HandleID {
-    guard let information else { throw .badFileDescriptor }
+    guard let information else { throw .noHandle }
     return HandleID(rawValue: information.pointee.fh)
   }
 
@@ -113,7 +114,7 @@ enum Handle {
 
   /// open(2) flags of a request to open.
   static func flags(_ information: Information?) throws(Errno) -> Int32 {
-    guard let information else { throw .invalidArgument }
+    guard let information else { throw .malformedRequest }
     return information.pointee.flags
   }
 }
@@ -122,7 +123,7 @@ extension RequestBuffer {
   /// Room for the data of an answer, valid while the buffer lives; nothing else touches that part of it.
   /// - Throws: EINVAL when the kernel asks for more than was agreed.
   func room(_ size: Int) throws(Errno) -> UnsafeMutableRawBufferPointer {
-    guard size >= 0, size <= answer.count else { throw .invalidArgument }
+    guard size >= 0, size <= answer.count else { throw .malformedRequest }
     return UnsafeMutableRawBufferPointer(rebasing: answer[..<size])
   }
 }

@@ -22,16 +22,3 @@ enum Reply {
   case link([UInt8])
   case statistics(FileSystemStatistics)
 }
-
-extension Errno {
-  /// What the kernel is told. ENOSYS is kept from it: the kernel would never again ask for that operation on this mount, and
-  /// take fsync, flush and others as done.
-  var answer: CInt {
-    switch self {
-    case .noFunction: Errno.notSupported.rawValue
-    // libfuse refuses values that are no errno; 0 would be a success that has no data.
-    case let error where error.rawValue <= 0 || error.rawValue >= 1000: Errno.ioError.rawValue
-    default: rawValue
-    }
-  }
-}

@@ -41,7 +41,7 @@ final class LocalFile: OpenFile {
   func copy(
     from source: any OpenFile, at sourceOffset: Int64, to offset: Int64, length: Int
   ) throws(Errno) -> Int {
-    guard let source = source as? LocalFile else { throw .improperLink }
+    guard let source = source as? LocalFile else { throw .otherFileSystem }
     return try source.descriptor.copyRange(at: sourceOffset, to: descriptor, at: offset, length: length)
   }
 

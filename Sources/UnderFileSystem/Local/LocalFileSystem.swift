@@ -15,7 +15,7 @@ package final class LocalFileSystem: UnderFileSystem {
   ///   - useHandles: false makes nodes known by parent and name even where file handles work (for tests).
   /// - Throws: ENOTDIR when `root` is no directory.
   package init(root directory: consuming Descriptor, useHandles: Bool = true) throws(Errno) {
-    guard try directory.status().type == FileType.directory else { throw .notDirectory }
+    guard try directory.status().type == FileType.directory else { throw .rootIsNoDirectory }
     let path = try directory.open(name: [0x2E, 0], OpenFlags.path)
     volume = LocalVolume(root: directory, useHandles: useHandles)
     root = try LocalNode(path, volume: volume)
@@ -27,7 +27,7 @@ package final class LocalFileSystem: UnderFileSystem {
   package var usesHandles: Bool { volume.usesHandles }
 
   package func node(_ identity: NodeIdentity) throws(Errno) -> any UnderNode {
-    guard volume.usesHandles else { throw .notSupported }
+    guard volume.usesHandles else { throw .noFileHandles }
     let handle = FileHandle(type: identity.kind, length: identity.length, words: identity.words)
     return LocalNode(
       try volume.root.open(handle, OpenFlags.path), identity: identity, type: nil, volume: volume)

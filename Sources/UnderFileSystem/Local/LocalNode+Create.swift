@@ -17,7 +17,7 @@ extension LocalNode {
           parent: self, name: name, hidden: nil, object: object, caller: creator.caller, made)
       } catch {
         // ext4 says EPERM for O_TMPFILE in a directory that has been removed; any other creation there is ENOENT.
-        if error == .notPermitted, try descriptor.status().linkCount == 0 { throw .noSuchFileOrDirectory }
+        if error == .notPermitted, try descriptor.status().linkCount == 0 { throw .directoryRemoved }
         // EISDIR: a file system that takes O_TMPFILE for O_DIRECTORY.
         guard error == .notSupported || error == .isDirectory else { throw error }
         volume.hasUnnamedFiles.store(false, ordering: .relaxed)
@@ -43,7 +43,7 @@ extension LocalNode {
     case .directory(let mode):
       try descriptor.makeDirectory(name: hidden, mode: mode & 0o7777)
     case .symlink(let target):
-      guard !target.contains(0) else { throw .invalidArgument }
+      guard !target.contains(0) else { throw .malformedTarget }
       try descriptor.makeSymlink(name: hidden, target: target + [0])
     case .special(let mode, let device):
       try descriptor.makeNode(name: hidden, mode: mode, device: device)

@@ -14,7 +14,7 @@ extension LocalNode {
 
   func link(_ node: any UnderNode, named name: FileName, caller: Caller) throws(Errno) {
     try name.checkNew()
-    guard let node = node as? LocalNode else { throw .improperLink }
+    guard let node = node as? LocalNode else { throw .otherFileSystem }
     try volume.asWorker(orCaller: caller) { () throws(Errno) in
       try node.descriptor.link(into: descriptor, name: name.nulTerminated)
     }
@@ -44,7 +44,7 @@ extension LocalNode {
   ) throws(Errno) {
     try name.check()
     try newName.checkNew()
-    guard let newParent = newParent as? LocalNode else { throw .improperLink }
+    guard let newParent = newParent as? LocalNode else { throw .otherFileSystem }
     func apply() throws(Errno) {
       try volume.asWorker(orCaller: caller) { () throws(Errno) in
         try descriptor.rename(

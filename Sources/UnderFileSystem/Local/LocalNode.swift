@@ -53,12 +53,8 @@ final class LocalNode: UnderNode {
 
   /// Opening a device or pipe may block or do things: only what is known to be a regular file is opened.
   private func checkRegular() throws(Errno) {
-    switch try type() {
-    case FileType.regular: break
-    case FileType.directory: throw .isDirectory
-    case FileType.symlink: throw .tooManySymbolicLinkLevels
-    default: throw .noSuchAddressOrDevice
-    }
+    let type = try type()
+    guard type == FileType.regular else { throw .notRegular(type) }
   }
 
   private func type() throws(Errno) -> UInt32 {
@@ -92,7 +88,7 @@ extension LocalNode {
     if let mode = change.mode { try descriptor.changeMode(mode & 0o7777) }
     if let size = change.size {
       guard try type() == FileType.regular else {
-        throw try type() == FileType.directory ? .isDirectory : .invalidArgument
+        throw .notTruncatable(try type())
       }
       try descriptor.truncatePath(to: size)
     }

@@ -52,7 +52,7 @@ final class LocalPreparedNode: PreparedNode {
     }
     isPlaced.store(true, ordering: .relaxed)
     let attributes = if let file { try file.attributes() } else { try node?.attributes() }
-    guard let attributes else { throw .ioError }
+    guard let attributes else { throw .madeAndNotSeen }
     return CreatedNode(identity: identity, attributes: attributes, node: node, file: file)
   }
 
@@ -74,7 +74,7 @@ final class LocalPreparedNode: PreparedNode {
       try parent.descriptor.link(name: hidden, into: parent.descriptor, name: name.nulTerminated)
       return try parent.descriptor.remove(name: hidden, directory: false)
     }
-    if (try? parent.descriptor.status(name: name.nulTerminated)) != nil { throw .fileExists }
+    if (try? parent.descriptor.status(name: name.nulTerminated)) != nil { throw .nameTaken }
     try parent.descriptor.rename(name: hidden, to: parent.descriptor, name: name.nulTerminated, flags: 0)
   }
 }

@@ -37,7 +37,7 @@ enum TreeRemoval {
       // Kernels before 5.6, and seccomp filters that know no openat2: the mount ids tell as well.
       guard error == .noFunction || error == .notPermitted else { throw error }
       let child = try directory.open(name: name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-      guard try child.status().device == directory.status().device else { throw .improperLink }
+      guard try child.status().device == directory.status().device else { throw .otherFileSystem }
       return child
     }
   }
@@ -120,7 +120,7 @@ extension Descriptor {
     } catch {
       guard error == .invalidArgument else { throw error }
     }
-    if (try? directory.status(name: newName)) != nil { throw .fileExists }
+    if (try? directory.status(name: newName)) != nil { throw .nameTaken }
     try rename(name: name, to: directory, name: newName, flags: 0)
   }
 }

@@ -1,0 +1,89 @@
+package import SystemPackage
+
+/// Every error that a volume answers by itself, by its reason: the one table of them for the worker. All other errors are the
+/// under file system's and reach the application as they are (ENOSPC, EDQUOT, EACCES, EROFS of a read-only disk and so on).
+/// `InMemory` imitates a kernel's file system, and so throws the kernel's errors by their own names.
+extension Errno {
+  // MARK: Nodes
+
+  /// ESTALE: the number stands for no node, or its file is gone. The kernel looks the path up again and asks once more.
+  package static var staleNode: Errno { .staleNFSFileHandle }
+  /// ENFILE: the node table is full. Not ENOSPC, which would be taken for a full disk, nor ENOMEM, which nobody can end.
+  package static var tooManyNodes: Errno { .tooManyOpenFilesInSystem }
+  /// EOPNOTSUPP: the file system gives no handles by which a node could be found; it is found by parent and name instead.
+  package static var noFileHandles: Errno { .notSupported }
+  /// ENOENT: a creation in a directory that was removed meanwhile. O_TMPFILE says EPERM there, mkdir(2) and open(2) ENOENT.
+  package static var directoryRemoved: Errno { .noSuchFileOrDirectory }
+  /// EIO: what was just made cannot be described. Its maker is told that something failed, and finds it by its name.
+  package static var madeAndNotSeen: Errno { .ioError }
+
+  // MARK: Names
+
+  /// EINVAL: empty, `.`, `..`, a slash or a NUL inside. The kernel never sends one: it would lead out of its directory.
+  package static var malformedName: Errno { .invalidArgument }
+  /// ENAMETOOLONG: over 255 bytes, as NAME_MAX says.
+  package static var longName: Errno { .fileNameTooLong }
+  /// ENOENT: a name that volumes never show is not found.
+  package static var hiddenName: Errno { .noSuchFileOrDirectory }
+  /// EPERM: a hidden name cannot be made. ENOENT would be taken for an absent directory.
+  package static var reservedName: Errno { .notPermitted }
+  /// EEXIST: the name was taken between the look and the rename, where the file system has no RENAME_NOREPLACE.
+  package static var nameTaken: Errno { .fileExists }
+  /// EXDEV: the two names or files belong to different under file systems. mv(1) and cp(1) then copy.
+  package static var otherFileSystem: Errno { .improperLink }
+
+  // MARK: Types
+
+  /// ENOTDIR: what a volume is to show is no directory.
+  package static var rootIsNoDirectory: Errno { .notDirectory }
+  /// EISDIR, ELOOP, ENXIO: what open(2) answers for what is no regular file; opening a device or pipe here could block or
+  /// do things, and the kernel opens those itself.
+  package static func notRegular(_ type: UInt32) -> Errno {
+    switch type {
+    case FileType.directory: .isDirectory
+    case FileType.symlink: .tooManySymbolicLinkLevels
+    default: .noSuchAddressOrDevice
+    }
+  }
+  /// EISDIR, EINVAL: truncate(2) of what has no size to set.
+  package static func notTruncatable(_ type: UInt32) -> Errno {
+    type == FileType.directory ? .isDirectory : .invalidArgument
+  }
+  /// EINVAL: a symlink's target ends at its first NUL; one inside would be cut off silently.
+  package static var malformedTarget: Errno { .invalidArgument }
+
+  // MARK: What the volume's options forbid
+
+  /// EROFS: the volume is read-only by its options.
+  package static var readOnlyVolume: Errno { .readOnlyFileSystem }
+  /// EPERM: the options fix the owner. Success would be a lie that the next stat(2) shows.
+  package static var fixedOwner: Errno { .notPermitted }
+  /// ENODATA: where options fix owners or modes, no file has an ACL: it would contradict what is shown.
+  package static var noACL: Errno { .noData }
+  /// EOPNOTSUPP: and none can be set; cp -p and tar take this as "no ACLs here" and go on.
+  package static var noACLs: Errno { .notSupported }
+
+  // MARK: Requests and state
+
+  /// EINVAL: the kernel asks for more than was agreed, sends flags that nobody defined, or leaves out a part.
+  package static var malformedRequest: Errno { .invalidArgument }
+  /// EBADF: an operation on an open file without its handle.
+  package static var noHandle: Errno { .badFileDescriptor }
+  /// ERANGE: a value or a list of names does not fit into the caller's buffer, who then asks for its size.
+  package static var valueTooLarge: Errno { .outOfRange }
+  /// EINVAL: the shared state is not one that this build can read; the worker before goes on serving.
+  package static var unreadableState: Errno { .invalidArgument }
+
+  // MARK: What the kernel is told
+
+  /// The number for the reply. ENOSYS is kept from the kernel: it would never again ask for that operation on this mount, and
+  /// take fsync, flush and others as done. What is no errno becomes EIO: libfuse refuses it, and 0 would be a success without
+  /// data.
+  package var answer: CInt {
+    switch self {
+    case .noFunction: Errno.notSupported.rawValue
+    case let error where error.rawValue <= 0 || error.rawValue >= 1000: Errno.ioError.rawValue
+    default: rawValue
+    }
+  }
+}
