@@ -8,7 +8,7 @@ struct ImportBorderTests {
     ("CGRPC", ["GRPC"]),
     ("CFuse", ["Fuse", "FuseTests"]),
     ("CLinux", ["LinuxSystem", "TestSupport", "FuseTests"]),
-    ("CProtobufC", ["ProtobufC", "ProtobufCTests", "CSIProtocolTests"]),
+    ("CProtobufC", ["ProtobufC", "ProtobufCTests", "CSIProtocolTests", "CSIDriverTests"]),
     ("CMessageDigest", ["VolumeModel"]),
   ]
 
@@ -110,6 +110,38 @@ struct ImportBorderTests {
       if before.hasSuffix("func ") || before.hasSuffix("case ") { return false }
       guard let last = before.last else { return true }
       return !(last.isLetter || last.isNumber || last == "_" || last == ".")
+    }
+  }
+
+  @Test("what a volume answers by itself comes from the one table of errors")
+  func errors() throws {
+    let table = try #require(SourceFile.sources.first { $0.path.hasSuffix("/Errno+FileSystem.swift") })
+    // `static var reason: Errno { .nameOfTheNumber }`
+    let numbers = Set(
+      table.code.compactMap { line -> Substring? in
+        let parts = line.text.split(separator: "{ .")
+        return parts.count > 1 ? parts[1].split(separator: " ").first : nil
+      })
+    #expect(numbers.contains("staleNFSFileHandle") && numbers.count > 10, "\(numbers)")
+    var found: [String] = []
+    for file in SourceFile.sources where Self.answersErrors(file) {
+      for line in file.code {
+        guard let thrown = line.text.split(separator: "throw .").last, line.text.contains("throw .") else { continue }
+        let name = thrown.prefix { $0.isLetter }
+        if numbers.contains(name) { found.append("\(file.path):\(line.number): \(line.text)") }
+      }
+    }
+    #expect(found == [])
+  }
+
+  /// Whether errors thrown in the file reach the kernel. `InMemory` imitates another file system, a session's errors are its
+  /// starter's.
+  private static func answersErrors(_ file: SourceFile) -> Bool {
+    switch file.target {
+    case "VolumeFileSystem": true
+    case "UnderFileSystem": !file.parts.contains("InMemory")
+    case "Fuse": file.parts.contains("OperationTable") || file.parts.contains("Request")
+    default: false
     }
   }
 

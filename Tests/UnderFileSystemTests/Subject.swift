@@ -64,6 +64,8 @@ extension UnderNode {
 
   func content() throws(Errno) -> String { String(decoding: try open(.read, caller: root).read(), as: UTF8.self) }
 
+  /// Not to be called within `#expect` where that stands in a closure: the compiler (6.3) gives a closure in the macro's
+  /// argument and the next one beside it one name, and runs the first in place of the second without a word.
   func set(_ body: (inout AttributeChange) -> Void) throws(Errno) -> Attributes {
     var change = AttributeChange()
     body(&change)

@@ -120,18 +120,71 @@ struct VolumeDirectoriesTests {
     #expect(try names() == [])
   }
 
-  @Test("a removal that was interrupted goes on where it stopped")
+  /// A tree that a removal cannot finish: something in the middle of it is immutable. - Returns: that file.
+  private func makeStubborn(_ name: String) throws -> String {
+    for folder in ["", "/a", "/a/deep", "/b", "/b/deep", "/c", "/c/deep"] where !folder.isEmpty {
+      try base.makeDirectory(name + folder)
+      for index in 0..<20 { try base.write("x", to: "\(name)\(folder)/file\(index)") }
+    }
+    try base.makeDirectory("\(name)/b/deep/deeper")
+    return try base.write("stays", to: "\(name)/b/deep/deeper/stubborn")
+  }
+
+  private func names(below name: String) -> [String] {
+    let path = base.appending(name)
+    return ((try? DirectoryNames.list(path)) ?? []).flatMap { [$0] + names(below: "\(name)/\($0)") }
+  }
+
+  @Test("a removal that stops midway leaves the volume out of sight, and the next one ends it", .requiresRoot)
   func interrupted() throws {
     try directories.createDirectory(named: "v", owner: "vol-1")
-    try base.makeDirectory("v/a")
+    let stubborn = try Descriptor.open(try makeStubborn("v"), O_RDONLY)
+    try #require(try InodeFlags.setImmutable(true, on: stubborn))
+    let error = #expect(throws: VolumeDirectoryError.self) {
+      try directories.removeDirectory(named: "v", owner: "vol-1")
+    }
+    guard case .system(.notPermitted, _) = error else { return #expect(Bool(false), "\(error as Any)") }
+    // Out of sight at one stroke; some of it is gone, the stubborn file and its way are not.
+    let left = try names()
+    let hidden = try #require(left.first)
+    #expect(left.count == 1 && hidden.hasPrefix(".alluxio.tmp."))
+    let rest = names(below: hidden)
+    #expect(rest.contains("stubborn") && rest.count < 130)
+    #expect(try WholeFile.text(stubborn.path()) == "stays")
+    // Again: it stops at the same file, and loses nothing else.
+    #expect(throws: VolumeDirectoryError.self) { try directories.removeDirectory(named: "v", owner: "vol-1") }
+    #expect(names(below: hidden).contains("stubborn"))
+    _ = try InodeFlags.setImmutable(false, on: stubborn)
     try directories.removeDirectory(named: "v", owner: "vol-1")
-    // What a removal leaves when it dies after its first step: the hidden name is a function of name and owner.
-    try directories.createDirectory(named: "w", owner: "vol-2")
-    try base.makeDirectory("w/rest")
-    let hidden = ".alluxio.tmp.d.4f"  // Any other scratch directory must stay.
+    #expect(try names() == [])
+  }
+
+  @Test("a volume that is made anew while its removal stands still is removed with what was left", .requiresRoot)
+  func madeAnew() throws {
+    try directories.createDirectory(named: "v", owner: "vol-1")
+    let stubborn = try Descriptor.open(try makeStubborn("v"), O_RDONLY)
+    try #require(try InodeFlags.setImmutable(true, on: stubborn))
+    #expect(throws: VolumeDirectoryError.self) { try directories.removeDirectory(named: "v", owner: "vol-1") }
+    #expect(try directories.createDirectory(named: "v", owner: "vol-1"))
+    try base.write("new", to: "v/file")
+    // A stubborn rest is in the way of the hidden name: the new directory stays as it is until the rest can go.
+    #expect(throws: VolumeDirectoryError.self) { try directories.removeDirectory(named: "v", owner: "vol-1") }
+    #expect(try WholeFile.text(base.appending("v/file")) == "new")
+    _ = try InodeFlags.setImmutable(false, on: stubborn)
+    try directories.removeDirectory(named: "v", owner: "vol-1")
+    #expect(try names() == [])
+  }
+
+  @Test("a removal touches nobody else's hidden directory, and none of another owner of the name")
+  func otherScratch() throws {
+    let hidden = ".alluxio.tmp.d.4f"
     try base.makeDirectory(hidden)
+    try base.makeDirectory("\(hidden)/rest")
+    try directories.createDirectory(named: "w", owner: "vol-2")
+    #expect(throws: VolumeDirectoryError.self) { try directories.removeDirectory(named: "w", owner: "vol-1") }
     try directories.removeDirectory(named: "w", owner: "vol-2")
     #expect(try names() == [hidden])
+    #expect(try DirectoryNames.list(base.appending(hidden)) == ["rest"])
   }
 
   @Test("a directory of this volume that a create left half made does not stop the next attempt")
