@@ -1,4 +1,6 @@
+import Foundation
 import GRPC
+import LinuxSystem
 import Logging
 
 /// Latency and throughput of calls, beside a bare server in this process that does nothing but answer.
@@ -9,6 +11,9 @@ struct RPCBenchmark {
 
   func run(into report: inout Report) async throws {
     let bare = try BareServer(folder: plugin.work)
+    defer { bare.stop() }
+    _ = try await bare.client.call(
+      "/csi.v1.Identity/Probe", OutgoingMessage(), timeout: .seconds(20), waitForReady: true)
     var driver = Samples()
     var reference = Samples()
     var ratios: [Double] = []
@@ -28,7 +33,6 @@ struct RPCBenchmark {
     }
     report.add("rpc", "CreateVolume (repeated) p50", create.median, "µs")
     try await CSICalls(client: plugin.client).deleteVolume("bench-rpc")
-    await bare.stop()
   }
 
   private func sequential(_ count: Int? = nil, _ body: () async throws -> Void) async throws -> Samples {
@@ -55,21 +59,31 @@ struct RPCBenchmark {
   }
 }
 
-/// gRPC core and nothing above it: an empty reply to every Probe.
-private struct BareServer {
-  let server: Server
+/// gRPC core and nothing above it: a process of its own that answers every Probe with nothing.
+struct BareServer {
+  private let process: Process
   let client: Client
 
   init(folder: String) throws {
     let endpoint = try Endpoint(path: "\(folder)/bare/bare.sock")
-    server = try Server(
-      endpoint: endpoint, handlers: ["/csi.v1.Identity/Probe": { _, _ in OutgoingMessage() }],
-      logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
+    process = try Command.start(
+      CommandLine.arguments[0], ["--bare-server", endpoint.description], log: "\(folder)/bare.log")
     client = Client(endpoint)
   }
 
-  func stop() async {
-    client.close()
+  /// The process's whole life.
+  static func serve(_ endpoint: String) async throws {
+    let signals = try TerminationSignal.signals()
+    let server = try Server(
+      endpoint: Endpoint(endpoint), handlers: ["/csi.v1.Identity/Probe": { _, _ in OutgoingMessage() }],
+      logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
+    for await _ in signals { break }
     await server.shutdown(grace: .seconds(1))
+  }
+
+  func stop() {
+    client.close()
+    process.terminate()
+    process.waitUntilExit()
   }
 }

@@ -5,7 +5,6 @@
 #define FUSE_USE_VERSION 312
 #include <fuse3/fuse_lowlevel.h>
 #include <linux/fuse.h>
-#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -24,7 +23,3 @@ static const uint32_t cfuse_write_kill_suidgid = 1u << 2;
 static inline int cfuse_format(char *buffer, size_t size, const char *format, va_list arguments) {
   return vsnprintf(buffer, size, format, arguments);
 }
-
-/* malloc.h is not part of Swift's Glibc module. One arena instead of one per thread: threads of a worker come and go, and
-   arenas never return their memory. */
-static inline void cfuse_limit_malloc_arenas(int count) { mallopt(M_ARENA_MAX, count); }

@@ -2,6 +2,7 @@
    wrapper in glibc at all. */
 #pragma once
 #include <linux/capability.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -74,6 +75,17 @@ int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, co
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 #define CLINUX_POSIX_SPAWN_SETSID 0x80
 
+/* A condition whose timed waits follow CLOCK_MONOTONIC; `pthread_condattr_t` has the trouble named below. */
+static inline int clinux_cond_init_monotonic(pthread_cond_t *condition) {
+  pthread_condattr_t attributes;
+  int result = pthread_condattr_init(&attributes);
+  if (result != 0) return result;
+  result = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  if (result == 0) result = pthread_cond_init(condition, &attributes);
+  pthread_condattr_destroy(&attributes);
+  return result;
+}
+
 /* `pthread_attr_t` may come into Swift from the module of another package, whose members are then out of sight. */
 static inline int clinux_start_detached_thread(size_t stack_size, void *(*body)(void *), void *context) {
   pthread_attr_t attributes;
@@ -86,3 +98,6 @@ static inline int clinux_start_detached_thread(size_t stack_size, void *(*body)(
   pthread_attr_destroy(&attributes);
   return result;
 }
+
+/* malloc.h is not part of Swift's Glibc module. */
+static inline void clinux_limit_malloc_arenas(int count) { mallopt(M_ARENA_MAX, count); }

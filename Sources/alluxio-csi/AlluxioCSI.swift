@@ -17,6 +17,7 @@ struct AlluxioCSI: AsyncParsableCommand {
   @OptionGroup var options: Options
 
   func run() async throws {
+    Heap.limitArenas(to: 2)
     let settings: Settings
     do {
       settings = try Settings(options)
@@ -39,6 +40,7 @@ struct AlluxioCSI: AsyncParsableCommand {
     let signals = try TerminationSignal.signals()
     let plugin = try await Plugin(settings, version: Self.version, logger: logger)
     let server = try plugin.listen()
+    StartupText.release()
     let following = Task { await plugin.followMounter() }
     for await signal in signals {
       logger.notice("ending", metadata: ["signal": "\(signal)"])

@@ -33,10 +33,7 @@ struct Plugin {
       ? ControllerService(
         registry: registry, published: node, directories: LocalProvisioningDirectories(fileRoots: settings.fileRoots))
       : nil
-    identity = IdentityService(
-      name: settings.driverName, version: version, manifest: ["mode": settings.mode.rawValue],
-      hasController: settings.servesController
-    ) {
+    let readiness = Readiness {
       do {
         try await registry.check()
         try await node?.checkReady(by: .after(.seconds(10)))
@@ -46,6 +43,9 @@ struct Plugin {
         return false
       }
     }
+    identity = IdentityService(
+      name: settings.driverName, version: version, manifest: ["mode": settings.mode.rawValue],
+      hasController: settings.servesController, isReady: readiness.isReady)
   }
 
   /// Serves all of it on the endpoint.

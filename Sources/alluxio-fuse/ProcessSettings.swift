@@ -1,4 +1,3 @@
-import Fuse
 import Glibc
 import LinuxSystem
 
@@ -8,7 +7,7 @@ enum ProcessSettings {
     // Modes arrive as they are meant: the file system applies the caller's umask, where no default ACL replaces it.
     umask(0)
     SignalMask.ignoreBrokenPipes()
-    SessionMemory.limitArenas()
+    Heap.limitArenas(to: 1)
     // Open files of applications are open here too. Never fails for lack of rights: the hard limit may be reached by anybody.
     if let limit = try? ResourceLimit.openFiles() { _ = try? ResourceLimit.raiseOpenFiles(to: limit.maximum) }
   }

@@ -23,6 +23,7 @@ func serve(_ options: Options) -> Int32 {
     let server = try MounterServer(
       configuration, parent: options.parentDescriptor.map { SharedDescriptor(Descriptor(adopting: $0)) })
     ready?.tell(nil)
+    StartupText.release()
     do throws(Errno) { try server.run() } catch {
       log.critical("cannot go on", metadata: ["error": "\(error)"])
       return ExitCode.failed

@@ -21,7 +21,7 @@ package struct TargetMount: Sendable, Hashable {
   }
 
   /// Reads the mount table.
-  package func content() throws(TargetFault) -> Content { content(in: try Self.readTable()) }
+  package func content() throws(TargetFault) -> Content { content(in: try readTable()) }
 
   package func content(in table: MountTable) -> Content {
     guard let top = table.visible(at: path) else { return .nothing }
@@ -72,12 +72,10 @@ package struct TargetMount: Sendable, Hashable {
   /// Takes away what an earlier publish without a record left at the target: a mount of a worker of this node, known by
   /// its source below `volumes`, or one whose process is gone.
   package func removeLeftover(volumes: String, orElse foreign: Foreign) throws(TargetFault) {
-    let table = try Self.readTable()
-    switch content(in: table) {
+    switch try content() {
     case .nothing: return
     case .volume(let connection, _):
-      let isOurs = table.beneath(volumes).contains { $0.type == Self.fileSystemType && $0.minor == connection }
-      if isOurs || DeadMount.isDead(path) {
+      if try isOurs(connection, volumes: volumes) || DeadMount.isDead(path) {
         _ = try unmountAll()
       } else if foreign == .refuse {
         throw .foreignMount(path: path, type: Self.fileSystemType)
@@ -96,7 +94,7 @@ package struct TargetMount: Sendable, Hashable {
   package func unmountAll() throws(TargetFault) -> [ProcessReference] {
     var users: [ProcessReference] = []
     for _ in 0..<Self.deepestStack {
-      let table = try Self.readTable()
+      let table = try readTable()
       if table.all(at: path).isEmpty { return users }
       guard let top = table.visible(at: path) else { throw .hidden(path: path) }
       users += try unmount(top)
@@ -129,7 +127,16 @@ package struct TargetMount: Sendable, Hashable {
     (try? MountHolders.find(entry)) ?? []
   }
 
-  private static func readTable() throws(TargetFault) -> MountTable {
-    do throws(Errno) { return try MountTable.read() } catch { throw .system(error, step: "read the mount table") }
+  /// Whether a worker of this node, which mounts below `volumes`, has this connection.
+  private func isOurs(_ connection: UInt32, volumes: String) throws(TargetFault) -> Bool {
+    try readTable(along: nil).beneath(volumes).contains { $0.type == Self.fileSystemType && $0.minor == connection }
+  }
+
+  private func readTable() throws(TargetFault) -> MountTable { try readTable(along: path) }
+
+  private func readTable(along path: String?) throws(TargetFault) -> MountTable {
+    do throws(Errno) { return try MountTable.read(along: path) } catch {
+      throw .system(error, step: "read the mount table")
+    }
   }
 }

@@ -55,20 +55,14 @@ package enum BlockingCall {
     @Sendable func giveUp(_ reason: BlockingCallError) {
       if outcome.finish(.failure(reason)) { threads.abandon(job) }
     }
+    let watched =
+      deadline == .never ? nil : threads.deadlines.add(deadline) { giveUp(.deadlineExceeded(name: name)) }
     let result = await withTaskCancellationHandler {
-      await withTaskGroup { group in
-        if deadline != .never {
-          group.addTask {
-            if (try? await Task.sleep(for: deadline.remaining())) != nil { giveUp(.deadlineExceeded(name: name)) }
-          }
-        }
-        let result = await outcome.result()
-        group.cancelAll()
-        return result
-      }
+      await outcome.result()
     } onCancel: {
       giveUp(.cancelled(name: name))
     }
+    if let watched { threads.deadlines.cancel(watched) }
     return try result.get()
   }
 

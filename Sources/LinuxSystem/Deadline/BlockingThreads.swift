@@ -20,6 +20,9 @@ package final class BlockingThreads: @unchecked Sendable {
   /// Of the process: sized for a node with some hundred volumes, all of them dead.
   package static let shared = BlockingThreads(maximumRunning: 64, maximumAbandoned: 128)
 
+  /// Tells the calls of this pool when their time is over.
+  let deadlines = DeadlineWatch()
+
   private let maximumRunning: Int
   private let maximumAbandoned: Int
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>

@@ -41,7 +41,9 @@ package struct FuseMount: ~Copyable, Sendable {
     }
     do throws(Failure) {
       let (request, reply) = try agree(device, onRequest: onRequest)
-      let entry = try attempt(.findingMount) { () throws(Errno) in try MountTable.read().visible(at: target) }
+      let entry = try attempt(.findingMount) { () throws(Errno) in
+        try MountTable.read(along: target).visible(at: target)
+      }
       guard let entry, entry.type == type else { throw Failure(step: .findingMount, error: .noSuchFileOrDirectory) }
       return FuseMount(device: device, connection: FuseConnection(entry), request: request, reply: reply)
     } catch {

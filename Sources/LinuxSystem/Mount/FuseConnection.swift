@@ -40,7 +40,7 @@ package struct FuseConnection: Sendable, Hashable {
 
   /// Mounts fusectl where the system has not.
   package static func mountControlFileSystem() throws(Errno) {
-    if try MountTable.read().visible(at: folder)?.type == "fusectl" { return }
+    if try MountTable.read(along: folder).visible(at: folder)?.type == "fusectl" { return }
     do throws(Errno) {
       try Mount.mount(source: "fusectl", target: folder, type: "fusectl", flags: [.volume, .noExecute])
     } catch .resourceBusy {

@@ -125,7 +125,7 @@ package enum Mount {
   private static func restrict(_ target: String, flags: MountFlags) throws(Errno) {
     if flags.isEmpty { return }
     do throws(Errno) {
-      let present = try MountTable.read().visible(at: target)?.flags ?? []
+      let present = try MountTable.read(along: target).visible(at: target)?.flags ?? []
       try remountBind(target, flags: present.union(flags))
     } catch {
       try? unmount(target, flags: [.detach, .noFollow])

@@ -79,6 +79,17 @@ extension MountEntry {
       source: text(fields[separator + 2]), superOptions: text(fields[separator + 3]))
   }
 
+  /// The fifth field of a line, as the kernel wrote it; nil when there is none.
+  static func mountPointField(of line: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+    var rest = line
+    for _ in 0..<4 {
+      guard let space = rest.firstIndex(of: UInt8(ascii: " ")) else { return nil }
+      rest = rest[(space + 1)...]
+    }
+    guard let end = rest.firstIndex(of: UInt8(ascii: " ")) else { return nil }
+    return rest[..<end]
+  }
+
   /// Decodes `\ooo`, which the kernel writes for space, tab, newline, backslash and `#`. Anything else stands for itself.
   static func unescaped(_ field: ArraySlice<UInt8>) -> [UInt8] {
     guard field.contains(UInt8(ascii: "\\")) else { return Array(field) }

@@ -48,7 +48,8 @@ struct MountPoint: Sendable, Hashable {
     var count = 0
     while true {
       let step = "unmounting what was left at \(path)"
-      guard let entry = try failing(step, { () throws(Errno) in try MountTable.read().visible(at: path) }) else {
+      guard let entry = try failing(step, { () throws(Errno) in try MountTable.read(along: path).visible(at: path) })
+      else {
         return count
       }
       guard entry.type == FuseMount.type else {

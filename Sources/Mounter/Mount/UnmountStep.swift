@@ -29,7 +29,7 @@ enum UnmountStep {
   /// Takes the mount out of the name space, then its connection from whoever still uses it.
   static func detach(_ mountPoint: MountPoint, connection: UInt32) -> UnmountOutcome {
     do throws(Errno) {
-      let entry = try MountTable.read().visible(at: mountPoint.path)
+      let entry = try MountTable.read(along: mountPoint.path).visible(at: mountPoint.path)
       if let entry, entry.type == FuseMount.type, entry.minor == connection {
         try Mount.unmount(mountPoint.path, flags: [.detach, .noFollow])
       }

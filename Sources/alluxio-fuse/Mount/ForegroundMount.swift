@@ -91,7 +91,7 @@ struct ForegroundMount {
     }
     print("\(options.source) is mounted at \(target); Ctrl-C unmounts it")
     fflush(nil)
-    SessionMemory.releaseStartupText()
+    StartupText.release()
     let end = ForegroundWait(session: session, target: target, connection: fuse.connection, log: log).run(signals)
     if end == .stopped { try? Mount.unmount(target, flags: [.detach, .noFollow]) }
     if case .failed(let error) = end { throw .servingFailed(error) }

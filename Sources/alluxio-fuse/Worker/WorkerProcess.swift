@@ -41,7 +41,7 @@ enum WorkerProcess {
       try begin(volume, generation: configuration.generation, log)
       try? channel.ready()
       WorkerControl(channel: channel, volume: volume, log: log).start()
-      SessionMemory.releaseStartupText()
+      StartupText.release()
       return finish(volume.session.wait(), log)
     } catch {
       let reason = "cannot serve \(configuration.request.underFileSystem): \(error)"

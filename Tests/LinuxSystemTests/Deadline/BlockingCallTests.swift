@@ -1,5 +1,5 @@
 import Glibc
-import LinuxSystem
+@testable import LinuxSystem
 import Synchronization
 import SystemPackage
 import TestSupport
@@ -207,5 +207,43 @@ struct BlockingCallTests {
     }
     let writer = try fifo.release()
     #expect(writer.rawValue >= 0)
+  }
+}
+
+@Suite("The watch over deadlines")
+struct DeadlineWatchTests {
+  @Test("deadlines fire in their order, whatever order they were added in") func order() async {
+    let watch = DeadlineWatch()
+    let (stream, fired) = AsyncStream.makeStream(of: Int.self)
+    let start = Deadline.now
+    for index in [3, 1, 2] {
+      _ = watch.add(start.advanced(by: .milliseconds(20 * index))) { fired.yield(index) }
+    }
+    var order: [Int] = []
+    for await index in stream {
+      order.append(index)
+      if order.count == 3 { break }
+    }
+    #expect(order == [1, 2, 3])
+  }
+
+  @Test("a cancelled deadline does not fire") func cancelled() async {
+    let watch = DeadlineWatch()
+    let (stream, fired) = AsyncStream.makeStream(of: String.self)
+    let start = Deadline.now
+    let id = watch.add(start.advanced(by: .milliseconds(10))) { fired.yield("cancelled") }
+    watch.cancel(id)
+    _ = watch.add(start.advanced(by: .milliseconds(30))) { fired.yield("kept") }
+    for await name in stream {
+      #expect(name == "kept")
+      break
+    }
+  }
+
+  @Test("a deadline that has passed fires at once") func passed() async {
+    let watch = DeadlineWatch()
+    let (stream, fired) = AsyncStream.makeStream(of: Void.self)
+    _ = watch.add(Deadline(nanoseconds: 1)) { fired.yield() }
+    for await _ in stream { break }
   }
 }

@@ -74,6 +74,34 @@ struct MountTableTests {
     #expect(table.beneath("/").count == 4)
   }
 
+  @Test(
+    "a table read along a path gives the same answers for that path",
+    arguments: ["/", "/proc", "/dev/shm", "/sys/fs/x"])
+  func alongAPath(path: String) throws {
+    let text = try WholeFile.read("/proc/self/mountinfo")
+    let whole = MountTable(parsing: text)
+    let part = MountTable(parsing: text, along: path)
+    #expect(part.entries.count < whole.entries.count)
+    #expect(part.visible(at: path) == whole.visible(at: path))
+    #expect(part.containing(path) == whole.containing(path))
+    #expect(part.all(at: path) == whole.all(at: path))
+    #expect(try MountTable.read(along: path).visible(at: path)?.mountPoint == whole.visible(at: path)?.mountPoint)
+  }
+
+  @Test("a table along a path keeps stacked mounts and names with blanks, and no path that only begins like it")
+  func alongAPathWithBlanks() {
+    let text = """
+      20 1 8:1 / / rw - ext4 /dev/a rw
+      21 20 0:30 / /a\\040b rw - fuse.alluxio-fuse alluxio-fuse rw
+      22 21 0:31 / /a\\040b rw - fuse.alluxio-fuse alluxio-fuse rw
+      23 20 0:32 / /a\\040bc rw - tmpfs tmpfs rw
+      garbage
+      """
+    let table = MountTable(parsing: Array(text.utf8), along: "/a b/")
+    #expect(table.entries.map(\.id) == [20, 21, 22])
+    #expect(table.visible(at: "/a b")?.id == 22)
+  }
+
   @Test("the table of this process and of process 1 can be read")
   func real() throws {
     let own = try MountTable.read()

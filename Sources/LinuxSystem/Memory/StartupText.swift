@@ -1,16 +1,12 @@
-import CFuse
+internal import CLinux
 import Glibc
-import LinuxSystem
 
-/// The heap of a process that serves.
-package enum SessionMemory {
-  /// Keeps malloc to one arena. Before the first thread is made: reader threads come and go, each would get an arena of its
-  /// own, and arenas return nothing. Requests are small and short-lived, so threads seldom meet at the one.
-  package static func limitArenas() { cfuse_limit_malloc_arenas(1) }
-
-  /// Gives back the pages of program text that the start has touched and serving does not, several megabytes per worker.
-  /// What is needed comes back from the page cache. Once, when serving has begun.
-  package static func releaseStartupText() {
+/// Program text that only the start of a process needs.
+package enum StartupText {
+  /// Gives back the pages of program text that the start has touched and serving does not: several megabytes, as the
+  /// kernel maps sixteen pages around each that is used. What is needed comes back from the page cache. Once, when serving
+  /// has begun; it changes nothing but what is resident.
+  package static func release() {
     guard let maps = try? WholeFile.text("/proc/self/maps") else { return }
     for line in maps.split(separator: "\n") {
       // 55d0c0a00000-55d0c1200000 r-xp 00000000 08:01 1234   /path. Only text: read-only data may hold relocations.

@@ -1,0 +1,111 @@
+internal import CLinux
+import Glibc
+
+/// One thread that tells when deadlines pass, for all calls of a pool.
+///
+/// `Task.sleep` would do, but a cancelled sleep stays in memory until its time has come: with a deadline of a minute per
+/// call, some ten megabytes at a few hundred calls a second.
+final class DeadlineWatch: @unchecked Sendable {
+  // SAFETY (Sendable): all mutable state is touched only under `mutex`.
+
+  /// Names a watched deadline until it is cancelled or has passed.
+  typealias ID = UInt64
+
+  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  private let wakeUp: UnsafeMutablePointer<pthread_cond_t>
+  /// At most as many as calls run or wait, so that looking through all of them is cheap.
+  private var entries: [ID: (deadline: Deadline, body: @Sendable () -> Void)] = [:]
+  private var nextID: ID = 0
+  private var isRunning = false
+  /// What the thread sleeps until, while it sleeps.
+  private var sleepsUntil: Deadline?
+
+  /// How long the thread stays without anything to watch.
+  private static let idle: Duration = .seconds(10)
+  private static let stackSize = 256 << 10
+
+  init() {
+    mutex = .allocate(capacity: 1)
+    wakeUp = .allocate(capacity: 1)
+    pthread_mutex_init(mutex, nil)
+    clinux_cond_init_monotonic(wakeUp)
+  }
+
+  deinit {
+    // The thread holds the watch, so it is not left here.
+    pthread_cond_destroy(wakeUp)
+    pthread_mutex_destroy(mutex)
+    wakeUp.deallocate()
+    mutex.deallocate()
+  }
+
+  /// Calls `body` once on the watch's thread when `deadline` passes, unless cancelled before. `body` must not block.
+  func add(_ deadline: Deadline, _ body: @escaping @Sendable () -> Void) -> ID {
+    let (id, startsThread) = locked { () -> (ID, Bool) in
+      nextID += 1
+      entries[nextID] = (deadline, body)
+      if let sleepsUntil, deadline < sleepsUntil { pthread_cond_signal(wakeUp) }
+      defer { isRunning = true }
+      return (nextID, !isRunning)
+    }
+    if startsThread { startThread() }
+    return id
+  }
+
+  /// Forgets the deadline. Its body may be running at this moment.
+  func cancel(_ id: ID) { locked { _ = entries.removeValue(forKey: id) } }
+
+  private func startThread() {
+    let context = Unmanaged.passRetained(self)
+    let result = clinux_start_detached_thread(
+      Self.stackSize,
+      { context in
+        guard let context else { return nil }
+        Unmanaged<DeadlineWatch>.fromOpaque(context).takeRetainedValue().serve()
+        return nil
+      }, context.toOpaque())
+    if result != 0 {
+      // Out of threads: the next call tries again.
+      context.release()
+      locked { isRunning = false }
+    }
+  }
+
+  private func serve() {
+    ProcessAttributes.setThreadName("deadlines")
+    while let due = waitForDue() {
+      for body in due { body() }
+    }
+  }
+
+  /// What has passed, at least one; nil when there was nothing to watch for a while, and the thread ends.
+  private func waitForDue() -> [@Sendable () -> Void]? {
+    locked {
+      let idleEnd = Deadline.after(Self.idle)
+      while true {
+        let now = Deadline.now
+        let due = entries.filter { $0.value.deadline <= now }
+        if !due.isEmpty {
+          for id in due.keys { entries.removeValue(forKey: id) }
+          return due.values.map(\.body)
+        }
+        if entries.isEmpty, idleEnd <= now {
+          isRunning = false
+          return nil
+        }
+        let end = entries.values.map(\.deadline).min() ?? idleEnd
+        sleepsUntil = end
+        var time = timespec(
+          tv_sec: Int(clamping: end.nanoseconds / 1_000_000_000), tv_nsec: Int(end.nanoseconds % 1_000_000_000))
+        pthread_cond_timedwait(wakeUp, mutex, &time)
+        sleepsUntil = nil
+      }
+    }
+  }
+
+  private func locked<Value>(_ body: () -> Value) -> Value {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    return body()
+  }
+}
