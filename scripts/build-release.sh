@@ -15,6 +15,7 @@ flags=(
   -Xswiftc -Xfrontend -Xswiftc -function-sections
   -Xlinker --gc-sections -Xlinker --icf=all
   -Xlinker --no-export-dynamic               # else every symbol stays, for plug-ins that do not exist
+  -Xlinker --no-eh-frame-hdr                 # see strip below
   -Xlinker -z -Xlinker pack-relative-relocs  # glibc 2.36 and later: a megabyte less to read at every start
 )
 
@@ -25,8 +26,10 @@ built=$(swift build "${flags[@]}" --show-bin-path)
 
 mkdir -p .build-release
 for program in "${programs[@]}"; do
+  # Unwind tables serve C++ exceptions, which no code of these programs throws, and debuggers, which have the unstripped
+  # programs in .build: 2 MB. Without the header (above) an unwinder ends at our frames instead of reading what is gone.
   # A running copy cannot be written to, but its name can be given to a new file.
-  strip -o ".build-release/$program.new" "$built/$program"
+  strip --remove-section=.eh_frame -o ".build-release/$program.new" "$built/$program"
   mv -f ".build-release/$program.new" ".build-release/$program"
   stat --printf='%s %n\n' ".build-release/$program"
 done | awk '{ printf "%-32s %5.1f MB stripped\n", $2, $1 / 1e6 }'

@@ -13,7 +13,7 @@ struct RealMountTests {
   func roundTrip() async throws {
     try await RunningMounter.use { mounter in
       let request = try mounter.request("data")
-      let before = try LeakSnapshot(ofPid: mounter.process().pid)
+      let before = try LeakSnapshot(ofPid: mounter.process().pid, mountsBeneath: request.mountPoint)
       let status = try await mounter.mount(request)
       #expect(status.state == .ready)
       #expect(status.request == request)
@@ -29,7 +29,7 @@ struct RealMountTests {
       #expect(try !mounter.isMounted(request))
       #expect(access(request.mountPoint, F_OK) != 0)
       #expect(try await mounter.client.list(by: RunningMounter.patience) == [])
-      #expect(try LeakSnapshot(ofPid: mounter.process().pid).leaks(since: before) == [])
+      #expect(try LeakSnapshot(ofPid: mounter.process().pid, mountsBeneath: request.mountPoint).leaks(since: before) == [])
     }
   }
 

@@ -13,7 +13,10 @@ package struct LeakSnapshot: Sendable, Hashable {
   /// Names of memfds among the descriptors.
   package var memfds: [String: Int] { descriptors.filter { $0.key.hasPrefix("/memfd:") } }
 
-  package init(ofPid pid: Int32? = nil) throws(Errno) {
+  /// - Parameters:
+  ///   - pid: nil: this process.
+  ///   - folder: only mounts at it and beneath it count: other tests, and other people, mount too.
+  package init(ofPid pid: Int32? = nil, mountsBeneath folder: String = "/") throws(Errno) {
     let process = "/proc/\(pid.map(String.init) ?? "self")"
     var targets: [String: Int] = [:]
     for name in try DirectoryNames.list("\(process)/fd") {
@@ -24,7 +27,7 @@ package struct LeakSnapshot: Sendable, Hashable {
     }
     descriptors = targets
     children = Set(try ProcessTable.children(of: pid))
-    mounts = try MountTable.read().entries.filter { $0.type == "fuse.alluxio-fuse" }.map(\.mountPoint).sorted()
+    mounts = try MountTable.read().beneath(folder).filter { $0.type == "fuse.alluxio-fuse" }.map(\.mountPoint).sorted()
   }
 
   /// `socket:[123]` without its number; anything else as it is.

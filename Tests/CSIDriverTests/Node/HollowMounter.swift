@@ -63,7 +63,8 @@ final class HollowMounter: VolumeMounter {
   ) async throws(MounterError) -> WorkerStatus {
     if state.withLock({ $0.faults.isSlow }) {
       sender.yield(.disconnected)
-      try? await Task.sleep(for: deadline.remaining())
+      let milliseconds = Int32(clamping: Int(deadline.remaining() / .milliseconds(1)))
+      _ = try? await BlockingCall.run(name: "a slow mount", deadline: .never) { poll(nil, 0, milliseconds) }
       throw .deadline(step: "mounting")
     }
     let outcome = state.withLock { state -> Result<WorkerStatus, MounterError> in
