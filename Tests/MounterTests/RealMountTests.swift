@@ -29,7 +29,8 @@ struct RealMountTests {
       #expect(try !mounter.isMounted(request))
       #expect(access(request.mountPoint, F_OK) != 0)
       #expect(try await mounter.client.list(by: RunningMounter.patience) == [])
-      #expect(try LeakSnapshot(ofPid: mounter.process().pid, mountsBeneath: request.mountPoint).leaks(since: before) == [])
+      #expect(
+        try LeakSnapshot(ofPid: mounter.process().pid, mountsBeneath: request.mountPoint).leaks(since: before) == [])
     }
   }
 
