@@ -40,7 +40,7 @@ struct FaultTests {
       let request = try mounter.request("data")
       let status = try await mounter.mount(request)
       let worker = try PidFD(pid: try #require(status.pid))
-      try worker.signal(SIGSTOP)
+      try worker.stopAllThreads(pid: try #require(status.pid))
       async let reader = try? mounter.read(request)
       try await OwnThread.run { try Self.waitForRequest(FuseConnection(number: status.connection)) }
       try worker.signal(SIGKILL)
@@ -65,7 +65,7 @@ struct FaultTests {
       let request = try mounter.request("data")
       let status = try await mounter.mount(request)
       let worker = try PidFD(pid: try #require(status.pid))
-      try worker.signal(SIGSTOP)
+      try worker.stopAllThreads(pid: try #require(status.pid))
       async let reader = hasReader ? try? mounter.read(request) : nil
       if hasReader { try await OwnThread.run { try Self.waitForRequest(FuseConnection(number: status.connection)) } }
       let start = Deadline.now
