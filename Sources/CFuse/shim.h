@@ -2,6 +2,10 @@
 
    Interface version 3.12 is the oldest that has fuse_session_custom_io. Each definition below says why it exists. */
 #pragma once
+/* libc's types stay with Swift's module of libc, whichever C module a target reads first; CLinux says why. */
+#if __has_feature(modules)
+#pragma clang module import SwiftGlibc
+#endif
 #define FUSE_USE_VERSION 312
 #include <fuse3/fuse_lowlevel.h>
 #include <linux/fuse.h>

@@ -1,7 +1,6 @@
 import Glibc
 import LinuxSystem
 import Mounter
-import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
@@ -10,39 +9,37 @@ import VolumeModel
 /// Applications that go on while their worker is killed and started again on the same connection.
 @Suite("A worker that is killed and started again", .serialized)
 struct RestartTests {
-  /// An application's descriptor, used on threads that may block.
-  private struct Application: Sendable {
-    let file: SharedDescriptor
+  /// An application: a shell with open files. A process of its own, since a file of the test's process would be closed in
+  /// every child that other tests start meanwhile, and the close waits for a worker.
+  private final class Application: Sendable {
+    private let process: PidFD
+    private let input: Pipe
+    private let output: Pipe
 
-    init(_ path: String, _ flags: CInt) async throws {
-      file = try await OwnThread.run { SharedDescriptor(try Descriptor.open(path, flags, mode: 0o644)) }
+    init(_ script: String, _ arguments: [String]) throws {
+      var (input, output) = (try Pipe(), try Pipe())
+      var spawn = Spawn(
+        executable: "/bin/sh", arguments: ["/bin/sh", "-euc", script, "sh"] + arguments,
+        environment: ["PATH=/usr/bin:/bin"])
+      spawn.descriptors = [0: input.reader.rawValue, 1: output.writerNumber]
+      process = try spawn.start()
+      output.closeWriter()
+      (self.input, self.output) = (input, output)
     }
 
-    func write(_ text: String, at offset: off_t) async throws {
-      let number = file.rawValue
-      try await OwnThread.run {
-        let bytes = Array(text.utf8)
-        guard try Syscall.retrying({ pwrite(number, bytes, bytes.count, offset) }) == bytes.count else {
-          throw Errno.ioError
-        }
+    deinit {
+      try? process.signal(SIGKILL)
+      _ = try? process.wait()
+    }
+
+    /// Gives it a line. - Returns: the line that it answers; empty when it has ended.
+    func ask(_ line: String) async throws -> String {
+      try await OwnThread.run { [self] in
+        try input.writer?.descriptor.writeAll(Array((line + "\n").utf8))
+        try Waiting.untilReadable(output.reader.descriptor)
+        let answer = String(decoding: try output.reader.descriptor.read(upTo: 4096), as: UTF8.self)
+        return String(answer.prefix { $0 != "\n" })
       }
-    }
-
-    func read(_ count: Int = 100, at offset: off_t = 0) async throws -> String {
-      let number = file.rawValue
-      return try await OwnThread.run {
-        // Not from the kernel's pages: the worker is to be asked.
-        fsync(number)
-        posix_fadvise(number, 0, 0, POSIX_FADV_DONTNEED)
-        var bytes = [UInt8](repeating: 0, count: count)
-        let got = try Syscall.retrying { pread(number, &bytes, count, offset) }
-        return String(decoding: bytes.prefix(got), as: UTF8.self)
-      }
-    }
-
-    func synchronize() async throws {
-      let number = file.rawValue
-      try await OwnThread.run { _ = try Syscall.retrying { fsync(number) } }
     }
   }
 
@@ -70,28 +67,26 @@ struct RestartTests {
   func openFiles() async throws {
     try await RunningMounter.use { mounter in
       let request = try mounter.request("data")
+      try mounter.folder.write("1\n2\n3\n", to: "files/data/lines")
       var status = try await mounter.mount(request)
       let connection = status.connection
-      let reader = try await Application("\(request.mountPoint)/file", O_RDONLY)
-      let writer = try await Application("\(request.mountPoint)/new", O_RDWR | O_CREAT | O_EXCL)
-      let log = try await Application("\(request.mountPoint)/log", O_WRONLY | O_CREAT | O_APPEND)
-      try await writer.write("first", at: 0)
+      let application = try Application(
+        """
+        cd "$1"; exec 3<>new 4<lines 5>>log
+        while read -r word; do
+          echo "$word" >&3; echo "$word" >&5; read -r number <&4; echo "$word" >"$word"; echo "$number"
+        done
+        """, [request.mountPoint])
       for round in 1...3 as ClosedRange<UInt32> {
+        #expect(try await application.ask("word\(round)") == "\(round)")
         status = try await Self.replaceWorker(mounter, request, status)
         #expect(status.state == .ready && status.connection == connection && status.restarts == round)
-        #expect(try await reader.read() == "content of data\n")
-        #expect(try await writer.read().hasPrefix("first"))
-        try await writer.write("\(round)", at: 4 + off_t(round))
-        try await log.write("line \(round)\n", at: 0)
-        try await writer.synchronize()
-        let other = try await Application("\(request.mountPoint)/round\(round)", O_RDWR | O_CREAT | O_EXCL)
-        try await other.write("x", at: 0)
       }
       let beneath = "\(mounter.files)/data"
-      #expect(try WholeFile.text("\(beneath)/new") == "first123")
-      #expect(try WholeFile.text("\(beneath)/log") == "line 1\nline 2\nline 3\n")
-      #expect(try DirectoryNames.list(beneath).sorted() == ["file", "log", "new", "round1", "round2", "round3"])
-      withExtendedLifetime((reader, writer, log)) {}
+      for name in ["new", "log"] { #expect(try WholeFile.text("\(beneath)/\(name)") == "word1\nword2\nword3\n") }
+      let names = ["file", "lines", "log", "new", "word1", "word2", "word3"]
+      #expect(try DirectoryNames.list(beneath).sorted() == names)
+      withExtendedLifetime(application) {}
     }
   }
 
@@ -120,56 +115,31 @@ struct RestartTests {
     }
   }
 
-  /// What the writer and the one who kills know of each other.
-  private final class Load: Sendable {
-    let stop = Atomic(false)
-    /// Written so far.
-    let blocks = Atomic(0)
-  }
-
   @Test("a writer notices none of ten kills, and no byte is lost, doubled or wrong", .requiresFuse)
   func underLoad() async throws {
     try await RunningMounter.use { mounter in
       let request = try mounter.request("data")
       var status = try await mounter.mount(request)
-      let path = "\(request.mountPoint)/load"
-      let load = Load()
-      try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask {
-          try await OwnThread.run {
-            let file = try Descriptor.open(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
-            let number = file.rawValue
-            var written = 0
-            while !load.stop.load(ordering: .relaxed) {
-              let block = [UInt8](repeating: UInt8(truncatingIfNeeded: written), count: 4096)
-              let count = try Syscall.retrying { pwrite(number, block, 4096, off_t(written % 4096) * 4096) }
-              guard count == 4096 else { throw Errno.ioError }
-              written += 1
-              load.blocks.store(written, ordering: .relaxed)
-            }
-          }
+      // Writes numbers until it is given a line, and then says how many they were.
+      let application = try Application(
+        """
+        exec 3<>"$1/load" 4>"$1/progress"; number=0
+        while [ ! -e "$1/stop" ]; do number=$((number + 1)); echo "$number" >&3; done
+        read -r word; echo "$number"
+        """, [request.mountPoint])
+      let beneath = "\(mounter.files)/data"
+      for _ in 0..<10 {
+        let before = (try? WholeFile.text("\(beneath)/load").utf8.count) ?? 0
+        try await OwnThread.run {
+          try Waiting.untilFolder(beneath) { ((try? WholeFile.text("\(beneath)/load").utf8.count) ?? 0) > before }
         }
-        defer { load.stop.store(true, ordering: .relaxed) }
-        for _ in 0..<10 {
-          // The writer has got on since the last kill.
-          let before = load.blocks.load(ordering: .relaxed)
-          let limit = Deadline.after(.seconds(20))
-          while load.blocks.load(ordering: .relaxed) == before, !limit.hasPassed { await Task.yield() }
-          #expect(load.blocks.load(ordering: .relaxed) > before)
-          status = try await Self.replaceWorker(mounter, request, status)
-        }
-        load.stop.store(true, ordering: .relaxed)
-        try await group.waitForAll()
+        status = try await Self.replaceWorker(mounter, request, status)
       }
       #expect(status.restarts == 10)
-      let content = try WholeFile.read("\(mounter.files)/data/load")
-      let written = load.blocks.load(ordering: .relaxed)
-      #expect(content.count == min(written, 4096) * 4096)
-      for block in 0..<min(written, 4096) {
-        let last = block + (written - 1 - block) / 4096 * 4096
-        #expect(content[block * 4096] == UInt8(truncatingIfNeeded: last))
-        #expect(content[block * 4096 + 4095] == UInt8(truncatingIfNeeded: last))
-      }
+      try mounter.folder.write("", to: "files/data/stop")
+      let count = try #require(Int(try await application.ask("how many")))
+      let written = try WholeFile.text("\(beneath)/load").split(separator: "\n").map { Int($0) }
+      #expect(count >= 10 && written == (1...count).map { $0 })
     }
   }
 }

@@ -182,7 +182,7 @@ struct LooseVolume {
   /// The shared state that a mounter would hold.
   let state: SharedDescriptor
   let fileSystem: VolumeFileSystem
-  private let base: any UnderFileSystem
+  let base: any UnderFileSystem
 
   init(_ base: any UnderFileSystem = InMemoryFileSystem(), fuseInit: [UInt8] = RawConnection.initRequest()) throws {
     let memory = try Memfd.create(name: "volume-test", byteCount: SharedStateLayout.size(maxNodes: 4096))
