@@ -30,11 +30,11 @@ struct TestStyleTests {
     #expect(found == [])
   }
 
-  @Test("tests do not fall behind the code: at least 0.8 lines for each of it, on the way to 1.2")
+  @Test("tests do not fall behind the code: more lines than it has, on the way to 1.2")
   func ratio() throws {
     func lines(_ files: [SourceFile]) -> Int { files.reduce(0) { $0 + $1.code.count } }
     let code = lines(SourceFile.sources)
     let test = lines(SourceFile.tests) + lines(try SourceFile.all(in: "csi-sanity", suffix: ".py"))
-    #expect(test * 10 > code * 8, "\(test) lines of test for \(code) lines of code")
+    #expect(test > code, "\(test) lines of test for \(code) lines of code")
   }
 }
