@@ -7,8 +7,8 @@ struct ReaderCensus: Sendable {
   struct Limits: Sendable, Hashable {
     /// Readers made at the start.
     var initial = 2
-    /// A reader that finds this many others waiting goes: each keeps a buffer of `maxWrite` bytes. Measured after a burst of
-    /// six writers: 13 MB resident with three, 15 MB with five, at the same throughput.
+    /// A reader that finds this many others waiting goes: each keeps a buffer of `maxWrite` bytes (1 MiB), all of it
+    /// resident. Bursts of more requests than that make and end threads.
     var waiting = 3
     /// Readers at most: all background requests that the kernel sends at a time, and some for those that callers wait for.
     var total = 96
