@@ -87,14 +87,14 @@ static inline int clinux_cond_init_monotonic(pthread_cond_t *condition) {
 }
 
 /* `pthread_attr_t` may come into Swift from the module of another package, whose members are then out of sight. */
-static inline int clinux_start_detached_thread(size_t stack_size, void *(*body)(void *), void *context) {
+static inline int clinux_start_detached_thread(pthread_t *thread, size_t stack_size, void *(*body)(void *),
+                                               void *context) {
   pthread_attr_t attributes;
-  pthread_t thread;
   int result = pthread_attr_init(&attributes);
   if (result != 0) return result;
   result = pthread_attr_setstacksize(&attributes, stack_size);
   if (result == 0) result = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  if (result == 0) result = pthread_create(&thread, &attributes, body, context);
+  if (result == 0) result = pthread_create(thread, &attributes, body, context);
   pthread_attr_destroy(&attributes);
   return result;
 }

@@ -1,4 +1,3 @@
-internal import CLinux
 import Glibc
 package import SystemPackage
 
@@ -18,8 +17,8 @@ package enum TerminationSignal {
     // Not pipe2(2), which Glibc hides: a pair of sockets is CLOEXEC from its birth as well.
     try Syscall.once { socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) }
     pipe = ends[1]
-    let receiver = Descriptor(adopting: ends[0])
-    Waiter(receiver, onSignal).start()
+    let receiver = SharedDescriptor(Descriptor(adopting: ends[0]))
+    try DetachedThread.start(name: "termination", stackSize: stackSize) { deliver(from: receiver, to: onSignal) }
     var action = sigaction()
     action.__sigaction_handler.sa_handler = { number in
       let saved = errno
@@ -37,35 +36,13 @@ package enum TerminationSignal {
     try install { continuation.yield($0) }
     return stream
   }
-}
 
-/// The thread that waits for signals' numbers in the pipe, to the end of the process.
-private final class Waiter: Sendable {
-  private let receiver: Descriptor
-  private let onSignal: @Sendable (CInt) -> Void
+  /// Bytes: `onSignal` may log.
+  private static let stackSize = 256 << 10
 
-  init(_ receiver: consuming Descriptor, _ onSignal: @escaping @Sendable (CInt) -> Void) {
-    self.receiver = receiver
-    self.onSignal = onSignal
-  }
-
-  func start() {
-    var thread = pthread_t()
-    let error = pthread_create(
-      &thread, nil,
-      { argument in
-        Unmanaged<Waiter>.fromOpaque(argument!).takeRetainedValue().run()
-        return nil
-      }, Unmanaged.passRetained(self).toOpaque())
-    precondition(error == 0, "cannot start the signal thread: \(String(cString: strerror(error)))")
-    pthread_detach(thread)
-  }
-
-  private func run() {
-    var wanted = sigset_t()
-    sigemptyset(&wanted)
-    for number in [SIGTERM, SIGINT] { sigaddset(&wanted, number) }
-    pthread_sigmask(SIG_UNBLOCK, &wanted, nil)
+  /// Waits for signals' numbers in the pipe, to the end of the process.
+  private static func deliver(from receiver: SharedDescriptor, to onSignal: @Sendable (CInt) -> Void) {
+    try? SignalMask.unblock([SIGTERM, SIGINT])
     var byte: UInt8 = 0
     while true {
       let count = read(receiver.rawValue, &byte, 1)

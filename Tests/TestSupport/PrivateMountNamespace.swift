@@ -29,14 +29,11 @@ package enum PrivateMountNamespace {
 package enum OwnThread {
   /// Starts a thread that ends with `body`.
   package static func start(_ body: @escaping @Sendable () -> Void) {
-    let box = Unmanaged.passRetained(Work(body))
-    let result = clinux_start_detached_thread(
-      4 << 20,
-      { context in
-        if let context { Unmanaged<Work>.fromOpaque(context).takeRetainedValue().body() }
-        return nil
-      }, box.toOpaque())
-    precondition(result == 0, "no thread could be started: \(Errno(rawValue: result))")
+    do throws(Errno) {
+      try DetachedThread.start(name: "test", stackSize: 4 << 20, body)
+    } catch {
+      preconditionFailure("no thread could be started: \(error)")
+    }
   }
 
   /// Runs `body` on a thread of its own and waits for it without blocking the caller's thread.
@@ -44,10 +41,5 @@ package enum OwnThread {
     try await withCheckedThrowingContinuation { continuation in
       start { continuation.resume(with: Result { try body() }) }
     }
-  }
-
-  private final class Work: Sendable {
-    let body: @Sendable () -> Void
-    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
   }
 }

@@ -1,9 +1,8 @@
-internal import CLinux
-import Glibc
+import SystemPackage
 
 /// Threads for `BlockingCall`: made when needed, kept for a while when idle, left behind when their call hangs.
 package final class BlockingThreads: @unchecked Sendable {
-  // SAFETY (Sendable): all mutable state is touched only under `mutex`.
+  // SAFETY (Sendable): all mutable state is touched only under `monitor`.
 
   /// One call. Its flags belong to the pool's lock.
   package final class Job: @unchecked Sendable {
@@ -25,15 +24,14 @@ package final class BlockingThreads: @unchecked Sendable {
 
   private let maximumRunning: Int
   private let maximumAbandoned: Int
-  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-  private let wakeUp: UnsafeMutablePointer<pthread_cond_t>
+  private let monitor = Monitor()
   private var waiting: [Job] = []
   private var threads = 0
   private var idle = 0
   private var abandoned = 0
 
-  /// Seconds after which an idle thread ends.
-  private static let idleSeconds = 10
+  /// How long a thread stays without a call.
+  private static let idleTime: Duration = .seconds(10)
   /// Bytes; the calls are shallow.
   private static let stackSize = 512 << 10
 
@@ -43,29 +41,17 @@ package final class BlockingThreads: @unchecked Sendable {
   package init(maximumRunning: Int, maximumAbandoned: Int) {
     self.maximumRunning = maximumRunning
     self.maximumAbandoned = maximumAbandoned
-    mutex = .allocate(capacity: 1)
-    wakeUp = .allocate(capacity: 1)
-    pthread_mutex_init(mutex, nil)
-    pthread_cond_init(wakeUp, nil)
-  }
-
-  deinit {
-    // Every thread holds the pool, so none is left here.
-    pthread_cond_destroy(wakeUp)
-    pthread_mutex_destroy(mutex)
-    wakeUp.deallocate()
-    mutex.deallocate()
   }
 
   /// Calls that hang now.
-  package var abandonedCount: Int { locked { abandoned } }
+  package var abandonedCount: Int { monitor.locked { abandoned } }
 
   func submit(_ job: Job) throws(TooManyAbandoned) {
-    let (refused, startsThread) = locked { () -> (Int?, Bool) in
+    let (refused, startsThread) = monitor.locked { () -> (Int?, Bool) in
       if abandoned >= maximumAbandoned { return (abandoned, false) }
       waiting.append(job)
       if idle >= waiting.count {
-        pthread_cond_signal(wakeUp)
+        monitor.signal()
         return (nil, false)
       }
       guard threads - abandoned < maximumRunning else { return (nil, false) }
@@ -78,7 +64,7 @@ package final class BlockingThreads: @unchecked Sendable {
 
   /// Takes a waiting job out of the line, or gives up the thread that runs it.
   func abandon(_ job: Job) {
-    let startsThread = locked { () -> Bool in
+    let startsThread = monitor.locked { () -> Bool in
       switch job.phase {
       case .waiting:
         waiting.removeAll { $0 === job }
@@ -98,26 +84,18 @@ package final class BlockingThreads: @unchecked Sendable {
   }
 
   private func startThread() {
-    let context = Unmanaged.passRetained(self)
-    let result = clinux_start_detached_thread(
-      Self.stackSize,
-      { context in
-        guard let context else { return nil }
-        Unmanaged<BlockingThreads>.fromOpaque(context).takeRetainedValue().serve()
-        return nil
-      }, context.toOpaque())
-    if result != 0 {
+    do throws(Errno) {
+      try DetachedThread.start(name: "blocking-call", stackSize: Self.stackSize) { self.serve() }
+    } catch {
       // Out of threads: the job waits for one that comes free, or for its deadline.
-      context.release()
-      locked { threads -= 1 }
+      monitor.locked { threads -= 1 }
     }
   }
 
   private func serve() {
-    ProcessAttributes.setThreadName("blocking-call")
     while let job = next() {
       job.work()
-      locked {
+      monitor.locked {
         if job.phase == .abandoned { abandoned -= 1 }
         job.phase = .done
       }
@@ -126,17 +104,15 @@ package final class BlockingThreads: @unchecked Sendable {
 
   /// The next job; nil when none came for a while, and then the thread is no longer counted.
   private func next() -> Job? {
-    locked {
-      var end = timespec()
-      clock_gettime(CLOCK_REALTIME, &end)
-      end.tv_sec += Self.idleSeconds
+    monitor.locked {
+      let end = Deadline.after(Self.idleTime)
       while waiting.isEmpty {
         // More threads than places, after abandoned calls came back.
         if threads - abandoned > maximumRunning { break }
         idle += 1
-        let result = pthread_cond_timedwait(wakeUp, mutex, &end)
+        let wasSignalled = monitor.wait(until: end)
         idle -= 1
-        if result == ETIMEDOUT { break }
+        if !wasSignalled { break }
       }
       guard !waiting.isEmpty, threads - abandoned <= maximumRunning else {
         threads -= 1
@@ -146,11 +122,5 @@ package final class BlockingThreads: @unchecked Sendable {
       job.phase = .running
       return job
     }
-  }
-
-  private func locked<Value>(_ body: () -> Value) -> Value {
-    pthread_mutex_lock(mutex)
-    defer { pthread_mutex_unlock(mutex) }
-    return body()
   }
 }

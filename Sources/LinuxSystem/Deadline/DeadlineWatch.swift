@@ -1,18 +1,16 @@
-internal import CLinux
-import Glibc
+import SystemPackage
 
 /// One thread that tells when deadlines pass, for all calls of a pool.
 ///
 /// `Task.sleep` would do, but a cancelled sleep stays in memory until its time has come: with a deadline of a minute per
 /// call, some ten megabytes at a few hundred calls a second.
 final class DeadlineWatch: @unchecked Sendable {
-  // SAFETY (Sendable): all mutable state is touched only under `mutex`.
+  // SAFETY (Sendable): all mutable state is touched only under `monitor`.
 
   /// Names a watched deadline until it is cancelled or has passed.
   typealias ID = UInt64
 
-  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-  private let wakeUp: UnsafeMutablePointer<pthread_cond_t>
+  private let monitor = Monitor()
   /// At most as many as calls run or wait, so that looking through all of them is cheap.
   private var entries: [ID: (deadline: Deadline, body: @Sendable () -> Void)] = [:]
   private var nextID: ID = 0
@@ -24,27 +22,12 @@ final class DeadlineWatch: @unchecked Sendable {
   private static let idle: Duration = .seconds(10)
   private static let stackSize = 256 << 10
 
-  init() {
-    mutex = .allocate(capacity: 1)
-    wakeUp = .allocate(capacity: 1)
-    pthread_mutex_init(mutex, nil)
-    clinux_cond_init_monotonic(wakeUp)
-  }
-
-  deinit {
-    // The thread holds the watch, so it is not left here.
-    pthread_cond_destroy(wakeUp)
-    pthread_mutex_destroy(mutex)
-    wakeUp.deallocate()
-    mutex.deallocate()
-  }
-
   /// Calls `body` once on the watch's thread when `deadline` passes, unless cancelled before. `body` must not block.
   func add(_ deadline: Deadline, _ body: @escaping @Sendable () -> Void) -> ID {
-    let (id, startsThread) = locked { () -> (ID, Bool) in
+    let (id, startsThread) = monitor.locked { () -> (ID, Bool) in
       nextID += 1
       entries[nextID] = (deadline, body)
-      if let sleepsUntil, deadline < sleepsUntil { pthread_cond_signal(wakeUp) }
+      if let sleepsUntil, deadline < sleepsUntil { monitor.signal() }
       defer { isRunning = true }
       return (nextID, !isRunning)
     }
@@ -53,26 +36,18 @@ final class DeadlineWatch: @unchecked Sendable {
   }
 
   /// Forgets the deadline. Its body may be running at this moment.
-  func cancel(_ id: ID) { locked { _ = entries.removeValue(forKey: id) } }
+  func cancel(_ id: ID) { monitor.locked { _ = entries.removeValue(forKey: id) } }
 
   private func startThread() {
-    let context = Unmanaged.passRetained(self)
-    let result = clinux_start_detached_thread(
-      Self.stackSize,
-      { context in
-        guard let context else { return nil }
-        Unmanaged<DeadlineWatch>.fromOpaque(context).takeRetainedValue().serve()
-        return nil
-      }, context.toOpaque())
-    if result != 0 {
+    do throws(Errno) {
+      try DetachedThread.start(name: "deadlines", stackSize: Self.stackSize) { self.serve() }
+    } catch {
       // Out of threads: the next call tries again.
-      context.release()
-      locked { isRunning = false }
+      monitor.locked { isRunning = false }
     }
   }
 
   private func serve() {
-    ProcessAttributes.setThreadName("deadlines")
     while let due = waitForDue() {
       for body in due { body() }
     }
@@ -80,7 +55,7 @@ final class DeadlineWatch: @unchecked Sendable {
 
   /// What has passed, at least one; nil when there was nothing to watch for a while, and the thread ends.
   private func waitForDue() -> [@Sendable () -> Void]? {
-    locked {
+    monitor.locked {
       let idleEnd = Deadline.after(Self.idle)
       while true {
         let now = Deadline.now
@@ -95,17 +70,9 @@ final class DeadlineWatch: @unchecked Sendable {
         }
         let end = entries.values.map(\.deadline).min() ?? idleEnd
         sleepsUntil = end
-        var time = timespec(
-          tv_sec: Int(clamping: end.nanoseconds / 1_000_000_000), tv_nsec: Int(end.nanoseconds % 1_000_000_000))
-        pthread_cond_timedwait(wakeUp, mutex, &time)
+        monitor.wait(until: end)
         sleepsUntil = nil
       }
     }
-  }
-
-  private func locked<Value>(_ body: () -> Value) -> Value {
-    pthread_mutex_lock(mutex)
-    defer { pthread_mutex_unlock(mutex) }
-    return body()
   }
 }

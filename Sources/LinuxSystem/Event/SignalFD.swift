@@ -9,6 +9,14 @@ package enum SignalMask {
   /// Lets the calling thread take the signals again.
   package static func unblock(_ signals: [CInt]) throws(Errno) { try change(SIG_UNBLOCK, signals) }
 
+  /// Blocks all signals but these in the calling thread.
+  package static func blockAll(except signals: [CInt]) throws(Errno) {
+    var set = sigset_t()
+    sigfillset(&set)
+    for number in signals { sigdelset(&set, number) }
+    try Syscall.returningError { pthread_sigmask(SIG_SETMASK, &set, nil) }
+  }
+
   /// Writing to a closed socket or pipe then fails with EPIPE instead of ending the process.
   package static func ignoreBrokenPipes() { Glibc.signal(SIGPIPE, SIG_IGN) }
 
