@@ -49,7 +49,7 @@ struct ControllerWireTests {
     #expect(try await served.calls.call("Controller/ControllerGetVolume", get).count > 0)
     try await served.calls.delete("pvc-1")
     let gone = await #expect(throws: RPCError.self) {
-      try await served.calls.call("Controller/ControllerGetVolume", get)
+      _ = try await served.calls.call("Controller/ControllerGetVolume", get)
     }
     #expect(gone?.code == .notFound)
     await served.stop()
