@@ -15,6 +15,8 @@ final class HollowMounter: VolumeMounter {
     var unmount: MounterError?
     /// Mounting takes until the caller's deadline, or until the caller is gone.
     var isSlow = false
+    /// Told by each slow call that it has begun.
+    var slowCalls: AsyncStream<Void>.Continuation?
     /// Every call fails so.
     var all: MounterError?
   }
@@ -61,8 +63,9 @@ final class HollowMounter: VolumeMounter {
   func ensureMounted(
     _ request: MountRequest, secrets: VolumeSecrets?, by deadline: Deadline
   ) async throws(MounterError) -> WorkerStatus {
-    if state.withLock({ $0.faults.isSlow }) {
-      sender.yield(.disconnected)
+    let faults = state.withLock { $0.faults }
+    if faults.isSlow {
+      faults.slowCalls?.yield()
       let milliseconds = Int32(clamping: Int(deadline.remaining() / .milliseconds(1)))
       _ = try? await BlockingCall.run(name: "a slow mount", deadline: .never) { poll(nil, 0, milliseconds) }
       throw .deadline(step: "mounting")

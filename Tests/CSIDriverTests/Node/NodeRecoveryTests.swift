@@ -208,9 +208,10 @@ struct NodeRecoveryTests {
     }
     #expect(error?.code == .deadlineExceeded)
     #expect(try node.isClean())
+    let (begun, slowCalls) = AsyncStream.makeStream(of: Void.self)
+    mounter.setFaults(.init(isSlow: true, slowCalls: slowCalls))
     let call = Task { try await node.publish(node.request(at: "a")) }
-    for await event in mounter.events where event == .disconnected { break }
-    for await event in mounter.events where event == .disconnected { break }
+    for await _ in begun { break }
     call.cancel()
     _ = await call.result
     #expect(try node.isClean())

@@ -139,12 +139,14 @@ struct SeqpacketTests {
   }
 
   @Test("a socket that a dead server left is replaced")
-  func staleSocket() throws {
+  func staleSocket() async throws {
     let folder = try TemporaryDirectory("socket")
     let path = folder.appending("s")
-    var first: SeqpacketListener? = try SeqpacketListener(path: path)
-    #expect(first != nil)
-    first = nil
+    // In a process of its own: children that other tests start meanwhile hold copies of our descriptors until they exec.
+    await #expect(processExitsWith: .success) { [path = path as String] in
+      _ = try SeqpacketListener(path: path)
+      _ = try SeqpacketSocket.connect(to: path)
+    }
     #expect(throws: Errno.connectionRefused) { _ = try SeqpacketSocket.connect(to: path) }
     let second = try SeqpacketListener(path: path)
     _ = try SeqpacketSocket.connect(to: path)
