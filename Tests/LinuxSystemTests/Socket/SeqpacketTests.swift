@@ -144,8 +144,8 @@ struct SeqpacketTests {
     let path = folder.appending("s")
     // In a process of its own: children that other tests start meanwhile hold copies of our descriptors until they exec.
     await #expect(processExitsWith: .success) { [path = path as String] in
-      _ = try SeqpacketListener(path: path)
-      _ = try SeqpacketSocket.connect(to: path)
+      let server = try SeqpacketListener(path: path)
+      _ = try SeqpacketSocket.connect(to: server.path)
     }
     #expect(throws: Errno.connectionRefused) { _ = try SeqpacketSocket.connect(to: path) }
     let second = try SeqpacketListener(path: path)
