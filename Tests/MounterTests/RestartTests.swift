@@ -101,7 +101,7 @@ struct RestartTests {
       async let content = mounter.read(request)
       let connection = FuseConnection(number: status.connection)
       try await OwnThread.run {
-        let limit = Deadline.after(.seconds(20))
+        let limit = Deadline.after(.patient)
         while try connection.waiting() == 0 {
           guard !limit.hasPassed else { throw Errno.timedOut }
           sched_yield()

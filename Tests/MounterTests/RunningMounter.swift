@@ -26,7 +26,7 @@ final class RunningMounter: Sendable {
   }
 
   /// Long enough for any machine; a test that needs it has failed.
-  static var patience: Deadline { .after(.seconds(30)) }
+  static var patience: Deadline { .after(.patient) }
 
   /// Starts it, lets `body` use it, and ends it with all volumes.
   static func use(

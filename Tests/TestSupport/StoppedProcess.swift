@@ -8,7 +8,7 @@ extension PidFD {
   /// - Throws: `timedOut` after ten seconds.
   package func stopAllThreads(pid: Int32) throws(Errno) {
     try signal(SIGSTOP)
-    let limit = Deadline.after(.seconds(10))
+    let limit = Deadline.after(.patient)
     while try !Self.isStopped(pid) {
       guard !limit.hasPassed else { throw .timedOut }
       // Only a parent is told of stops, and this process need not be it.

@@ -29,7 +29,7 @@ struct ControllerFixture {
   static let capability = VolumeCapability(accessType: .mount(.init()), accessMode: .multiNodeMultiWriter)
   static let metadata = ["csi.storage.k8s.io/pvc/name": "claim", "csi.storage.k8s.io/pvc/namespace": "team"]
 
-  var deadline: Deadline { .after(.seconds(30)) }
+  var deadline: Deadline { .after(.patient) }
 
   /// A request for a volume, shared unless the parameters say otherwise.
   func request(

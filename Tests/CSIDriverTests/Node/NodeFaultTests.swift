@@ -12,7 +12,7 @@ import VolumeModel
 @Suite("Node faults", .serialized, .requiresFuse)
 struct NodeFaultTests {
   private func worker(of plugin: PluginProcess) async throws -> PidFD {
-    let status = try #require(try await plugin.mounter.list(by: .after(.seconds(10))).first)
+    let status = try #require(try await plugin.mounter.list(by: .after(.patient)).first)
     return try PidFD(pid: try #require(status.pid))
   }
 
@@ -100,7 +100,7 @@ struct NodeFaultTests {
           #expect(try MountTable.read().all(at: plugin.target(name)).count == 1, "round \(round) of seed \(seed)")
           try plugin.folder.write("\(round)", to: "kubelet/\(name)/file")
         }
-        #expect(try await plugin.mounter.list(by: .after(.seconds(10))).count == 1, "round \(round) of seed \(seed)")
+        #expect(try await plugin.mounter.list(by: .after(.patient)).count == 1, "round \(round) of seed \(seed)")
         for name in ["a", "b"] { try await plugin.calls.unpublish("v", at: plugin.target(name)) }
         #expect(try await plugin.isClean(), "round \(round) of seed \(seed)")
       }

@@ -67,12 +67,12 @@ struct NodeFixture {
       volumeContext: ["path": "file://\(folder.appending("data"))"].merging(context) { _, given in given })
   }
 
-  func publish(_ request: NodePublishVolumeRequest, within patience: Duration = .seconds(20)) async throws(CSIError) {
+  func publish(_ request: NodePublishVolumeRequest, within patience: Duration = .patient) async throws(CSIError) {
     try await service.publish(request, by: .after(patience))
   }
 
   func unpublish(
-    _ volumeID: String = "volume", at name: String, within patience: Duration = .seconds(20)
+    _ volumeID: String = "volume", at name: String, within patience: Duration = .patient
   ) async throws(CSIError) {
     try await service.unpublish(
       NodeUnpublishVolumeRequest(volumeID: volumeID, targetPath: target(name)), by: .after(patience))

@@ -75,10 +75,10 @@ struct NodeTargetTests {
       configuration: configuration, mounter: mounter, logger: .init(label: "test"))
     var request = node.request(at: "a")
     request.targetPath = node.folder.appending("linked/a")
-    try await service.publish(request, by: .after(.seconds(20)))
+    try await service.publish(request, by: .after(.patient))
     #expect(try node.mounts(at: "a").count == 1)
     try await service.unpublish(
-      NodeUnpublishVolumeRequest(volumeID: "volume", targetPath: request.targetPath), by: .after(.seconds(20)))
+      NodeUnpublishVolumeRequest(volumeID: "volume", targetPath: request.targetPath), by: .after(.patient))
     #expect(try node.isClean())
   }
 

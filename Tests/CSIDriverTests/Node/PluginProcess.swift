@@ -95,7 +95,7 @@ final class PluginProcess: Sendable {
 
   /// Nothing of any publish is left: no mount, record, directory or worker.
   func isClean() async throws -> Bool {
-    let workers = try await mounter.list(by: .after(.seconds(20)))
+    let workers = try await mounter.list(by: .after(.patient))
     return try mounts().isEmpty && workers.isEmpty && DirectoryNames.list(folder.appending("kubelet")).isEmpty
       && DirectoryNames.list(folder.appending("state/targets")).isEmpty
   }
@@ -103,7 +103,7 @@ final class PluginProcess: Sendable {
   private func stop() async {
     try? process.value.signal(SIGKILL)
     _ = try? Waiting.untilEnded(process.value)
-    do { try await mounter.shutdown(unmountingAll: true, by: .after(.seconds(20))) } catch {
+    do { try await mounter.shutdown(unmountingAll: true, by: .after(.patient)) } catch {
       print("the mounter was not shut down: \(error)")
     }
     folder.remove()

@@ -1,5 +1,6 @@
 import GRPC
 import LinuxSystem
+import TestSupport
 import Testing
 
 @testable import CSIDriver
@@ -46,7 +47,7 @@ struct WorkerQueuesTests {
   @Test("a call whose deadline passes while it waits leaves the queue with DEADLINE_EXCEEDED")
   func deadline() async throws {
     let turns = WorkerTurns()
-    try await turns.holding("w", until: .after(.seconds(60))) { () async throws(CSIError) in
+    try await turns.holding("w", until: .after(.patient)) { () async throws(CSIError) in
       let error = await #expect(throws: CSIError.self) {
         try await turns.holding("w", until: .now) { () async throws(CSIError) in }
       }
@@ -59,15 +60,15 @@ struct WorkerQueuesTests {
   @Test("a call whose caller goes away while it waits leaves the queue")
   func cancellation() async throws {
     let turns = WorkerTurns()
-    try await turns.holding("w", until: .after(.seconds(60))) { () async throws(CSIError) in
-      let waiter = Task { try await turns.holding("w", until: .after(.seconds(60))) { () async throws(CSIError) in } }
+    try await turns.holding("w", until: .after(.patient)) { () async throws(CSIError) in
+      let waiter = Task { try await turns.holding("w", until: .after(.patient)) { () async throws(CSIError) in } }
       while turns.count(of: "w") < 2 { await Task.yield() }
       waiter.cancel()
       let result = await waiter.result
       #expect(throws: CSIError.self) { try result.get() }
       #expect(turns.count(of: "w") == 1)
     }
-    try await turns.holding("w", until: .after(.seconds(60))) { () async throws(CSIError) in }
+    try await turns.holding("w", until: .after(.patient)) { () async throws(CSIError) in }
   }
 
   @Test("many calls for one worker run one after the other and all run")
@@ -78,7 +79,7 @@ struct WorkerQueuesTests {
     await withTaskGroup(of: Void.self) { group in
       for _ in 0..<500 {
         group.addTask {
-          try? await turns.holding("w", until: .after(.seconds(60))) { () async throws(CSIError) in
+          try? await turns.holding("w", until: .after(.patient)) { () async throws(CSIError) in
             #expect(running.add(1) == 1)
             await Task.yield()
             running.add(-1)

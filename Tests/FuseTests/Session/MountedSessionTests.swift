@@ -49,7 +49,7 @@ private final class MountedSession: Sendable {
 
   /// Until the kernel has a request that is not answered.
   func untilAsked() throws(Errno) {
-    let limit = Deadline.after(.seconds(20))
+    let limit = Deadline.after(.patient)
     while try connection.waiting() == 0 {
       guard !limit.hasPassed else { throw .timedOut }
       sched_yield()
