@@ -34,10 +34,16 @@ memory_files() {
   find /proc/[0-9]*/fd -maxdepth 1 -lname '/memfd:alluxio*' -printf 'memfd %p -> %l\n' 2>/dev/null || true
 }
 
-# The Swift package manager leaves lock files and empty folders of its own in $TMPDIR with every call.
+# The Swift package manager leaves lock files and folders of its own in $TMPDIR with every call.
 directories() {
-  find "$temporary" -mindepth 1 -maxdepth 1 \
-    -not \( -name 'TemporaryDirectory.*' -empty \) -not -name '_*.lock' -printf 'left %p\n'
+  local entry
+  find "$temporary" -mindepth 1 -maxdepth 1 -not -name '_*.lock' -not -name swift-generated-sources |
+    while IFS= read -r entry; do
+      case ${entry##*/} in
+        TemporaryDirectory.*) [ -n "$(find "$entry" -type f -not -name .keep-directory)" ] || continue ;;
+      esac
+      echo "left $entry"
+    done
   find "${TEST_SHARED_MEMORY:-/dev/shm}" -mindepth 1 -maxdepth 1 -name 'alluxio*' -printf 'left %p\n' 2>/dev/null || true
 }
 
