@@ -9,6 +9,9 @@ package protocol VolumeDirectories: Sendable {
   /// - Throws: `.foreignOwner` when the name is taken by another volume or by something that has no marker.
   @discardableResult
   func createDirectory(named name: FileName, owner volumeID: String) throws(VolumeDirectoryError) -> Bool
+  /// Whether the directory is there with its owner's marker.
+  /// - Throws: `.foreignOwner`, `.notADirectory`.
+  func hasDirectory(named name: FileName, owner volumeID: String) throws(VolumeDirectoryError) -> Bool
   /// Removes the directory and everything in it, without following symlinks or entering other mounts. Absent: nothing to do.
   func removeDirectory(named name: FileName, owner volumeID: String) throws(VolumeDirectoryError)
   /// Renames the directory to `archived-NAME` (with a number behind it if that is taken). Absent: nothing to do.

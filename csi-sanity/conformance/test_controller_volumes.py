@@ -245,6 +245,18 @@ def test_a_symlink_in_the_place_of_the_directory_is_refused(driver):
         driver.create("linked", path=f"file://{base}", **claim())
 
 
+def test_a_volume_whose_directory_is_gone_has_an_abnormal_condition_that_says_what_to_do(driver):
+    volume = driver.create(path=f"file://{driver.source()}", **claim())
+    directory = directory_of(volume)
+    os.rename(directory, f"{directory}-aside")
+    condition = driver.client.call("Controller.ControllerGetVolume", volume_id=volume.volume_id).status.volume_condition
+    assert condition.abnormal and os.path.basename(directory) in condition.message
+    assert "bring it back" in condition.message
+    os.rename(f"{directory}-aside", directory)
+    reply = driver.client.call("Controller.ControllerGetVolume", volume_id=volume.volume_id)
+    assert not reply.status.volume_condition.abnormal
+
+
 def test_on_delete_retain_is_the_default_and_keeps_the_directory(driver):
     volume = driver.create(path=f"file://{driver.source()}", **claim())
     directory = directory_of(volume)

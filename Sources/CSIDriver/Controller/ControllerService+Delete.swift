@@ -21,12 +21,7 @@ extension ControllerService {
   /// Does with the volume's directory what `onDelete` says. A repeat after a crash finds it done and succeeds.
   private func end(_ record: VolumeRecord, by deadline: Deadline) async throws(CSIError) {
     guard let directory = record.directory else { return }
-    let context: VolumeContext
-    do throws(VolumeContextError) {
-      context = try VolumeContext(parsing: record.parameters, from: .parameters)
-    } catch {
-      throw .failed(step: "read the record of volume \(record.id)", cause: error.description)
-    }
+    let context = try record.requestedContext
     guard context.onDelete != .retain else { return }
     try await directories.end(directory, owner: record.id, in: context.underFileSystem, context.onDelete, by: deadline)
   }

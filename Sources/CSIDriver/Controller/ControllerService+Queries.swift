@@ -3,11 +3,12 @@ internal import VolumeModel
 
 extension ControllerService {
   /// ListVolumes: in the order of ids, so that pages neither repeat nor skip a volume that stays.
-  package func list(_ request: ListVolumesRequest) async throws(CSIError) -> VolumePage {
+  package func list(_ request: ListVolumesRequest, by deadline: Deadline) async throws(CSIError) -> VolumePage {
     guard request.maximumEntries >= 0 else {
       throw .malformedField("max_entries", problem: "is negative: give 0 for no limit")
     }
     let wanted = request.maximumEntries == 0 ? Self.defaultPage : Int(request.maximumEntries)
+    let looking = min(deadline, .after(Self.lookingPatience))
     var position = try PagingToken.id(in: request.startingToken)
     var entries: [VolumeStatus] = []
     while true {
@@ -22,7 +23,7 @@ extension ControllerService {
         if entries.count == wanted, let last = entries.last {
           return VolumePage(entries: entries, nextToken: PagingToken.make(after: last.volume.id))
         }
-        entries.append(try await status(of: record))
+        entries.append(try await status(of: record, by: looking))
       }
       guard records.count == batch, let last = records.last else { return VolumePage(entries: entries, nextToken: "") }
       position = last.id

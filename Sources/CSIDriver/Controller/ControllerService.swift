@@ -1,4 +1,4 @@
-internal import LinuxSystem
+package import LinuxSystem
 internal import VolumeModel
 
 /// The Controller service of CSI over Swift values: what each call does, without its wire form.
@@ -11,6 +11,8 @@ package struct ControllerService: Sendable {
 
   /// Entries of a page when the caller does not say: a page stays far below gRPC's 4 MiB.
   static let defaultPage = 500
+  /// How long a call may look at volumes' directories: an under file system that hangs must not hold up the list.
+  static let lookingPatience = Duration.seconds(5)
 
   package static let capabilities = ControllerCapability.allCases
 
@@ -47,26 +49,54 @@ package struct ControllerService: Sendable {
   }
 
   /// ControllerGetVolume.
-  package func volume(id: String) async throws(CSIError) -> VolumeStatus {
-    try await status(of: try await existing(id))
+  package func volume(id: String, by deadline: Deadline) async throws(CSIError) -> VolumeStatus {
+    try await status(of: try await existing(id), by: min(deadline, .after(Self.lookingPatience)))
   }
 
-  func status(of record: VolumeRecord) async throws(CSIError) -> VolumeStatus {
-    VolumeStatus(volume: Volume(record), condition: try await condition(of: record.id))
+  /// - Parameter deadline: of the look at the volume's directory, which is left out once it has passed.
+  func status(of record: VolumeRecord, by deadline: Deadline) async throws(CSIError) -> VolumeStatus {
+    VolumeStatus(volume: Volume(record), condition: try await condition(of: record, by: deadline))
   }
 
-  /// What is known of the volume's mounts: abnormal if any of them is.
-  private func condition(of volumeID: String) async throws(CSIError) -> VolumeCondition {
+  /// What is known of the volume's directory and mounts: abnormal if any of them is.
+  private func condition(of record: VolumeRecord, by deadline: Deadline) async throws(CSIError) -> VolumeCondition {
+    let volumeID = record.id
     var publications = try await asking { () throws(RegistryError) in try await registry.publications(of: volumeID) }
     if let own = published?.publication(of: volumeID) {
-      publications.removeAll { $0.nodeID == own.nodeID }
+      publications.removeAll { PathComponents.same($0.nodeID, own.nodeID) }
       publications.append(own)
     }
-    let broken = publications.filter(\.condition.abnormal).map { "\($0.nodeID): \($0.condition.message)" }.sorted()
+    var broken = publications.filter(\.condition.abnormal).map { "\($0.nodeID): \($0.condition.message)" }.sorted()
+    if let problem = try await directoryProblem(of: record, by: deadline) { broken.insert(problem, at: 0) }
     guard broken.isEmpty else { return VolumeCondition(abnormal: true, message: broken.joined(separator: "; ")) }
     let nodes = publications.map(\.nodeID).sorted().joined(separator: ", ")
     let use = publications.isEmpty ? "not published" : "published on \(nodes)"
     return VolumeCondition(abnormal: false, message: "the volume is usable; \(use)")
+  }
+
+  /// What is wrong with the directory that the volume was given; nil for shared volumes, which have none.
+  private func directoryProblem(of record: VolumeRecord, by deadline: Deadline) async throws(CSIError) -> String? {
+    guard let name = record.directory, !deadline.hasPassed else { return nil }
+    do throws(CSIError) {
+      let base = try record.requestedContext.underFileSystem
+      try await directories.check(name, owner: record.id, in: base, by: deadline)
+      return nil
+    } catch {
+      // Its caller is gone: nobody reads the answer.
+      if case .cancelled = error { throw error }
+      return error.message
+    }
+  }
+}
+
+extension VolumeRecord {
+  /// What CreateVolume was asked for; its path is the one that the volume's own directory lies beneath.
+  var requestedContext: VolumeContext {
+    get throws(CSIError) {
+      do throws(VolumeContextError) { return try VolumeContext(parsing: parameters, from: .parameters) } catch {
+        throw .failed(step: "read the record of volume \(id)", cause: error.description)
+      }
+    }
   }
 }
 

@@ -31,6 +31,20 @@ package struct LocalProvisioningDirectories: ProvisioningDirectories {
     }
   }
 
+  package func check(
+    _ name: String, owner volumeID: String, in base: UnderFileSystemURI, by deadline: Deadline
+  ) async throws(CSIError) {
+    let step = "look for the directory \(name) of volume \(volumeID)"
+    let isThere = try await run(step, in: base, by: deadline) { directories throws(VolumeDirectoryError) in
+      try directories.hasDirectory(named: FileName(stringLiteral: name), owner: volumeID)
+    }
+    guard isThere else {
+      throw .precondition(
+        problem: "the volume's directory \(name) is not in \(base) any more: bring it back from a backup, or delete "
+          + "the volume")
+    }
+  }
+
   package func end(
     _ name: String, owner volumeID: String, in base: UnderFileSystemURI, _ action: VolumeContext.OnDelete,
     by deadline: Deadline

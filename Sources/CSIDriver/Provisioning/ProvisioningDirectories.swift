@@ -14,6 +14,12 @@ package protocol ProvisioningDirectories: Sendable {
     _ name: String, owner volumeID: String, in base: UnderFileSystemURI, by deadline: Deadline
   ) async throws(CSIError) -> Bool
 
+  /// Looks for the directory and its owner's marker.
+  /// - Throws: what is wrong with it and what to do, for people.
+  func check(
+    _ name: String, owner volumeID: String, in base: UnderFileSystemURI, by deadline: Deadline
+  ) async throws(CSIError)
+
   /// Deletes or archives it; nothing to do for `.retain` and for one that is not there.
   func end(
     _ name: String, owner volumeID: String, in base: UnderFileSystemURI, _ action: VolumeContext.OnDelete,

@@ -31,8 +31,8 @@ extension ControllerService {
         return unsafe OutgoingMessage(packing: reply)
       },
       Self.name("ControllerGetVolume"): UnaryMethod.handler(ControllerGetVolumeRequest.self) {
-        request, _ throws(CSIError) in
-        let status = try await volume(id: request.volumeID)
+        request, deadline throws(CSIError) in
+        let status = try await volume(id: request.volumeID, by: deadline)
         let reply = unsafe MessageBuilder(csi__v1__controller_get_volume_response__init)
         unsafe status.volume.fill(reply.make(\.volume, csi__v1__volume__init))
         let state = unsafe reply.make(\.status, csi__v1__controller_get_volume_response__volume_status__init)
@@ -44,8 +44,8 @@ extension ControllerService {
 
   private var queryMethods: [String: UnaryHandler] {
     [
-      Self.name("ListVolumes"): UnaryMethod.handler(ListVolumesRequest.self) { request, _ throws(CSIError) in
-        try await list(request).reply
+      Self.name("ListVolumes"): UnaryMethod.handler(ListVolumesRequest.self) { request, deadline throws(CSIError) in
+        try await list(request, by: deadline).reply
       },
       Self.name("ValidateVolumeCapabilities"): UnaryMethod.handler(ValidateVolumeCapabilitiesRequest.self) {
         request, _ throws(CSIError) in

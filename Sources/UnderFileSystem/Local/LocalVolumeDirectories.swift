@@ -45,6 +45,11 @@ package final class LocalVolumeDirectories: VolumeDirectories {
     }
   }
 
+  package func hasDirectory(named name: FileName, owner volumeID: String) throws(VolumeDirectoryError) -> Bool {
+    try check(name)
+    return try isOwned(name, by: volumeID)
+  }
+
   package func removeDirectory(named name: FileName, owner volumeID: String) throws(VolumeDirectoryError) {
     try check(name)
     // Out of sight at one stroke; then, however often this is interrupted, what is left has a name that leads here
@@ -119,7 +124,7 @@ package final class LocalVolumeDirectories: VolumeDirectories {
       default: throw .system(error, operation: "read the owner marker")
       }
     }
-    guard found == volumeID else { throw .foreignOwner(found: found) }
+    guard let found, PathComponents.same(found, volumeID) else { throw .foreignOwner(found: found) }
     return true
   }
 

@@ -103,6 +103,40 @@ struct ControllerDirectoryTests {
     #expect(try await fixture.registry.volume(id: "a")?.state == .deleting)
   }
 
+  @Test("a volume whose directory is gone, or is another's, says so in its condition, and is well when it is back")
+  func directoryGone() async throws {
+    let own = "\(fixture.data)/team-claim-a"
+    let aside = fixture.folder.appending("elsewhere/aside")
+    try await fixture.create("a", parameters: ControllerFixture.directory())
+    #expect(try await fixture.volume("a").condition.abnormal == false)
+    rename(own, aside)
+    let gone = try await fixture.volume("a").condition
+    #expect(gone.abnormal)
+    #expect(gone.message.contains("team-claim-a is not in file://\(fixture.data) any more: bring it back"))
+    #expect(try await fixture.list(ListVolumesRequest()).entries.map(\.condition) == [gone])
+    try fixture.folder.makeDirectory("data/team-claim-a")
+    let foreign = try await fixture.volume("a").condition
+    #expect(foreign.abnormal)
+    #expect(foreign.message.contains("was not made by this driver"))
+    rmdir(own)
+    rename(aside, own)
+    #expect(try await fixture.volume("a").condition.abnormal == false)
+  }
+
+  @Test("a volume whose under file system is gone says so beside what its nodes say")
+  func baseGone() async throws {
+    try await fixture.create("a", parameters: ControllerFixture.directory())
+    try await fixture.create("shared")
+    try await fixture.registry.publish(.test("n1", abnormal: true), of: "a")
+    rename(fixture.data, fixture.folder.appending("elsewhere/aside"))
+    let condition = try await fixture.volume("a").condition
+    #expect(condition.abnormal)
+    #expect(condition.message.hasPrefix("file://\(fixture.data) does not exist: create the directory"))
+    #expect(condition.message.hasSuffix("; n1: broken"))
+    // The controller need not see the under file system of a shared volume.
+    #expect(try await fixture.volume("shared").condition.abnormal == false)
+  }
+
   @Test("a failed call takes its directory and its record away again")
   func undone() async throws {
     let registry = FaultyRegistry()
@@ -137,12 +171,12 @@ struct ControllerDirectoryTests {
     registry.fail([.update, .remove])
     await #expect(throws: CSIError.self) { try await fixture.create("a", parameters: ControllerFixture.directory()) }
     #expect(try await registry.volume(id: "a")?.state == .creating)
-    #expect(try await fixture.service.list(ListVolumesRequest()).entries == [])
-    let error = await #expect(throws: CSIError.self) { try await fixture.service.volume(id: "a") }
+    #expect(try await fixture.list(ListVolumesRequest()).entries == [])
+    let error = await #expect(throws: CSIError.self) { try await fixture.volume("a") }
     #expect(error?.code == .aborted)
     registry.fail([])
     try await fixture.create("a", parameters: ControllerFixture.directory())
-    #expect(try await fixture.service.volume(id: "a").volume.id == "a")
+    #expect(try await fixture.volume("a").volume.id == "a")
   }
 
   @Test("a deletion that a crash cut off is finished by the repeat, and the name is not given out meanwhile")

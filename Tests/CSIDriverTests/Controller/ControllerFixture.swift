@@ -51,6 +51,13 @@ struct ControllerFixture {
     try await service.delete(DeleteVolumeRequest(volumeID: id), by: deadline)
   }
 
+  /// ControllerGetVolume.
+  func volume(_ id: String) async throws(CSIError) -> VolumeStatus { try await service.volume(id: id, by: deadline) }
+
+  func list(_ request: ListVolumesRequest) async throws(CSIError) -> VolumePage {
+    try await service.list(request, by: deadline)
+  }
+
   /// Parameters of a provisioned directory.
   static func directory(_ onDelete: String = "retain") -> [String: String] {
     ["provisioning": "directory", "onDelete": onDelete]
@@ -126,6 +133,9 @@ final class HeldDirectories: ProvisioningDirectories {
   func create(
     _ name: String, owner volumeID: String, in base: UnderFileSystemURI, by deadline: Deadline
   ) async throws(CSIError) -> Bool { true }
+  func check(
+    _ name: String, owner volumeID: String, in base: UnderFileSystemURI, by deadline: Deadline
+  ) async throws(CSIError) {}
   func end(
     _ name: String, owner volumeID: String, in base: UnderFileSystemURI, _ action: VolumeContext.OnDelete,
     by deadline: Deadline

@@ -46,7 +46,7 @@ struct ControllerQueryTests {
     try await fixture.registry.publish(.test("node-2"), of: "a")
     let error = await #expect(throws: CSIError.self) { try await fixture.delete("a") }
     #expect(error?.code == .failedPrecondition)
-    #expect(try await fixture.service.volume(id: "a").volume.id == "a")
+    #expect(try await fixture.volume("a").volume.id == "a")
   }
 
   @Test("pages of every size show every volume once", arguments: [0, 1, 2, 3, 7, 100] as [Int32])
@@ -56,7 +56,7 @@ struct ControllerQueryTests {
     var seen: [String] = []
     var token = ""
     repeat {
-      let page = try await fixture.service.list(ListVolumesRequest(maximumEntries: size, startingToken: token))
+      let page = try await fixture.list(ListVolumesRequest(maximumEntries: size, startingToken: token))
       if size > 0 { #expect(page.entries.count <= Int(size)) }
       seen += page.entries.map(\.volume.id)
       token = page.nextToken
@@ -68,12 +68,12 @@ struct ControllerQueryTests {
   @Test("a token holds while volumes come and go, the one that it names included")
   func stablePages() async throws {
     for id in ["b", "d", "f", "h"] { try await fixture.create(id) }
-    let first = try await fixture.service.list(ListVolumesRequest(maximumEntries: 2))
+    let first = try await fixture.list(ListVolumesRequest(maximumEntries: 2))
     #expect(first.entries.map(\.volume.id) == ["b", "d"])
     try await fixture.delete("d")
     try await fixture.delete("b")
     for id in ["a", "c", "e"] { try await fixture.create(id) }
-    let second = try await fixture.service.list(ListVolumesRequest(startingToken: first.nextToken))
+    let second = try await fixture.list(ListVolumesRequest(startingToken: first.nextToken))
     #expect(second.entries.map(\.volume.id) == ["e", "f", "h"])
     #expect(second.nextToken == "")
   }
@@ -83,14 +83,14 @@ struct ControllerQueryTests {
     arguments: ["x", "1", "after-", "after-00000000-a", "after-ca978112-b", "invalid-token", "after-ca978112-a\u{301}"])
   func badToken(token: String) async {
     #expect(
-      await code { () throws(CSIError) in try await fixture.service.list(ListVolumesRequest(startingToken: token)) }
+      await code { () throws(CSIError) in try await fixture.list(ListVolumesRequest(startingToken: token)) }
         == .aborted)
   }
 
   @Test("a negative page is refused")
   func negativePage() async {
     #expect(
-      await code { () throws(CSIError) in try await fixture.service.list(ListVolumesRequest(maximumEntries: -1)) }
+      await code { () throws(CSIError) in try await fixture.list(ListVolumesRequest(maximumEntries: -1)) }
         == .invalidArgument)
   }
 
@@ -100,32 +100,32 @@ struct ControllerQueryTests {
     var count = 0
     var token = ""
     repeat {
-      let page = try await fixture.service.list(ListVolumesRequest(startingToken: token))
+      let page = try await fixture.list(ListVolumesRequest(startingToken: token))
       count += page.entries.count
       token = page.nextToken
     } while !token.isEmpty
     #expect(count == 1203)
-    #expect(try await fixture.service.list(ListVolumesRequest(maximumEntries: 1203)).entries.count == 1203)
+    #expect(try await fixture.list(ListVolumesRequest(maximumEntries: 1203)).entries.count == 1203)
   }
 
   @Test("the condition says what the worst of all nodes says")
   func condition() async throws {
     try await fixture.create("a")
-    #expect(try await fixture.service.volume(id: "a").condition.abnormal == false)
+    #expect(try await fixture.volume("a").condition.abnormal == false)
     try await fixture.registry.publish(.test("n1"), of: "a")
-    #expect(try await fixture.service.volume(id: "a").condition.message.contains("n1"))
+    #expect(try await fixture.volume("a").condition.message.contains("n1"))
     try await fixture.registry.publish(.test("n2", abnormal: true), of: "a")
-    let broken = try await fixture.service.volume(id: "a").condition
+    let broken = try await fixture.volume("a").condition
     #expect(broken == VolumeCondition(abnormal: true, message: "n2: broken"))
     fixture.published.set(.test("n2"), of: "a")
-    #expect(try await fixture.service.volume(id: "a").condition.abnormal == false)
-    #expect(try await fixture.service.list(ListVolumesRequest()).entries.first?.condition.abnormal == false)
+    #expect(try await fixture.volume("a").condition.abnormal == false)
+    #expect(try await fixture.list(ListVolumesRequest()).entries.first?.condition.abnormal == false)
   }
 
   @Test("a volume that is not there is not found")
   func unknown() async {
-    #expect(await code { () throws(CSIError) in try await fixture.service.volume(id: "a") } == .notFound)
-    #expect(await code { () throws(CSIError) in try await fixture.service.volume(id: "") } == .invalidArgument)
+    #expect(await code { () throws(CSIError) in try await fixture.volume("a") } == .notFound)
+    #expect(await code { () throws(CSIError) in try await fixture.volume("") } == .invalidArgument)
   }
 
   @Test("capabilities are confirmed, or denied with a reason")
@@ -197,7 +197,7 @@ struct ControllerQueryTests {
     }
     #expect(try await expanded("shared", 20) == Expansion(capacityBytes: 20, nodeExpansionRequired: false))
     #expect(try await expanded("own", 20) == Expansion(capacityBytes: 20, nodeExpansionRequired: true))
-    #expect(try await fixture.service.volume(id: "own").volume.context["capacity"] == "20")
+    #expect(try await fixture.volume("own").volume.context["capacity"] == "20")
     #expect(try await expanded("own", 5).capacityBytes == 20)
     #expect(try await expanded("own", 0, limit: 30).capacityBytes == 20)
     #expect(await code { () throws(CSIError) in try await expanded("own", 5, limit: 15) } == .outOfRange)
