@@ -31,6 +31,18 @@ package struct UnderFileSystemURI: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension UnderFileSystemURI {
+  /// By bytes: a path with one accented letter in two spellings is two directories.
+  package static func == (left: UnderFileSystemURI, right: UnderFileSystemURI) -> Bool {
+    left.scheme == right.scheme && PathComponents.same(left.authority, right.authority)
+      && PathComponents.same(left.path, right.path)
+  }
+
+  package func hash(into hasher: inout Hasher) {
+    hasher.combine(scheme)
+    hasher.combine(ByteKey(authority))
+    hasher.combine(ByteKey(path))
+  }
+
   /// Why a text is no UFS path. The text itself is never repeated: somebody may have put a key into it.
   package struct ParseError: Error, Hashable, CustomStringConvertible {
     package let reason: String

@@ -32,7 +32,7 @@ package struct WorkerKey: Sendable, Hashable {
   }
 
   package func hash(into hasher: inout Hasher) {
-    for part in [volumeID, mountGroup, credentialIdentity] { hasher.combine(part.map { Array($0.utf8) }) }
+    for part in [volumeID, mountGroup, credentialIdentity] { hasher.combine(part.map(ByteKey.init)) }
   }
 
   private static func same(_ left: String?, _ right: String?) -> Bool {

@@ -109,6 +109,31 @@ def test_volume_ids_that_differ_in_little_are_different_volumes(driver):
     assert all(identifier == text for identifier, text in shown.items())
 
 
+def test_one_letter_in_two_spellings_is_two_volumes_two_directories_and_two_targets(isolated):
+    from csi_client.client import csi
+    spellings = ("é", "e\u0301")
+    volumes, targets = {}, {}
+    for text in spellings:
+        directory = isolated.source(text)
+        (directory / "spelling").write_text(text)
+        volumes[text] = csi.Volume(volume_id=text, volume_context={"path": f"file://{directory}"})
+        targets[text] = isolated.target("pod").with_name(text)
+    calls = [isolated.start_publish(volumes[text], targets[text]) for text in spellings]
+    for call in calls:
+        call.result()
+
+    def shows(text):
+        reply = isolated.client.call("Node.NodeGetVolumeStats", volume_id=text, volume_path=str(targets[text]))
+        assert reply.usage and not reply.volume_condition.abnormal
+        return (targets[text] / "spelling").read_text() == text
+
+    assert all(map(shows, spellings)) and len(isolated.workers()) == 2
+    isolated.restart()
+    assert all(map(shows, spellings)) and len(isolated.workers()) == 2
+    isolated.unpublish(targets[spellings[0]])
+    assert not targets[spellings[0]].exists() and shows(spellings[1])
+
+
 # Read-only.
 
 READ_ONLY = {

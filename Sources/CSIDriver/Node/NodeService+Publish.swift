@@ -35,7 +35,9 @@ extension NodeService {
 
   /// Another target that stands has told the registry already.
   private func isFirstTarget(_ plan: PublishPlan) -> Bool {
-    !records.targets(ofVolume: plan.volumeID).contains { $0.target != plan.target.path && $0.phase == .published }
+    !records.targets(ofVolume: plan.volumeID).contains {
+      !PathComponents.same($0.target, plan.target.path) && $0.phase == .published
+    }
   }
 
   /// Puts a broken mount in order again. The record stays whatever happens: the kubelet believes in this target.

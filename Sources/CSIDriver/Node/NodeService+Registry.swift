@@ -1,4 +1,5 @@
 internal import LinuxSystem
+internal import VolumeModel
 
 /// What the registry that controllers read knows of this node's use of a volume. Changes of one volume's entry wait for each
 /// other: otherwise a late condition could bring back the entry of a volume that is no longer used.
@@ -15,7 +16,8 @@ extension NodeService {
   /// Forgets a target, and says that the volume is not used here any more if that was its last one.
   func removeRecord(_ record: TargetRecord, by deadline: Deadline) async throws(CSIError) {
     try await turns.holding(Self.entry(of: record.volumeID), until: deadline) { () async throws(CSIError) in
-      if !records.targets(ofVolume: record.volumeID).contains(where: { $0.target != record.target }) {
+      let targets = records.targets(ofVolume: record.volumeID)
+      if targets.allSatisfy({ PathComponents.same($0.target, record.target) }) {
         usage.forget(record.volumeID)
         do throws(RegistryError) {
           try await registry?.unpublish(volumeID: record.volumeID, from: configuration.nodeID)

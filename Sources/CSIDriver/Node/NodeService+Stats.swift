@@ -69,7 +69,7 @@ extension NodeService {
     let targets = records.targets(ofVolume: volumeID)
     if targets.isEmpty { throw .notFound(what: "volume", name: volumeID, advice: "it is not published on this node") }
     let trimmed = path.utf8.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
-    guard let record = targets.first(where: { $0.target == trimmed }) else {
+    guard let record = targets.first(where: { PathComponents.same($0.target, trimmed) }) else {
       throw .notFound(what: "volume path", name: path, advice: "volume \(volumeID) is not published there")
     }
     return record

@@ -65,7 +65,9 @@ extension NodeService {
 
   /// Ends what only this target needed, then its record. The caller has the worker's turn. Repeatable.
   func forget(_ record: TargetRecord, by deadline: Deadline) async throws(CSIError) {
-    let siblings = records.targets(ofWorker: record.workerKey.name).filter { $0.target != record.target }
+    let siblings = records.targets(ofWorker: record.workerKey.name).filter {
+      !PathComponents.same($0.target, record.target)
+    }
     if siblings.isEmpty {
       try await stopWorker(record.workerKey, by: deadline)
     } else {

@@ -75,7 +75,7 @@ extension NodeService {
   /// Binds the other targets of a replaced worker to the new one. Those that a call works on are left to that call.
   private func bindSiblings(of plan: PublishPlan, to worker: WorkerStatus, by deadline: Deadline) async {
     let siblings = records.targets(ofWorker: plan.key.name).filter {
-      $0.target != plan.target.path && $0.phase == .published
+      !PathComponents.same($0.target, plan.target.path) && $0.phase == .published
     }
     for sibling in siblings {
       do throws(CSIError) {

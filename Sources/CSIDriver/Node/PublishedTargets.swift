@@ -2,23 +2,25 @@ internal import VolumeModel
 
 /// The targets of this node and the rules for taking in another one. A value: what is on disk and mounted follows it.
 package struct PublishedTargets: Sendable {
-  /// By target path.
-  private(set) package var records: [String: TargetRecord] = [:]
+  private var records: [ByteKey: TargetRecord] = [:]
   /// Volumes that may be published at a time; 0: as many as come.
   private let maximumVolumes: Int
 
   package init(_ records: [TargetRecord] = [], maximumVolumes: Int = 0) {
     self.maximumVolumes = maximumVolumes
-    for record in records { self.records[record.target] = record }
+    for record in records { self.records[ByteKey(record.target)] = record }
   }
 
-  package subscript(target: String) -> TargetRecord? { records[target] }
+  package subscript(target: String) -> TargetRecord? { records[ByteKey(target)] }
+
+  /// Every target, in no particular order.
+  package var all: [TargetRecord] { Array(records.values) }
 
   /// Takes in a new target.
   /// - Throws: ALREADY_EXISTS for a target that another volume has, FAILED_PRECONDITION when either side is the only
   ///   writer of the volume, RESOURCE_EXHAUSTED for one volume too many.
   package mutating func admit(_ record: TargetRecord) throws(CSIError) {
-    if let existing = records[record.target] {
+    if let existing = self[record.target] {
       throw .incompatibleRepeat(what: "target", name: record.target, difference: Self.difference(existing, record))
     }
     let others = targets(ofVolume: record.volumeID)
@@ -32,7 +34,7 @@ package struct PublishedTargets: Sendable {
           plugin with a higher --max-volumes
           """)
     }
-    records[record.target] = record
+    records[ByteKey(record.target)] = record
   }
 
   /// What a message calls the difference between what stands at a target and what is asked for.
@@ -46,12 +48,12 @@ package struct PublishedTargets: Sendable {
 
   /// Changes a target that is there: its phase, its capacity.
   package mutating func update(_ target: String, _ change: (inout TargetRecord) -> Void) {
-    guard var record = records[target] else { return }
+    guard var record = self[target] else { return }
     change(&record)
-    records[target] = record
+    records[ByteKey(target)] = record
   }
 
-  package mutating func remove(_ target: String) { records[target] = nil }
+  package mutating func remove(_ target: String) { records[ByteKey(target)] = nil }
 
   /// Every target of a volume, whatever its worker.
   package func targets(ofVolume volumeID: String) -> [TargetRecord] {
@@ -64,5 +66,5 @@ package struct PublishedTargets: Sendable {
   }
 
   /// Volumes with at least one target.
-  package var volumeCount: Int { Set(records.values.lazy.map { Array($0.volumeID.utf8) }).count }
+  package var volumeCount: Int { Set(records.values.lazy.map { ByteKey($0.volumeID) }).count }
 }

@@ -1,4 +1,5 @@
 internal import Synchronization
+internal import VolumeModel
 
 /// The node calls that hold a target path while they run.
 package enum TargetCall: String, Sendable, Hashable {
@@ -10,21 +11,21 @@ package enum TargetCall: String, Sendable, Hashable {
 /// Which targets have a call in progress: one at a time per target (DESIGN section 5). A value, so that its rules are
 /// tested without calls; `TargetLockTable` shares one.
 package struct TargetLocks: Sendable {
-  private var running: [String: TargetCall] = [:]
+  private var running: [ByteKey: TargetCall] = [:]
 
   package init() {}
 
   /// Takes the target for `call`.
   /// - Returns: nil when the target is now held, else the call that holds it already.
   package mutating func acquire(_ target: String, for call: TargetCall) -> TargetCall? {
-    if let holder = running[target] { return holder }
-    running[target] = call
+    if let holder = running[ByteKey(target)] { return holder }
+    running[ByteKey(target)] = call
     return nil
   }
 
   /// Gives the target back. Only the call that acquired it may.
   package mutating func release(_ target: String) {
-    let held = running.removeValue(forKey: target)
+    let held = running.removeValue(forKey: ByteKey(target))
     assert(held != nil, "a target is released by who acquired it")
   }
 

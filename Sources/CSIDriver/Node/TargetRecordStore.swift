@@ -59,7 +59,7 @@ package final class TargetRecordStore: Sendable {
   package subscript(target: String) -> TargetRecord? { targets.withLock { $0[target] } }
 
   /// All targets, in no particular order.
-  package var all: [TargetRecord] { targets.withLock { Array($0.records.values) } }
+  package var all: [TargetRecord] { targets.withLock { $0.all } }
   package func targets(ofVolume volumeID: String) -> [TargetRecord] {
     targets.withLock { $0.targets(ofVolume: volumeID) }
   }

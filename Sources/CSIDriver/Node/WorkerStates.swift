@@ -5,6 +5,7 @@ internal import VolumeModel
 /// What is known of the workers without asking: from the mounter's events and answers. For conditions.
 final class WorkerStates: Sendable {
   private struct State {
+    /// Names of workers are hashes of the bytes of their keys.
     var byName: [String: WorkerStatus] = [:]
     var mounterIsAway = false
   }
@@ -48,24 +49,24 @@ final class WorkerStates: Sendable {
 /// a volume that hangs is asked once, not once per call.
 final class LastUsage: Sendable {
   private struct State {
-    var known: [String: (bytes: NodeVolumeStats.Usage, inodes: NodeVolumeStats.Usage)] = [:]
-    var asking: Set<String> = []
+    var known: [ByteKey: (bytes: NodeVolumeStats.Usage, inodes: NodeVolumeStats.Usage)] = [:]
+    var asking: Set<ByteKey> = []
   }
 
   private let state = Mutex(State())
 
   /// - Returns: false when an earlier question to this target has not been answered yet.
-  func beginAsking(_ target: String) -> Bool { state.withLock { $0.asking.insert(target).inserted } }
+  func beginAsking(_ target: String) -> Bool { state.withLock { $0.asking.insert(ByteKey(target)).inserted } }
 
-  func endAsking(_ target: String) { state.withLock { _ = $0.asking.remove(target) } }
+  func endAsking(_ target: String) { state.withLock { _ = $0.asking.remove(ByteKey(target)) } }
 
   func note(_ volumeID: String, bytes: NodeVolumeStats.Usage, inodes: NodeVolumeStats.Usage) {
-    state.withLock { $0.known[volumeID] = (bytes, inodes) }
+    state.withLock { $0.known[ByteKey(volumeID)] = (bytes, inodes) }
   }
 
   func last(_ volumeID: String) -> (bytes: NodeVolumeStats.Usage, inodes: NodeVolumeStats.Usage)? {
-    state.withLock { $0.known[volumeID] }
+    state.withLock { $0.known[ByteKey(volumeID)] }
   }
 
-  func forget(_ volumeID: String) { state.withLock { $0.known[volumeID] = nil } }
+  func forget(_ volumeID: String) { state.withLock { $0.known[ByteKey(volumeID)] = nil } }
 }

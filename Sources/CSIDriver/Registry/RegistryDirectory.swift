@@ -115,7 +115,7 @@ final class RegistryDirectory: Sendable {
     for name in names where NodePaths.isRecordName(name) {
       if let file: PublicationFile = try read("\(folder)/\(name)") { found.append(file.publication) }
     }
-    return found.sorted { $0.nodeID < $1.nodeID }
+    return found.sorted { ByteKey($0.nodeID) < ByteKey($1.nodeID) }
   }
 
   func write(_ publication: NodePublication, of volumeID: String) throws(RegistryError) {

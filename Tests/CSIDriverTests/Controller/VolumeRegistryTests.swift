@@ -3,6 +3,7 @@ import LinuxSystem
 import Logging
 import TestSupport
 import Testing
+import VolumeModel
 
 /// The registries that the conformance suite runs on.
 enum RegistryKind: String, CaseIterable, Sendable {
@@ -54,6 +55,24 @@ struct VolumeRegistryTests {
     #expect(try await registry.volume(id: "a") == record)
     #expect(try await registry.volume(id: "b") == nil)
     try await registry.check()
+  }
+
+  @Test(
+    "volumes and nodes that differ only in the spelling of an accented letter are kept apart",
+    arguments: RegistryKind.allCases)
+  func normalisation(kind: RegistryKind) async throws {
+    let registry = try kind.make(folder)
+    let composed = "\u{E9}"
+    let decomposed = "e\u{301}"
+    try await registry.publish(.test(composed), of: composed)
+    try await registry.publish(.test(decomposed, abnormal: true), of: composed)
+    try await registry.publish(.test("node"), of: decomposed)
+    let nodes = try await registry.publications(of: composed)
+    #expect(nodes.map { ByteKey($0.nodeID) } == [decomposed, composed].map(ByteKey.init))
+    #expect(nodes.map(\.condition.abnormal) == [true, false])
+    try await registry.unpublish(volumeID: decomposed, from: "node")
+    #expect(try await registry.publications(of: composed).count == 2)
+    #expect(try await registry.publications(of: decomposed).isEmpty)
   }
 
   @Test("inserting twice is refused and changes nothing", arguments: RegistryKind.allCases)

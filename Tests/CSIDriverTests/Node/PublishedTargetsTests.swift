@@ -60,6 +60,21 @@ struct PublishedTargetsTests {
     try targets.admit(.example(volumeID: "three", target: "/k/d"))
   }
 
+  @Test("ids and targets that differ only in the spelling of an accented letter are two volumes and two targets")
+  func normalisation() throws {
+    let composed = "\u{E9}"
+    let decomposed = "e\u{301}"
+    var targets = PublishedTargets()
+    try targets.admit(.example(volumeID: composed, target: "/k/\(composed)", mode: .singleNodeSingleWriter))
+    try targets.admit(.example(volumeID: decomposed, target: "/k/\(decomposed)", mode: .singleNodeSingleWriter))
+    #expect(targets.volumeCount == 2)
+    #expect(targets.all.count == 2)
+    targets.remove("/k/\(decomposed)")
+    #expect(targets["/k/\(decomposed)"] == nil)
+    let left = try #require(targets["/k/\(composed)"])
+    #expect(ByteKey(left.volumeID) == ByteKey(composed))
+  }
+
   @Test("targets of a volume with two mount groups belong to two workers")
   func workers() throws {
     var targets = PublishedTargets()

@@ -13,6 +13,9 @@ struct WorkerQueuesTests {
     #expect(queues.join("w").hasTurn)
     #expect(!queues.join("w").hasTurn)
     #expect(queues.join("other").hasTurn)
+    // Equal to Swift, two volumes to the specification.
+    #expect(queues.join("volume \u{E9}").hasTurn)
+    #expect(queues.join("volume e\u{301}").hasTurn)
   }
 
   @Test("turns come in the order of arrival")
