@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from csi_client import system
 from csi_client.client import Client, refused
 from csi_client.driver import Driver, programs
 
@@ -20,6 +21,19 @@ def run(*arguments, timeout=20):
 def test_the_version_is_printed():
     result = run("--version")
     assert result.returncode == 0 and re.search(r"\d+\.\d+", result.stdout)
+
+
+def test_a_plugin_whose_folders_are_on_no_shared_mount_says_once_that_volumes_may_not_reach_pods(unstarted):
+    system.mount(unstarted.kubelet, unstarted.kubelet, "", system.MS_BIND)
+    system.mount("none", unstarted.kubelet, "", system.MS_PRIVATE)
+    unstarted.start()
+    unstarted.client.call("Node.NodeGetInfo")
+    [warning] = [line for line in unstarted.log_text().splitlines() if "Bidirectional" in line]
+    assert str(unstarted.state) in warning and str(unstarted.kubelet) in warning
+    system.mount("none", unstarted.kubelet, "", system.MS_SHARED)
+    unstarted.restart()
+    unstarted.client.call("Node.NodeGetInfo")
+    assert unstarted.log_text().count("Bidirectional") == 1
 
 
 def test_the_help_names_every_flag():

@@ -53,9 +53,24 @@ package final class NodeService: Sendable {
     }
     let service = NodeService(
       configuration: configuration, mounter: mounter, records: opened.store, registry: registry, logger: logger)
+    await service.warnOfUnsharedFolders()
     await service.takeDownHalfPublished()
     await service.stopOrphans()
     return service
+  }
+
+  /// Not an error: on a workstation without containers everybody is in the same mount namespace.
+  private func warnOfUnsharedFolders() async {
+    let paths = paths
+    let unshared = try? await NodeBlocking.run(
+      "look at the folders' mounts", by: .after(configuration.statisticsPatience)
+    ) { () throws(TargetFault) in try SharedMounts.unsharedFolders(paths) }
+    guard let unshared, !unshared.isEmpty else { return }
+    logger.warning(
+      """
+      volumes may not reach pods, since their folders are not on a shared mount: in a container, give the hostPath \
+      volume of each folder mountPropagation: Bidirectional
+      """, metadata: ["folders": "\(unshared.joined(separator: ", "))"])
   }
 
   /// Whether the plugin itself can serve, for Probe: the state folder is writable. Never asks the mounter.
