@@ -14,7 +14,7 @@ build_packages=(
 test_packages=(
   python3 python3-venv                       # the conformance suite and the demo are an independent client in Python
   util-linux attr acl tar git                # unshare, and what is run on a mounted volume
-  stress-ng fio sqlite3
+  stress-ng fio sqlite3 btrfs-progs
 )
 lint_packages=(shellcheck)
 

@@ -62,6 +62,37 @@ struct LimitTests {
     #expect(try Files.read(mounted.at("f")) == "fits")
   }
 
+  /// Injected, and so on every machine, the same is asked of `MountedSessionTests`.
+  @Test(
+    "a quota that is used up is EDQUOT for writes and creations, and what fits stays right",
+    .requiresProgram("setpriv"), arguments: QuotaDisk.offered)
+  func quota(_ kind: QuotaDisk) throws {
+    let folder = try TemporaryDirectory("quota")
+    let mounted = try MountedDirectory(source: try kind.mount(in: folder), in: folder)
+    func asUser(_ command: String) throws -> (status: Int32, output: String) {
+      try Program.shell("cd '\(mounted.path)' && LC_ALL=C; \(command)", user: (1_000, []))
+    }
+    #expect(try asUser("dd if=/dev/zero of=first bs=64k count=16 conv=fsync").status == 0)
+    let tooMuch = try asUser("dd if=/dev/zero of=second bs=64k count=100")
+    #expect(tooMuch.status != 0 && tooMuch.output.contains("Disk quota exceeded"), "\(tooMuch.output)")
+    let written = Int(try Files.status(mounted.at("second")).st_size)
+    #expect(written > 0 && written + 1 << 20 <= QuotaDisk.limit)
+    #expect(try Files.status(mounted.at("first")).st_size == 1 << 20)
+    #expect(try asUser("rm first && dd if=/dev/zero of=third bs=64k count=4 conv=fsync").status == 0)
+  }
+
+  @Test("no thread of a server has CAP_SYS_RESOURCE, with which quotas and reserved blocks would not count")
+  func systemResource() throws {
+    let mounted = try MountedDirectory()
+    let tasks = "/proc/\(mounted.server.pid)/task"
+    for task in try DirectoryNames.list(tasks) {
+      let line = try WholeFile.text("\(tasks)/\(task)/status").split(separator: "\n").first { $0.hasPrefix("CapEff:") }
+      let effective = try #require(line?.split(separator: "\t").last.flatMap { UInt64($0, radix: 16) })
+      #expect(effective & Capabilities.systemResource.rawValue == 0)
+      #expect(effective & Capabilities.dacReadSearch.rawValue != 0)
+    }
+  }
+
   @Test("a read-only mount refuses every change with EROFS and reads on")
   func readOnly() throws {
     let mounted = try MountedDirectory(["--read-only"])

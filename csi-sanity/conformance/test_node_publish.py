@@ -174,6 +174,47 @@ def test_a_writable_target_after_a_read_only_one_can_be_written(driver):
     assert (readable / "file").read_text() == "written"
 
 
+def test_the_worker_refuses_writes_while_every_publish_is_read_only_and_only_then(isolated):
+    volume, readable, directory = isolated.published(readonly=True)
+    (directory / "file").write_text("below")
+    workers = isolated.workers()
+    [source] = isolated.state.glob("volumes/*/mount")
+    # The mount that the targets are bound from is writable: it is the worker that refuses.
+    assert "rw" in system.mount_at(source).options
+
+    def worker_refuses():
+        try:
+            (source / "probe").write_text("x")
+            (source / "probe").unlink()
+            return False
+        except OSError as error:
+            return error.errno == errno.EROFS
+
+    def target_refuses():
+        with pytest.raises(OSError) as error:
+            (readable / "new").write_text("x")
+        return error.value.errno == errno.EROFS
+
+    with open(readable / "file", encoding="ascii") as reader:
+        assert worker_refuses()
+        first, second = isolated.publish(volume), isolated.publish(volume)
+        assert not worker_refuses() and target_refuses()
+        (first / "file").write_text("above")
+        isolated.unpublish(first)
+        assert not worker_refuses() and target_refuses()
+        isolated.unpublish(second)
+        assert worker_refuses() and target_refuses()
+        isolated.restart()
+        assert worker_refuses()
+        third = isolated.publish(volume)
+        (third / "file").write_text("again")
+        assert target_refuses()
+        isolated.unpublish(third)
+        assert worker_refuses()
+        assert reader.read() == "again"
+    assert isolated.workers() == workers
+
+
 # Repeats.
 
 def test_the_same_publish_again_succeeds_and_mounts_nothing(driver):
