@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import grpc
@@ -155,6 +156,68 @@ def test_the_mounts_outlive_the_plugin_and_the_next_one_finds_them(isolated):
     isolated.unpublish(second)
     isolated.unpublish(target)
     assert not target.exists()
+
+
+APPLICATION = """
+import os, sys
+folder = sys.argv[1]
+file = os.open(f"{folder}/blocks", os.O_RDWR | os.O_CREAT)
+log = os.open(f"{folder}/log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+number = 0
+for line in sys.stdin:
+    for _ in range(int(line)):
+        block = b"%07d " % number * 512
+        place = number % 64 * len(block)
+        assert os.pwrite(file, block, place) == len(block)
+        assert os.pread(file, len(block), place) == block
+        with open(f"{folder}/new", "xb") as other:
+            other.write(block)
+        os.rename(f"{folder}/new", f"{folder}/latest")
+        with open(f"{folder}/latest", "rb") as other:
+            assert other.read() == block
+        os.write(log, b"%07d\\n" % number)
+        number += 1
+    print(number, flush=True)
+"""
+
+
+def test_a_plugin_killed_again_and_again_disturbs_no_application_and_the_next_one_serves_on(isolated):
+    volume, target, directory = isolated.published()
+    workers, mounter = isolated.workers(), isolated.mounter()
+    program = subprocess.Popen([sys.executable, "-S", "-c", APPLICATION, str(target)], text=True,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def work(rounds):
+        program.stdin.write(f"{rounds}\n")
+        program.stdin.flush()
+
+    try:
+        for kills in range(1, 6):
+            # One kill and one start into the middle of its work, and some work while there is no plugin at all.
+            work(100)
+            isolated.kill()
+            work(10)
+            assert program.stdout.readline() and program.stdout.readline()
+            work(100)
+            isolated.start()
+            assert int(program.stdout.readline()) == 210 * kills
+            reply = isolated.client.call("Node.NodeGetVolumeStats", volume_id=volume.volume_id,
+                                         volume_path=str(target))
+            assert reply.usage and not reply.volume_condition.abnormal
+            second = isolated.publish(volume)
+            assert (second / "latest").exists()
+            isolated.unpublish(second)
+            assert (isolated.workers(), isolated.mounter()) == (workers, mounter)
+        program.stdin.close()
+        assert program.wait(timeout=20) == 0
+    finally:
+        program.kill()
+        program.wait()
+        program.stdout.close()
+    assert (directory / "log").read_text().split() == [f"{number:07d}" for number in range(210 * 5)]
+    isolated.unpublish(target)
+    assert not target.exists()
+    assert all(system.wait_for_exit(pid, 5) for pid in workers)
 
 
 def test_an_orderly_end_of_the_plugin_leaves_the_mounts_alone(isolated):
