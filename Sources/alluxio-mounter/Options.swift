@@ -55,7 +55,7 @@ struct Options {
     do throws(CommandLineOptions.Misunderstood) {
       given = try CommandLineOptions(Array(arguments.dropFirst()), known: Self.known)
     } catch {
-      throw .refuse(error.text)
+      throw .refuse(error.description)
     }
     if given["help"] != nil { throw .print(Self.usage) }
     if given["version"] != nil { throw .print("alluxio-mounter \(ProgramVersion.text)") }

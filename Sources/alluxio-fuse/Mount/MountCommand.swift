@@ -1,16 +1,17 @@
+import LinuxSystem
 import Log
 import Logging
 import VolumeModel
 
 /// `alluxio-fuse mount SOURCE MOUNTPOINT`: a mount for people, in the foreground.
 struct MountCommand {
-  private(set) var positions: [String] = []
+  private let positions: [String]
   /// Texts after `-o`.
-  private(set) var options: [String] = []
-  private(set) var readOnly = false
-  private(set) var logLevel = Logger.Level.notice
-  private(set) var logFormat = LogFormat.text
-  private(set) var wantsHelp = false
+  private let options: [String]
+  private let readOnly: Bool
+  private let logLevel: Logger.Level
+  private let logFormat: LogFormat
+  private let wantsHelp: Bool
 
   /// A command line that is not understood.
   struct Misuse: Error {
@@ -31,47 +32,37 @@ struct MountCommand {
     }
   }
 
-  /// Options may stand before, between and behind the two positions; `--` ends them; values follow a space or `=`.
+  private static let known: [CommandLineOptions.Known] = [
+    .init("options", letter: "o"), .init("read-only", takesValue: false), .init("log-level"), .init("log-format"),
+    .init("help", takesValue: false, letter: "h"),
+  ]
+
+  /// Options may stand before, between and behind the source and the mount point.
   init(_ arguments: [String]) throws(Misuse) {
-    var rest = arguments[...]
-    while let argument = rest.popFirst() {
-      if argument == "--" {
-        positions += rest
-        break
-      }
-      guard argument.utf8.first == UInt8(ascii: "-"), argument != "-" else {
-        positions.append(argument)
-        continue
-      }
-      try take(argument, &rest)
+    let given: CommandLineOptions
+    do throws(CommandLineOptions.Misunderstood) {
+      given = try CommandLineOptions(arguments, known: Self.known, takesOperands: true)
+    } catch {
+      if case .unknown(let option) = error { throw Misuse(reason: "mount knows no option '\(option)'") }
+      throw Misuse(reason: error.description)
     }
+    wantsHelp = given["help"] != nil
+    positions = given.operands
+    options = given.all("options")
+    readOnly = given["read-only"] != nil
+    logLevel = try Self.value(given, "log-level") { Logger.Level(rawValue: $0) } ?? .notice
+    logFormat = try Self.value(given, "log-format") { LogFormat(rawValue: $0) } ?? .text
     if wantsHelp { return }
     guard positions.count >= 2 else { throw Misuse(reason: "mount needs a source and a mount point") }
     guard positions.count == 2 else { throw Misuse(reason: "mount takes no argument '\(positions[2])'") }
   }
 
-  private mutating func take(_ argument: String, _ rest: inout ArraySlice<String>) throws(Misuse) {
-    let halves = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-    func value(_ rest: inout ArraySlice<String>) throws(Misuse) -> String {
-      guard let value = halves.count == 2 ? halves[1] : rest.popFirst() else {
-        throw Misuse(reason: "\(halves[0]) needs a value")
-      }
-      return value
-    }
-    switch halves[0] {
-    case "-o": options.append(try value(&rest))
-    case "--read-only" where halves.count == 1: readOnly = true
-    case "--help" where halves.count == 1, "-h" where halves.count == 1: wantsHelp = true
-    case "--log-level":
-      let text = try value(&rest)
-      guard let level = Logger.Level(rawValue: text) else { throw Misuse(reason: "--log-level knows no '\(text)'") }
-      logLevel = level
-    case "--log-format":
-      let text = try value(&rest)
-      guard let format = LogFormat(rawValue: text) else { throw Misuse(reason: "--log-format knows no '\(text)'") }
-      logFormat = format
-    default: throw Misuse(reason: "mount knows no option '\(halves[0])'")
-    }
+  private static func value<Value>(
+    _ given: CommandLineOptions, _ name: String, _ parse: (String) -> Value?
+  ) throws(Misuse) -> Value? {
+    guard let text = given[name] else { return nil }
+    guard let value = parse(text) else { throw Misuse(reason: "--\(name) knows no '\(text)'") }
+    return value
   }
 
   private func run() -> Int32 {
