@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import os
-import signal
 import threading
 
 import grpc
@@ -40,17 +39,13 @@ def test_of_two_publishes_of_one_target_at_once_one_is_aborted(isolated):
     isolated.published()
     mounter = isolated.mounter()
     volume, target = isolated.create(), isolated.target()
-    os.kill(mounter, signal.SIGSTOP)
-    system.wait_until_stopped(mounter)
-    try:
+    with system.stopped(mounter):
         first = isolated.start_publish(volume, target)
         codes = set()
         # Which of the two the plugin reads first is not ours to say: one is told at once that the other is running.
         second = isolated.start_publish(volume, target)
         done, _ = wait_any([first, second], 15)
         codes.add(outcome(done))
-    finally:
-        os.kill(mounter, signal.SIGCONT)
     assert [code.split()[0] for code in codes] == ["ABORTED"], codes
     other = second if done is first else first
     assert outcome(other) == "OK"
@@ -71,16 +66,12 @@ def test_unpublish_while_the_target_is_being_published_is_aborted(isolated):
     isolated.published()
     mounter = isolated.mounter()
     volume, target = isolated.create(), isolated.target()
-    os.kill(mounter, signal.SIGSTOP)
-    system.wait_until_stopped(mounter)
-    try:
+    with system.stopped(mounter):
         publish = isolated.start_publish(volume, target)
         # Serialised on one connection: calls reach the plugin in this order.
         with refused("ABORTED", naming=str(target)):
             while not publish.done():
                 isolated.client.call("Node.NodeUnpublishVolume", volume_id=volume.volume_id, target_path=str(target))
-    finally:
-        os.kill(mounter, signal.SIGCONT)
     assert outcome(publish) == "OK"
 
 
@@ -131,14 +122,10 @@ def test_a_call_whose_client_goes_away_does_not_leave_the_target_locked(isolated
     mounter = isolated.mounter()
     volume, target = isolated.create(), isolated.target()
     client = Client(isolated.socket)
-    os.kill(mounter, signal.SIGSTOP)
-    system.wait_until_stopped(mounter)
-    try:
+    with system.stopped(mounter):
         call = running_publish(client, isolated, volume, target)
         call.cancel()
         client.close()
-    finally:
-        os.kill(mounter, signal.SIGCONT)
     deadline_free_publish(isolated, volume, target)
     assert os.path.ismount(target)
 

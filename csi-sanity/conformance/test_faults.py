@@ -14,11 +14,6 @@ from csi_client.client import GIB, capacity
 from csi_client.driver import FUSE_TYPE
 
 
-def stop(pid):
-    os.kill(pid, signal.SIGSTOP)
-    system.wait_until_stopped(pid)
-
-
 def ends_by_its_deadline(call, seconds):
     """Runs a call with this deadline; it may fail but must have returned, and the plugin itself must serve on."""
     begin = time.monotonic()
@@ -37,8 +32,7 @@ def test_every_call_returns_by_its_deadline_while_the_worker_is_stopped(isolated
     volume, target, _ = isolated.published()
     other = isolated.target()
     [worker] = isolated.workers()
-    stop(worker)
-    try:
+    with system.stopped(worker):
         client, seconds = isolated.client, 3
         calls = {
             "stats": lambda: client.call("Node.NodeGetVolumeStats", timeout=seconds, volume_id=volume.volume_id,
@@ -53,8 +47,6 @@ def test_every_call_returns_by_its_deadline_while_the_worker_is_stopped(isolated
             "probe": lambda: client.call("Identity.Probe", timeout=seconds),
         }
         codes = {name: ends_by_its_deadline(call, seconds) for name, call in calls.items()}
-    finally:
-        os.kill(worker, signal.SIGCONT)
     assert codes["probe"] == codes["list"] == codes["get"] == "OK", codes
     assert codes["delete"] == "FAILED_PRECONDITION", codes
     # The volume serves again once the worker goes on.
@@ -64,52 +56,44 @@ def test_every_call_returns_by_its_deadline_while_the_worker_is_stopped(isolated
 def test_stats_of_a_stopped_worker_report_it_or_exceed_the_deadline(isolated):
     volume, target, _ = isolated.published()
     [worker] = isolated.workers()
-    stop(worker)
-    try:
-        reply = isolated.client.call("Node.NodeGetVolumeStats", timeout=5, volume_id=volume.volume_id,
-                                     volume_path=str(target))
-        assert reply.volume_condition.abnormal and reply.volume_condition.message
-    except grpc.RpcError as error:
-        assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-    finally:
-        os.kill(worker, signal.SIGCONT)
+    with system.stopped(worker):
+        try:
+            reply = isolated.client.call("Node.NodeGetVolumeStats", timeout=5, volume_id=volume.volume_id,
+                                         volume_path=str(target))
+            assert reply.volume_condition.abnormal and reply.volume_condition.message
+        except grpc.RpcError as error:
+            assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 def test_a_stopped_worker_can_be_unpublished(isolated):
     _, target, _ = isolated.published()
     [worker] = isolated.workers()
-    stop(worker)
-    isolated.unpublish(target, timeout=30)
-    assert not target.exists()
-    assert system.wait_for_exit(worker, 15)
+    with system.stopped(worker):
+        isolated.unpublish(target, timeout=30)
+        assert not target.exists()
+        assert system.wait_for_exit(worker, 15)
 
 
 def test_a_stopped_worker_holds_up_no_other_volume(isolated):
     isolated.published()
     [stopped] = isolated.workers()
-    stop(stopped)
-    try:
+    with system.stopped(stopped):
         volume, target, _ = isolated.published()
         (target / "file").write_text("x")
         isolated.unpublish(target, timeout=10)
-    finally:
-        os.kill(stopped, signal.SIGCONT)
 
 
 def test_stats_abandoned_a_hundred_times_leave_the_plugin_serving(isolated):
     """Each abandoned call may hold a thread until the worker goes on: there must be a limit, and all must come back."""
     volume, target, _ = isolated.published()
     [worker] = isolated.workers()
-    stop(worker)
-    try:
+    with system.stopped(worker):
         calls = [isolated.client.start("Node.NodeGetVolumeStats", timeout=2, volume_id=volume.volume_id,
                                        volume_path=str(target)) for _ in range(100)]
         for call in calls:
             call.exception()
         assert isolated.client.call("Identity.Probe", timeout=5).ready.value
         assert len(os.listdir(f"/proc/{isolated.pid}/task")) < 100
-    finally:
-        os.kill(worker, signal.SIGCONT)
     assert stats_eventually(isolated, volume, target)
 
 
@@ -123,8 +107,7 @@ def stats_eventually(driver, volume, target):
 def test_calls_return_by_their_deadline_while_the_mounter_is_stopped(isolated):
     volume, target, _ = isolated.published()
     mounter = isolated.mounter()
-    stop(mounter)
-    try:
+    with system.stopped(mounter):
         codes = [
             ends_by_its_deadline(lambda: isolated.publish(volume, isolated.target(), timeout=3), 3),
             ends_by_its_deadline(lambda: isolated.client.call(
@@ -132,8 +115,6 @@ def test_calls_return_by_their_deadline_while_the_mounter_is_stopped(isolated):
         ]
         assert isolated.client.call("Identity.Probe", timeout=3).ready.value
         (target / "file").write_text("the worker does not need the mounter")
-    finally:
-        os.kill(mounter, signal.SIGCONT)
     assert len(codes) == 2
 
 

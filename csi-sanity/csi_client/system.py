@@ -1,11 +1,13 @@
 """What the tests ask the kernel directly: mounts, processes, directory flags."""
 
+import contextlib
 import ctypes
 import dataclasses
 import fcntl
 import os
 import re
 import select
+import signal
 import stat
 import struct
 
@@ -126,6 +128,18 @@ def wait_until_stopped(pid):
         if states <= {b"T", b"t"}:
             return
         os.sched_yield()
+
+
+@contextlib.contextmanager
+def stopped(pid):
+    """A process that does nothing for the length of a block, which may be its last."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        wait_until_stopped(pid)
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 def directory_flags(path):

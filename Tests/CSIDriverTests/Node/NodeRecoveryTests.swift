@@ -14,10 +14,33 @@ struct NodeRecoveryTests {
   let mounter = HollowMounter()
   let key = WorkerKey(volumeID: "volume")
 
+  /// A node with the volume published at these targets.
+  private func published(at names: String...) async throws -> NodeFixture {
+    let node = try await NodeFixture(mounter: mounter)
+    for name in names { try await node.publish(node.request(at: name)) }
+    return node
+  }
+
+  private func expectNothingLeft(of node: NodeFixture, afterUnpublishing names: String...) async throws {
+    for name in names { try await node.unpublish(at: name) }
+    #expect(try node.isClean())
+  }
+
+  /// A worker that no record knows.
+  @discardableResult
+  private func mountOrphan(on node: NodeFixture) async throws -> WorkerKey {
+    let orphan = WorkerKey(volumeID: "orphan")
+    let root = UnderFileSystemURI(scheme: .file, authority: "", path: "/")
+    let request = MountRequest(
+      key: orphan, underFileSystem: root, mountPoint: node.configuration.paths.mountPoint(orphan), fileRoots: [],
+      options: .init())
+    _ = try await mounter.ensureMounted(request, secrets: nil, by: .never)
+    return orphan
+  }
+
   @Test("the dead mount of a failed worker is replaced by a repeat, at all its targets")
   func deadWorker() async throws {
-    let node = try await NodeFixture(mounter: mounter)
-    try await node.publish(node.request(at: "a"))
+    let node = try await published(at: "a")
     try await node.publish(node.request(at: "b", readOnly: true))
     let old = try #require(try node.mounts(at: "a").first?.minor)
     mounter.kill(key)
@@ -27,68 +50,54 @@ struct NodeRecoveryTests {
     #expect(try node.mounts(at: "a").map(\.minor) == [new])
     #expect(try node.mounts(at: "b").map(\.minor) == [new])
     #expect(try node.mounts(at: "b").first?.flags.contains(.readOnly) == true)
-    for name in ["a", "b"] { try await node.unpublish(at: name) }
-    #expect(try node.isClean())
+    try await expectNothingLeft(of: node, afterUnpublishing: "a", "b")
   }
 
   @Test("a volume whose worker failed can be published at a new target")
   func newTargetOfDeadWorker() async throws {
-    let node = try await NodeFixture(mounter: mounter)
-    try await node.publish(node.request(at: "a"))
+    let node = try await published(at: "a")
     mounter.kill(key)
     try await node.publish(node.request(at: "b"))
     #expect(mounter.calls == ["mount volume", "unmount volume", "mount volume"])
-    for name in ["a", "b"] { try await node.unpublish(at: name) }
-    #expect(try node.isClean())
+    try await expectNothingLeft(of: node, afterUnpublishing: "a", "b")
   }
 
   @Test("dead mounts are unpublished like living ones")
   func unpublishDead() async throws {
-    let node = try await NodeFixture(mounter: mounter)
-    try await node.publish(node.request(at: "a"))
+    let node = try await published(at: "a")
     mounter.kill(key)
-    try await node.unpublish(at: "a")
-    #expect(try node.isClean())
+    try await expectNothingLeft(of: node, afterUnpublishing: "a")
   }
 
   @Test("a target whose mount was taken away is mounted again by a repeat")
   func lostMount() async throws {
-    let node = try await NodeFixture(mounter: mounter)
-    try await node.publish(node.request(at: "a"))
+    let node = try await published(at: "a")
     try Mount.unmount(node.target("a"), flags: [.detach])
     try await node.publish(node.request(at: "a"))
     #expect(try node.mounts(at: "a").count == 1)
-    try await node.unpublish(at: "a")
-    #expect(try node.isClean())
+    try await expectNothingLeft(of: node, afterUnpublishing: "a")
   }
 
   @Test("a mounter that was replaced and knows nothing gets the volume again, without a stack of mounts")
   func mounterReplaced() async throws {
-    let node = try await NodeFixture(mounter: mounter)
-    try await node.publish(node.request(at: "a"))
-    try await node.publish(node.request(at: "b"))
+    let node = try await published(at: "a", "b")
     mounter.lose(key)
     try await node.publish(node.request(at: "a"))
     for name in ["a", "b"] { #expect(try node.mounts(at: name).count == 1) }
     #expect(try MountTable.read().all(at: node.configuration.paths.mountPoint(key)).count == 1)
-    for name in ["a", "b"] { try await node.unpublish(at: name) }
-    #expect(try node.isClean())
+    try await expectNothingLeft(of: node, afterUnpublishing: "a", "b")
   }
 
   @Test("a repeat, statistics and unpublish of a volume that hangs all return in time")
   func hanging() async throws {
-    let node = try await NodeFixture(mounter: mounter)
-    try await node.publish(node.request(at: "a"))
-    try await node.publish(node.request(at: "b"))
+    let node = try await published(at: "a", "b")
     try await node.publish(node.request(at: "a"))
     let stats = try await node.stats(at: "a")
     #expect(stats.condition.abnormal)
     #expect(stats.bytes == nil)
     let again = try await node.stats(at: "a")
     #expect(again.condition.abnormal)
-    try await node.unpublish(at: "a")
-    try await node.unpublish(at: "b")
-    #expect(try node.isClean())
+    try await expectNothingLeft(of: node, afterUnpublishing: "a", "b")
   }
 
   @Test("the condition of a volume tells that its worker is gone, by the event and by asking")
@@ -107,8 +116,7 @@ struct NodeRecoveryTests {
 
   @Test("statistics of an unknown volume or path are NOT_FOUND before the path is looked at")
   func unknownStats() async throws {
-    let node = try await NodeFixture(mounter: mounter)
-    try await node.publish(node.request(at: "a"))
+    let node = try await published(at: "a")
     for (volume, name) in [("other", "a"), ("volume", "b")] {
       let error = await #expect(throws: CSIError.self) { try await node.stats(volume, at: name) }
       #expect(error?.code == .notFound)
@@ -145,14 +153,12 @@ struct NodeRecoveryTests {
     let restarted = try await node.restarted()
     try await restarted.publish(restarted.request(at: "b", context: ["capacity": "1Gi"]))
     #expect(mounter.statuses.first?.request.options.capacityBytes == 2 << 30)
-    for name in ["a", "b"] { try await restarted.unpublish(at: name) }
-    #expect(try node.isClean())
+    try await expectNothingLeft(of: restarted, afterUnpublishing: "a", "b")
   }
 
   @Test("the next plugin knows what is published")
   func restart() async throws {
-    let node = try await NodeFixture(mounter: mounter)
-    try await node.publish(node.request(at: "a"))
+    let node = try await published(at: "a")
     let before = try node.mounts(at: "a")
     let next = try await node.restarted()
     #expect(try next.mounts(at: "a") == before)
@@ -160,39 +166,24 @@ struct NodeRecoveryTests {
     let error = await #expect(throws: CSIError.self) { try await next.publish(next.request(at: "a", readOnly: true)) }
     #expect(error?.code == .alreadyExists)
     #expect(mounter.calls == ["mount volume"])
-    try await next.unpublish(at: "a")
-    #expect(try node.isClean())
+    try await expectNothingLeft(of: next, afterUnpublishing: "a")
   }
 
   @Test("the next plugin stops workers without targets, and only those")
   func orphans() async throws {
-    let node = try await NodeFixture(mounter: mounter)
-    try await node.publish(node.request(at: "a"))
-    let orphan = WorkerKey(volumeID: "orphan")
-    _ = try await mounter.ensureMounted(
-      MountRequest(
-        key: orphan, underFileSystem: UnderFileSystemURI(scheme: .file, authority: "", path: "/"),
-        mountPoint: node.configuration.paths.mountPoint(orphan), fileRoots: [], options: .init()),
-      secrets: nil, by: .never)
+    let node = try await published(at: "a")
+    try await mountOrphan(on: node)
     let next = try await node.restarted()
     #expect(mounter.statuses.map(\.request.key) == [key])
-    try await next.unpublish(at: "a")
-    #expect(try node.isClean())
+    try await expectNothingLeft(of: next, afterUnpublishing: "a")
   }
 
   @Test("what a mounter that is gone left mounted is taken away when its last target goes, or at the next start")
   func leftoversOfAMounter() async throws {
-    let node = try await NodeFixture(mounter: mounter)
-    try await node.publish(node.request(at: "a"))
+    let node = try await published(at: "a")
     mounter.lose(key)
-    try await node.unpublish(at: "a")
-    #expect(try node.isClean())
-    let orphan = WorkerKey(volumeID: "orphan")
-    _ = try await mounter.ensureMounted(
-      MountRequest(
-        key: orphan, underFileSystem: UnderFileSystemURI(scheme: .file, authority: "", path: "/"),
-        mountPoint: node.configuration.paths.mountPoint(orphan), fileRoots: [], options: .init()),
-      secrets: nil, by: .never)
+    try await expectNothingLeft(of: node, afterUnpublishing: "a")
+    let orphan = try await mountOrphan(on: node)
     mounter.lose(orphan)
     let next = try await node.restarted()
     #expect(try next.isClean())
@@ -217,14 +208,12 @@ struct NodeRecoveryTests {
     #expect(try node.isClean())
     mounter.setFaults(.init())
     try await node.publish(node.request(at: "a"))
-    try await node.unpublish(at: "a")
-    #expect(try node.isClean())
+    try await expectNothingLeft(of: node, afterUnpublishing: "a")
   }
 
   @Test("a repair that fails keeps the record, and its repeat succeeds")
   func failedRepair() async throws {
-    let node = try await NodeFixture(mounter: mounter)
-    try await node.publish(node.request(at: "a"))
+    let node = try await published(at: "a")
     mounter.kill(key)
     mounter.setFaults(.init(ensureMounted: .workerFailed(reason: "exit 1", output: [])))
     await #expect(throws: CSIError.self) { try await node.publish(node.request(at: "a")) }
@@ -232,8 +221,7 @@ struct NodeRecoveryTests {
     mounter.setFaults(.init())
     try await node.publish(node.request(at: "a"))
     #expect(try node.mounts(at: "a").count == 1)
-    try await node.unpublish(at: "a")
-    #expect(try node.isClean())
+    try await expectNothingLeft(of: node, afterUnpublishing: "a")
   }
 
   @Test("with a full disk a publish is RESOURCE_EXHAUSTED and leaves nothing, and unpublish works")
@@ -256,20 +244,17 @@ struct NodeRecoveryTests {
 
   @Test("while the mounter is away the last target is unmounted, unpublish is UNAVAILABLE, and its repeat succeeds")
   func unpublishWithoutMounter() async throws {
-    let node = try await NodeFixture(mounter: mounter)
-    try await node.publish(node.request(at: "a"))
+    let node = try await published(at: "a")
     mounter.setFaults(.init(all: .unreachable(socket: "/s", reason: "gone")))
     let error = await #expect(throws: CSIError.self) { try await node.unpublish(at: "a") }
     #expect(error?.code == .unavailable)
     mounter.setFaults(.init())
-    try await node.unpublish(at: "a")
-    #expect(try node.isClean())
+    try await expectNothingLeft(of: node, afterUnpublishing: "a")
   }
 
   @Test("files among the records that are none are left alone and harm nobody")
   func strangeRecords() async throws {
-    let node = try await NodeFixture(mounter: mounter)
-    try await node.publish(node.request(at: "a"))
+    let node = try await published(at: "a")
     let strange = String(repeating: "a", count: 32) + ".json"
     try node.folder.write("{", to: "state/targets/\(strange)")
     try node.folder.write("x", to: "state/targets/notes.txt")
