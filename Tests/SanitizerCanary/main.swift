@@ -38,6 +38,23 @@ enum Canary {
     counter.deallocate()
   }
 
+  private static let guarded = Mutex(0)
+
+  /// Two threads count under a lock that they contend for: no mistake, and nothing to report. ThreadSanitizer.
+  static func mutex() {
+    var threads = [pthread_t(), pthread_t()]
+    for index in threads.indices {
+      pthread_create(
+        &threads[index], nil,
+        { _ in
+          for _ in 0..<100_000 { Canary.guarded.withLock { $0 += 1 } }
+          return nil
+        }, nil)
+    }
+    for thread in threads { pthread_join(thread, nil) }
+    print(guarded.withLock { $0 })
+  }
+
   /// A number that the compiler does not know, so that it cannot see the mistake.
   private static func opaque(_ value: Int) -> Int { Atomic(value).load(ordering: .relaxed) }
 }
@@ -46,7 +63,8 @@ switch CommandLine.arguments.dropFirst().first {
 case "use-after-free": Canary.useAfterFree()
 case "overflow": Canary.overflow()
 case "race": Canary.race()
+case "mutex": Canary.mutex()
 default:
-  print("usage: sanitizer-canary use-after-free|overflow|race")
+  print("usage: sanitizer-canary use-after-free|overflow|race|mutex")
   exit(64)
 }
