@@ -4,68 +4,164 @@ import Testing
 
 @Suite("The census of reader threads")
 struct ReaderCensusTests {
-  @Test("one request at a time makes no reader")
-  func serial() {
-    var census = ReaderCensus()
-    for _ in 0..<100 {
-      let answer1 = census.tookRequest()
-      #expect(!answer1)
-      let answer2 = census.answered()
-      #expect(answer2)
+  /// A census, and the requests that its readers work on.
+  private struct Scene {
+    var census: ReaderCensus
+    var busy: [ReaderCensus.Ticket] = []
+    var wakes = 0
+
+    init(_ limits: ReaderCensus.Limits = .init()) { census = ReaderCensus(limits: limits) }
+
+    mutating func take(_ count: Int = 1) {
+      for _ in 0..<count {
+        let (ticket, wakes) = census.tookRequest()
+        busy.append(ticket)
+        if wakes { self.wakes += 1 }
+      }
     }
-    #expect(census.total == 2 && census.waiting == 2)
+
+    /// The oldest request is answered.
+    mutating func answer() -> ReaderCensus.Next { census.answered(busy.removeFirst()) }
+
+    /// Requests that are answered as fast as they come, always more of them than readers.
+    mutating func flood(load: Double, looks: Int) -> Int {
+      var added = 0
+      for _ in 0..<looks {
+        while !busy.isEmpty { if answer() == .rest { break } }
+        take(census.waiting)
+        let orders = census.look(backlog: true, load: load)
+        added += orders.makes + orders.calls
+        for _ in 0..<orders.calls { _ = census.takeCall() }
+        take(census.waiting)
+      }
+      return added
+    }
   }
 
-  @Test("a reader is made when the last one that waits takes a request")
-  func grows() {
-    var census = ReaderCensus()
-    let answer3 = census.tookRequest()
-    #expect(!answer3)
-    let answer4 = census.tookRequest()
-    #expect(answer4)
-    #expect(census.total == 3 && census.waiting == 1)
+  @Test("one request at a time wakes nobody and is read by the same two readers")
+  func serial() {
+    var scene = Scene()
+    for _ in 0..<100 {
+      scene.take()
+      let next = scene.answer()
+      #expect(next == .read)
+    }
+    #expect(scene.wakes == 0)
+    #expect(scene.census.total == 2 && scene.census.waiting == 2)
   }
 
-  @Test("requests that hang leave a reader waiting up to the limit, and never more readers than that")
+  @Test("the watch is woken once when no reader is left to wait, and sleeps again when requests end")
+  func watchSleeps() {
+    var scene = Scene()
+    scene.take(2)
+    #expect(scene.wakes == 1)
+    _ = scene.answer()
+    scene.take()
+    #expect(scene.wakes == 1)
+    _ = scene.answer()
+    _ = scene.answer()
+    var looks = 0
+    while !scene.census.look(backlog: false, load: 0).sleeps, looks < 1000 { looks += 1 }
+    #expect(looks < 10)
+    scene.take(2)
+    #expect(scene.wakes == 2)
+  }
+
+  @Test("a reader that is stuck is made up for at the second look, so that the width goes on serving")
+  func stuck() {
+    var scene = Scene()
+    scene.take(2)
+    #expect(scene.census.look(backlog: false, load: 0) == .init())
+    #expect(scene.census.look(backlog: false, load: 0) == .init(makes: 2))
+    #expect(scene.census.total == 4 && scene.census.waiting == 2 && scene.census.stuck == 2)
+    // The next two hang as well.
+    scene.take(2)
+    _ = scene.census.look(backlog: false, load: 0)
+    #expect(scene.census.look(backlog: false, load: 0) == .init(makes: 2))
+    #expect(scene.census.total == 6 && scene.census.stuck == 4)
+  }
+
+  @Test("one that was stuck rests when enough others serve, is called before another is made, and goes after a rest")
+  func resting() {
+    var scene = Scene()
+    scene.take(2)
+    _ = scene.census.look(backlog: false, load: 0)
+    _ = scene.census.look(backlog: false, load: 0)
+    let freed = [scene.answer(), scene.answer()]
+    #expect(freed == [.rest, .rest])
+    #expect(scene.census.resting == 2 && scene.census.stuck == 0)
+    let early = scene.census.takeCall()
+    #expect(!early)
+    scene.take(2)
+    _ = scene.census.look(backlog: false, load: 0)
+    #expect(scene.census.look(backlog: false, load: 0) == .init(calls: 2))
+    let calls = [scene.census.takeCall(), scene.census.takeCall(), scene.census.takeCall()]
+    #expect(calls == [true, true, false])
+    _ = scene.answer()
+    scene.census.restingReaderGone()
+    #expect(scene.census.total == 3 && scene.census.resting == 0)
+  }
+
+  @Test("there are never more readers than the limit, whatever hangs")
   func limit() {
-    var census = ReaderCensus(limits: .init(initial: 2, waiting: 3, total: 5))
-    let made = (0..<5).map { _ in census.tookRequest() }
-    #expect(made == [false, true, true, true, false])
-    #expect(census.total == 5 && census.waiting == 0)
+    var scene = Scene(.init(least: 2, processors: 2, total: 5))
+    for _ in 0..<20 {
+      scene.take(scene.census.waiting)
+      _ = scene.census.look(backlog: true, load: 0)
+      #expect(scene.census.total <= 5)
+    }
+    #expect(scene.census.total == 5 && scene.census.waiting == 0)
+    var single = Scene(.init(least: 2, processors: 2, total: 1))
+    single.take()
+    for _ in 0..<5 { #expect(single.census.look(backlog: true, load: 0) == .init()) }
   }
 
-  @Test("readers go when too many would wait, and come back down to the limit")
-  func shrinks() {
-    var census = ReaderCensus(limits: .init(initial: 2, waiting: 3, total: 16))
-    for _ in 0..<8 { _ = census.tookRequest() }
-    #expect(census.total == 9)
-    let stayed = (0..<8).map { _ in census.answered() }
-    #expect(stayed.filter { $0 }.count == 2)
-    #expect(census.total == 3 && census.waiting == 3)
+  @Test("while requests go on waiting, readers that compute are as many as processors")
+  func processorBound() {
+    var scene = Scene(.init(least: 2, processors: 4, total: 96))
+    _ = scene.flood(load: 4, looks: 200)
+    #expect(scene.census.width == 4)
+    #expect(scene.census.total == 4)
   }
 
-  @Test("a reader that could not be made is not counted, and the next request tries again")
+  @Test(
+    "while requests go on waiting, readers that wait for a disk grow beyond the processors, and go back when it is calm"
+  )
+  func diskBound() {
+    var scene = Scene(.init(least: 2, processors: 2, total: 96))
+    _ = scene.flood(load: 0.1, looks: 200)
+    #expect(scene.census.width > 16)
+    while !scene.busy.isEmpty { _ = scene.answer() }
+    var looks = 0
+    while !scene.census.look(backlog: false, load: 0).sleeps, looks < 1000 { looks += 1 }
+    #expect(scene.census.width == 2)
+    // Those that wait in the kernel beyond the width rest after their next request.
+    scene.take(1)
+    let next = scene.answer()
+    #expect(next == .rest)
+  }
+
+  @Test("a reader that could not be made is not counted, and the next look tries again")
   func unmade() {
-    var census = ReaderCensus(limits: .init(initial: 1, waiting: 2, total: 4))
-    let answer5 = census.tookRequest()
-    #expect(answer5)
-    census.waitingReaderGone()
-    #expect(census.total == 1 && census.waiting == 0)
-    let answer6 = census.answered()
-    #expect(answer6)
-    let answer7 = census.tookRequest()
-    #expect(answer7)
+    var scene = Scene()
+    scene.take(2)
+    _ = scene.census.look(backlog: false, load: 0)
+    #expect(scene.census.look(backlog: false, load: 0).makes == 2)
+    scene.census.waitingReaderGone()
+    scene.census.waitingReaderGone()
+    #expect(scene.census.total == 2)
+    #expect(scene.census.look(backlog: false, load: 0).makes == 2)
   }
 
   @Test("after a stop no reader is made and each goes with its request")
   func stop() {
-    var census = ReaderCensus()
-    _ = census.tookRequest()
-    census.stop()
-    let answer8 = census.tookRequest()
-    #expect(!answer8)
-    let first = census.answered()
-    let second = census.answered()
-    #expect(!first && !second && census.total == 0)
+    var scene = Scene()
+    scene.take()
+    scene.census.stop()
+    scene.take()
+    #expect(scene.wakes == 0)
+    #expect(scene.census.look(backlog: true, load: 0).makes == 0)
+    let ends = [scene.answer(), scene.answer()]
+    #expect(ends == [.leave, .leave] && scene.census.total == 0)
   }
 }

@@ -1,48 +1,91 @@
 import LinuxSystem
 import SystemPackage
 
-/// The reader threads of a session: made on demand, ended when too many wait, and all at once by `stop`.
+/// The reader threads of a session, as its census asks for them, and all ended at once by `stop`.
 ///
 /// Threads are our own and not of `fuse_session_loop_mt`: that one has no stop that leaves unread requests alone, buffers of
-/// its own making, and keeps up to ten of them.
+/// its own making, and lets up to ten of them wait in turn.
 final class ReaderGroup: @unchecked Sendable {
   // SAFETY (Sendable): everything below `monitor` is read and written only while it is locked.
-  private let monitor = Monitor()
+  private let monitor: Monitor
+  /// A reader or the watch has gone, or all shall.
+  private let changed: Condition
+  /// Resting readers wait for it.
+  private let calls: Condition
+  /// The watch sleeps on it.
+  private let watchWoken: Condition
   private var census: ReaderCensus
   private var threads: [DetachedThread] = []
+  private var isWatched = false
   private var end: SessionEnd?
 
   /// Bytes of a reader's stack; only touched pages cost memory.
-  private static let stackSize = 512 * 1024
+  private static let stackSize = 512 << 10
+  /// How long a reader rests before it gives its memory back.
+  private static let rest: Duration = .seconds(1)
+  private static let interval: Duration = .milliseconds(1)
 
   init(limits: ReaderCensus.Limits) {
     census = ReaderCensus(limits: limits)
+    monitor = Monitor()
+    changed = Condition(of: monitor)
+    calls = Condition(of: monitor)
+    watchWoken = Condition(of: monitor)
   }
 
-  /// Threads that exist now.
+  /// Threads that read or could be called to.
   var count: Int { monitor.locked { census.total } }
 
-  /// Makes the first readers. - Throws: EAGAIN when not even one thread can be made.
-  func start(_ body: @escaping @Sendable () -> Void) throws(Errno) {
+  /// Makes the first readers, which run `body`, and the watch, which asks `hasBacklog`.
+  /// - Throws: EAGAIN when not even one reader can be made.
+  func start(
+    hasBacklog: @escaping @Sendable () -> Bool, _ body: @escaping @Sendable () -> Void
+  ) throws(Errno) {
     SessionThread.installWakeHandler()
-    let wanted = monitor.locked { census.total }
-    var failure: Errno?
-    for _ in 0..<wanted where !spawn(body) { failure = .resourceTemporarilyUnavailable }
-    if let failure, count == 0 { throw failure }
-  }
-
-  /// A reader got a request; makes another reader where nobody is left to wait.
-  func tookRequest(_ body: @escaping @Sendable () -> Void) {
-    if monitor.locked({ census.tookRequest() }) { _ = spawn(body) }
-  }
-
-  /// A reader has answered. - Returns: whether it is to read on. If not, the thread must end.
-  func answered() -> Bool {
-    monitor.locked {
-      let reads = census.answered()
-      if !reads { leave() }
-      return reads
+    for _ in 0..<count { spawn(body) }
+    if count == 0 { throw .resourceTemporarilyUnavailable }
+    monitor.locked { isWatched = true }
+    // Without the watch the first readers serve alone.
+    guard SessionThread.start(name: "fuse-watch", stackSize: 128 << 10, { self.watch(hasBacklog, body) }) != nil else {
+      return monitor.locked { isWatched = false }
     }
+  }
+
+  /// A reader got a request. - Returns: what `answered` asks for.
+  func tookRequest() -> ReaderCensus.Ticket {
+    monitor.locked {
+      let (ticket, wakesWatch) = census.tookRequest()
+      if wakesWatch { watchWoken.signal() }
+      return ticket
+    }
+  }
+
+  /// A reader has answered; rests where there are enough others.
+  /// - Returns: whether it is to read on. If not, the thread must end.
+  func answered(_ ticket: ReaderCensus.Ticket) -> Bool {
+    monitor.locked {
+      switch census.answered(ticket) {
+      case .read: return true
+      case .rest: return rest()
+      case .leave:
+        leave()
+        return false
+      }
+    }
+  }
+
+  /// With the lock held.
+  private func rest() -> Bool {
+    let limit = Deadline.after(Self.rest)
+    while !census.takeCall() {
+      if census.isStopping || limit.hasPassed {
+        census.restingReaderGone()
+        leave()
+        return false
+      }
+      calls.wait(until: limit)
+    }
+    return true
   }
 
   /// Whether a reader that waits is to end instead.
@@ -51,10 +94,9 @@ final class ReaderGroup: @unchecked Sendable {
   /// A reader that waited for a request ends. The first reason given is the session's; the other readers follow.
   func leaveWaiting(_ reason: SessionEnd) {
     monitor.locked {
-      if end == nil { end = reason }
-      census.stop()
       census.waitingReaderGone()
       leave()
+      stopAll(reason)
     }
   }
 
@@ -62,25 +104,28 @@ final class ReaderGroup: @unchecked Sendable {
   func leaveUnmade(_ error: Errno) {
     monitor.locked {
       census.waitingReaderGone()
-      if census.total == 0, end == nil { end = .failed(error) }
       leave()
+      if census.total == 0 { stopAll(.failed(error)) }
     }
   }
 
-  /// Counts the calling thread out. Called with the lock held.
+  /// Counts the calling thread out. With the lock held.
   private func leave() {
     let me = DetachedThread.current
     threads.removeAll { $0 == me }
-    monitor.broadcast()
+    changed.broadcast()
   }
 
   /// Lets every reader finish its request and go. Returns at once.
-  func stop() {
-    monitor.locked {
-      if end == nil { end = .stopped }
-      census.stop()
-      monitor.broadcast()
-    }
+  func stop() { monitor.locked { stopAll(.stopped) } }
+
+  /// With the lock held.
+  private func stopAll(_ reason: SessionEnd) {
+    if end == nil { end = reason }
+    census.stop()
+    calls.broadcast()
+    watchWoken.broadcast()
+    changed.broadcast()
   }
 
   /// Waits until every reader is gone.
@@ -89,11 +134,11 @@ final class ReaderGroup: @unchecked Sendable {
   func wait(milliseconds: Int? = nil) -> SessionEnd? {
     let deadline = milliseconds.map { Deadline.after(.milliseconds($0)) } ?? .never
     return monitor.locked {
-      while census.total > 0 {
+      while census.total > 0 || isWatched {
         if deadline.hasPassed { return nil }
         // A signal that comes just before the read is lost, so readers are woken until they are gone.
         if census.isStopping { for thread in threads { thread.signal(SessionThread.wakeSignal) } }
-        monitor.wait(until: census.isStopping ? .after(.milliseconds(5)) : deadline)
+        changed.wait(until: census.isStopping ? .after(.milliseconds(5)) : deadline)
       }
       return end ?? .stopped
     }
@@ -103,17 +148,43 @@ final class ReaderGroup: @unchecked Sendable {
 // MARK: - Threads
 
 extension ReaderGroup {
-  /// Makes one thread that the census counts already. - Returns: whether it could be made.
-  private func spawn(_ body: @escaping @Sendable () -> Void) -> Bool {
+  /// Makes one thread that the census counts already.
+  private func spawn(_ body: @escaping @Sendable () -> Void) {
     monitor.locked {
       // With the lock held, so that the thread is in the list before it can leave it.
       if let thread = SessionThread.start(name: "fuse-reader", stackSize: Self.stackSize, body) {
         threads.append(thread)
-        return true
+      } else {
+        census.waitingReaderGone()
+        changed.broadcast()
       }
-      census.waitingReaderGone()
-      monitor.broadcast()
-      return false
+    }
+  }
+
+  /// The watch, from its start to the end of the session.
+  private func watch(_ hasBacklog: () -> Bool, _ body: @escaping @Sendable () -> Void) {
+    var clock = LoadClock()
+    while true {
+      let backlog = hasBacklog()
+      let load = clock.load()
+      let orders = monitor.locked { () -> ReaderCensus.Orders? in
+        let orders = census.look(backlog: backlog, load: load)
+        for _ in 0..<orders.calls { calls.signal() }
+        return census.isStopping ? nil : orders
+      }
+      guard let orders else { break }
+      for _ in 0..<orders.makes { spawn(body) }
+      monitor.locked {
+        if orders.sleeps {
+          while census.isWatchAsleep, !census.isStopping { watchWoken.wait() }
+        } else if !census.isStopping {
+          watchWoken.wait(until: .after(Self.interval))
+        }
+      }
+    }
+    monitor.locked {
+      isWatched = false
+      changed.broadcast()
     }
   }
 }

@@ -25,7 +25,9 @@ package final class Session: @unchecked Sendable {
   package convenience init(
     device: consuming Descriptor, fuseInit: [UInt8], fileSystem: VolumeFileSystem, log: Logger
   ) throws(Errno) {
-    try self.init(device: device, fuseInit: fuseInit, fileSystem: fileSystem, log: log, limits: .init())
+    let processors = max(2, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
+    try self.init(
+      device: device, fuseInit: fuseInit, fileSystem: fileSystem, log: log, limits: .init(processors: processors))
   }
 
   init(
@@ -85,7 +87,7 @@ extension Session {
   /// Begins to serve, on threads of its own, and returns.
   /// - Throws: EAGAIN when no thread can be made.
   package func start() throws(Errno) {
-    try readers.start { self.readRequests() }
+    try readers.start(hasBacklog: { self.hasBacklog }) { self.readRequests() }
   }
 
   /// Has the kernel queue again what an earlier worker has read and not answered. Only after that worker is surely gone.
@@ -109,6 +111,12 @@ extension Session {
   /// Threads that serve now.
   package var readerCount: Int { readers.count }
 
+  /// Whether requests wait that no reader has taken.
+  private var hasBacklog: Bool {
+    var query = pollfd(fd: device, events: Int16(POLLIN), revents: 0)
+    return poll(&query, 1, 0) == 1 && query.revents & Int16(POLLIN) != 0
+  }
+
   /// A reader thread from its start to its end.
   private func readRequests() {
     do {
@@ -131,10 +139,10 @@ extension Session {
         continue
       }
       guard count > 0 else { return readers.leaveWaiting(count == 0 ? .unmounted : .failed(Errno(rawValue: -count))) }
-      readers.tookRequest { self.readRequests() }
+      let ticket = readers.tookRequest()
       buffer.inspect(byteCount: Int(count))
       fuse_session_process_buf(handle, &memory)
-      guard readers.answered() else { return }
+      guard readers.answered(ticket) else { return }
     }
   }
 }

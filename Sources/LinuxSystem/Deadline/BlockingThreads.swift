@@ -24,7 +24,8 @@ package final class BlockingThreads: @unchecked Sendable {
 
   private let maximumRunning: Int
   private let maximumAbandoned: Int
-  private let monitor = Monitor()
+  private let monitor: Monitor
+  private let wakeUp: Condition
   private var waiting: [Job] = []
   private var threads = 0
   private var idle = 0
@@ -41,6 +42,8 @@ package final class BlockingThreads: @unchecked Sendable {
   package init(maximumRunning: Int, maximumAbandoned: Int) {
     self.maximumRunning = maximumRunning
     self.maximumAbandoned = maximumAbandoned
+    monitor = Monitor()
+    wakeUp = Condition(of: monitor)
   }
 
   /// Calls that hang now.
@@ -51,7 +54,7 @@ package final class BlockingThreads: @unchecked Sendable {
       if abandoned >= maximumAbandoned { return (abandoned, false) }
       waiting.append(job)
       if idle >= waiting.count {
-        monitor.signal()
+        wakeUp.signal()
         return (nil, false)
       }
       guard threads - abandoned < maximumRunning else { return (nil, false) }
@@ -110,7 +113,7 @@ package final class BlockingThreads: @unchecked Sendable {
         // More threads than places, after abandoned calls came back.
         if threads - abandoned > maximumRunning { break }
         idle += 1
-        let wasSignalled = monitor.wait(until: end)
+        let wasSignalled = wakeUp.wait(until: end)
         idle -= 1
         if !wasSignalled { break }
       }

@@ -10,7 +10,8 @@ final class DeadlineWatch: @unchecked Sendable {
   /// Names a watched deadline until it is cancelled or has passed.
   typealias ID = UInt64
 
-  private let monitor = Monitor()
+  private let monitor: Monitor
+  private let wakeUp: Condition
   /// At most as many as calls run or wait, so that looking through all of them is cheap.
   private var entries: [ID: (deadline: Deadline, body: @Sendable () -> Void)] = [:]
   private var nextID: ID = 0
@@ -22,12 +23,17 @@ final class DeadlineWatch: @unchecked Sendable {
   private static let idle: Duration = .seconds(10)
   private static let stackSize = 256 << 10
 
+  init() {
+    monitor = Monitor()
+    wakeUp = Condition(of: monitor)
+  }
+
   /// Calls `body` once on the watch's thread when `deadline` passes, unless cancelled before. `body` must not block.
   func add(_ deadline: Deadline, _ body: @escaping @Sendable () -> Void) -> ID {
     let (id, startsThread) = monitor.locked { () -> (ID, Bool) in
       nextID += 1
       entries[nextID] = (deadline, body)
-      if let sleepsUntil, deadline < sleepsUntil { monitor.signal() }
+      if let sleepsUntil, deadline < sleepsUntil { wakeUp.signal() }
       defer { isRunning = true }
       return (nextID, !isRunning)
     }
@@ -70,7 +76,7 @@ final class DeadlineWatch: @unchecked Sendable {
         }
         let end = entries.values.map(\.deadline).min() ?? idleEnd
         sleepsUntil = end
-        monitor.wait(until: end)
+        wakeUp.wait(until: end)
         sleepsUntil = nil
       }
     }

@@ -82,7 +82,7 @@ struct HandoverTests {
         if call == .statistics { gate.pass() }
         return nil
       })
-    let connection = try RawConnection(volume.fileSystem, limits: .init(initial: 1, waiting: 2, total: 4))
+    let connection = try RawConnection(volume.fileSystem, limits: .init(least: 1, total: 4))
     try connection.session.start()
     for unique in 1...12 as ClosedRange<UInt64> { try connection.send(.statfs, unique: unique) }
     try gate.untilReached()
