@@ -139,6 +139,8 @@ extension MessageBuilder {
   /// The message's bytes.
   package func packed() -> [UInt8] {
     let size = packedSize
+    // With a capacity of 0 the standard library writes the count into the empty array that all threads share.
+    guard size > 0 else { return [] }
     return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
       pack(into: UnsafeMutableRawBufferPointer(buffer))
       count = size

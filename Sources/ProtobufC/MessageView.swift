@@ -97,8 +97,10 @@ extension MessageView {
   package func repacked() -> [UInt8] {
     let base = UnsafeRawPointer(message).assumingMemoryBound(to: ProtobufCMessage.self)
     let size = protobuf_c_message_get_packed_size(base)
+    // With a capacity of 0 the standard library writes the count into the empty array that all threads share.
+    guard size > 0 else { return [] }
     return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-      count = size > 0 ? protobuf_c_message_pack(base, buffer.baseAddress) : 0
+      count = protobuf_c_message_pack(base, buffer.baseAddress)
     }
   }
 }
