@@ -24,12 +24,13 @@ struct ReaderCensusTests {
     mutating func answer() -> ReaderCensus.Next { census.answered(busy.removeFirst()) }
 
     /// Requests that are answered as fast as they come, always more of them than readers.
-    mutating func flood(load: Double, looks: Int) -> Int {
+    mutating func flood(looks: Int, wantsProcessors: (Int) -> Bool) -> Int {
       var added = 0
       for _ in 0..<looks {
         while !busy.isEmpty { if answer() == .rest { break } }
         take(census.waiting)
-        let orders = census.look(backlog: true, load: load)
+        let serving = busy.count
+        let orders = census.look(backlog: true) { wantsProcessors(serving) }
         added += orders.makes + orders.calls
         for _ in 0..<orders.calls { _ = census.takeCall() }
         take(census.waiting)
@@ -61,7 +62,7 @@ struct ReaderCensusTests {
     _ = scene.answer()
     _ = scene.answer()
     var looks = 0
-    while !scene.census.look(backlog: false, load: 0).sleeps, looks < 1000 { looks += 1 }
+    while !scene.census.look(backlog: false, wantsProcessors: { false }).sleeps, looks < 1000 { looks += 1 }
     #expect(looks < 10)
     scene.take(2)
     #expect(scene.wakes == 2)
@@ -71,13 +72,13 @@ struct ReaderCensusTests {
   func stuck() {
     var scene = Scene()
     scene.take(2)
-    #expect(scene.census.look(backlog: false, load: 0) == .init())
-    #expect(scene.census.look(backlog: false, load: 0) == .init(makes: 2))
+    #expect(scene.census.look(backlog: false, wantsProcessors: { false }) == .init())
+    #expect(scene.census.look(backlog: false, wantsProcessors: { false }) == .init(makes: 2))
     #expect(scene.census.total == 4 && scene.census.waiting == 2 && scene.census.stuck == 2)
     // The next two hang as well.
     scene.take(2)
-    _ = scene.census.look(backlog: false, load: 0)
-    #expect(scene.census.look(backlog: false, load: 0) == .init(makes: 2))
+    _ = scene.census.look(backlog: false, wantsProcessors: { false })
+    #expect(scene.census.look(backlog: false, wantsProcessors: { false }) == .init(makes: 2))
     #expect(scene.census.total == 6 && scene.census.stuck == 4)
   }
 
@@ -85,16 +86,16 @@ struct ReaderCensusTests {
   func resting() {
     var scene = Scene()
     scene.take(2)
-    _ = scene.census.look(backlog: false, load: 0)
-    _ = scene.census.look(backlog: false, load: 0)
+    _ = scene.census.look(backlog: false, wantsProcessors: { false })
+    _ = scene.census.look(backlog: false, wantsProcessors: { false })
     let freed = [scene.answer(), scene.answer()]
     #expect(freed == [.rest, .rest])
     #expect(scene.census.resting == 2 && scene.census.stuck == 0)
     let early = scene.census.takeCall()
     #expect(!early)
     scene.take(2)
-    _ = scene.census.look(backlog: false, load: 0)
-    #expect(scene.census.look(backlog: false, load: 0) == .init(calls: 2))
+    _ = scene.census.look(backlog: false, wantsProcessors: { false })
+    #expect(scene.census.look(backlog: false, wantsProcessors: { false }) == .init(calls: 2))
     let calls = [scene.census.takeCall(), scene.census.takeCall(), scene.census.takeCall()]
     #expect(calls == [true, true, false])
     _ = scene.answer()
@@ -104,22 +105,22 @@ struct ReaderCensusTests {
 
   @Test("there are never more readers than the limit, whatever hangs")
   func limit() {
-    var scene = Scene(.init(least: 2, processors: 2, total: 5))
+    var scene = Scene(.init(least: 2, total: 5))
     for _ in 0..<20 {
       scene.take(scene.census.waiting)
-      _ = scene.census.look(backlog: true, load: 0)
+      _ = scene.census.look(backlog: true, wantsProcessors: { false })
       #expect(scene.census.total <= 5)
     }
     #expect(scene.census.total == 5 && scene.census.waiting == 0)
-    var single = Scene(.init(least: 2, processors: 2, total: 1))
+    var single = Scene(.init(least: 2, total: 1))
     single.take()
-    for _ in 0..<5 { #expect(single.census.look(backlog: true, load: 0) == .init()) }
+    for _ in 0..<5 { #expect(single.census.look(backlog: true, wantsProcessors: { false }) == .init()) }
   }
 
   @Test("while requests go on waiting, readers that compute are as many as processors")
   func processorBound() {
-    var scene = Scene(.init(least: 2, processors: 4, total: 96))
-    _ = scene.flood(load: 4, looks: 200)
+    var scene = Scene(.init(least: 2, total: 96))
+    _ = scene.flood(looks: 200) { $0 >= 4 }
     #expect(scene.census.width == 4)
     #expect(scene.census.total == 4)
   }
@@ -128,12 +129,12 @@ struct ReaderCensusTests {
     "while requests go on waiting, readers that wait for a disk grow beyond the processors, and go back when it is calm"
   )
   func diskBound() {
-    var scene = Scene(.init(least: 2, processors: 2, total: 96))
-    _ = scene.flood(load: 0.1, looks: 200)
+    var scene = Scene(.init(least: 2, total: 96))
+    _ = scene.flood(looks: 200) { _ in false }
     #expect(scene.census.width > 16)
     while !scene.busy.isEmpty { _ = scene.answer() }
     var looks = 0
-    while !scene.census.look(backlog: false, load: 0).sleeps, looks < 1000 { looks += 1 }
+    while !scene.census.look(backlog: false, wantsProcessors: { false }).sleeps, looks < 1000 { looks += 1 }
     #expect(scene.census.width == 2)
     // Those that wait in the kernel beyond the width rest after their next request.
     scene.take(1)
@@ -145,12 +146,12 @@ struct ReaderCensusTests {
   func unmade() {
     var scene = Scene()
     scene.take(2)
-    _ = scene.census.look(backlog: false, load: 0)
-    #expect(scene.census.look(backlog: false, load: 0).makes == 2)
+    _ = scene.census.look(backlog: false, wantsProcessors: { false })
+    #expect(scene.census.look(backlog: false, wantsProcessors: { false }).makes == 2)
     scene.census.waitingReaderGone()
     scene.census.waitingReaderGone()
     #expect(scene.census.total == 2)
-    #expect(scene.census.look(backlog: false, load: 0).makes == 2)
+    #expect(scene.census.look(backlog: false, wantsProcessors: { false }).makes == 2)
   }
 
   @Test("after a stop no reader is made and each goes with its request")
@@ -160,7 +161,7 @@ struct ReaderCensusTests {
     scene.census.stop()
     scene.take()
     #expect(scene.wakes == 0)
-    #expect(scene.census.look(backlog: true, load: 0).makes == 0)
+    #expect(scene.census.look(backlog: true, wantsProcessors: { false }).makes == 0)
     let ends = [scene.answer(), scene.answer()]
     #expect(ends == [.leave, .leave] && scene.census.total == 0)
   }

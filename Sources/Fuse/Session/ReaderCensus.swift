@@ -9,8 +9,6 @@ struct ReaderCensus: Sendable {
     /// Readers made at the start, and the fewest that serve: one waits while the other works. Each keeps a buffer of
     /// `maxWrite` bytes (1 MiB), all of it resident.
     var least = 2
-    /// Readers that serve at most while they use the processor, as when data comes from memory: that of processors.
-    var processors = 2
     /// Readers at most: all background requests that the kernel sends at a time, and some for those that callers wait for.
     var total = 96
   }
@@ -131,8 +129,9 @@ extension ReaderCensus {
   /// One look of the watch.
   /// - Parameters:
   ///   - backlog: whether requests wait that nobody has read.
-  ///   - load: processor time of the process since the last look, in units of one processor.
-  mutating func look(backlog: Bool, load: Double) -> Orders {
+  ///   - wantsProcessors: whether readers want all processors already, so that more readers would bring nothing; asked only
+  ///     when one might be added, since it takes a while to find out.
+  mutating func look(backlog: Bool, wantsProcessors: () -> Bool) -> Orders {
     let served = taken &- takenAtLook
     takenAtLook = taken
     look &+= 1
@@ -140,7 +139,7 @@ extension ReaderCensus {
     held = total - resting - waiting
     if isStopping { return Orders(sleeps: true) }
     if backlog && waiting == 0 {
-      press(load)
+      press(wantsProcessors)
     } else {
       pressure = max(0, pressure - 1)
       calm += served == 0 && waiting > 0 ? Self.idle : 1
@@ -155,14 +154,12 @@ extension ReaderCensus {
     return orders
   }
 
-  private mutating func press(_ load: Double) {
+  private mutating func press(_ wantsProcessors: () -> Bool) {
     calm = 0
     pressure += 2
     guard pressure >= Self.pressing else { return }
     pressure = 0
-    // Readers that compute gain nothing from being more than the processors; those that wait for a disk do.
-    let limit = load > Double(serving) / 2 ? limits.processors : limits.total
-    if width < limit { width += 1 }
+    if width < limits.total, !wantsProcessors() { width += 1 }
   }
 
   private mutating func add(_ missing: Int) -> Orders {

@@ -1,3 +1,4 @@
+import Glibc
 import LinuxSystem
 import SystemPackage
 
@@ -15,7 +16,7 @@ final class ReaderGroup: @unchecked Sendable {
   /// The watch sleeps on it.
   private let watchWoken: Condition
   private var census: ReaderCensus
-  private var threads: [DetachedThread] = []
+  private var readers: [(thread: DetachedThread, id: ThreadID)] = []
   private var isWatched = false
   private var end: SessionEnd?
 
@@ -24,6 +25,7 @@ final class ReaderGroup: @unchecked Sendable {
   /// How long a reader rests before it gives its memory back.
   private static let rest: Duration = .seconds(1)
   private static let interval: Duration = .milliseconds(1)
+  private let processors = max(2, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
 
   init(limits: ReaderCensus.Limits) {
     census = ReaderCensus(limits: limits)
@@ -112,7 +114,7 @@ final class ReaderGroup: @unchecked Sendable {
   /// Counts the calling thread out. With the lock held.
   private func leave() {
     let me = DetachedThread.current
-    threads.removeAll { $0 == me }
+    readers.removeAll { $0.thread == me }
     changed.broadcast()
   }
 
@@ -137,7 +139,7 @@ final class ReaderGroup: @unchecked Sendable {
       while census.total > 0 || isWatched {
         if deadline.hasPassed { return nil }
         // A signal that comes just before the read is lost, so readers are woken until they are gone.
-        if census.isStopping { for thread in threads { thread.signal(SessionThread.wakeSignal) } }
+        if census.isStopping { for reader in readers { reader.thread.signal(SessionThread.wakeSignal) } }
         changed.wait(until: census.isStopping ? .after(.milliseconds(5)) : deadline)
       }
       return end ?? .stopped
@@ -150,25 +152,33 @@ final class ReaderGroup: @unchecked Sendable {
 extension ReaderGroup {
   /// Makes one thread that the census counts already.
   private func spawn(_ body: @escaping @Sendable () -> Void) {
-    monitor.locked {
-      // With the lock held, so that the thread is in the list before it can leave it.
-      if let thread = SessionThread.start(name: "fuse-reader", stackSize: Self.stackSize, body) {
-        threads.append(thread)
-      } else {
-        census.waitingReaderGone()
-        changed.broadcast()
-      }
+    let thread = SessionThread.start(name: "fuse-reader", stackSize: Self.stackSize) {
+      self.monitor.locked { self.readers.append((.current, .current)) }
+      body()
     }
+    guard thread == nil else { return }
+    monitor.locked {
+      census.waitingReaderGone()
+      changed.broadcast()
+    }
+  }
+
+  /// Whether readers want all the processors there are. With the lock held.
+  private func wantProcessors() -> Bool {
+    var left = processors
+    for reader in readers where reader.id.wantsProcessor {
+      left -= 1
+      if left == 0 { return true }
+    }
+    return false
   }
 
   /// The watch, from its start to the end of the session.
   private func watch(_ hasBacklog: () -> Bool, _ body: @escaping @Sendable () -> Void) {
-    var clock = LoadClock()
     while true {
       let backlog = hasBacklog()
-      let load = clock.load()
       let orders = monitor.locked { () -> ReaderCensus.Orders? in
-        let orders = census.look(backlog: backlog, load: load)
+        let orders = census.look(backlog: backlog) { wantProcessors() }
         for _ in 0..<orders.calls { calls.signal() }
         return census.isStopping ? nil : orders
       }

@@ -25,9 +25,7 @@ package final class Session: @unchecked Sendable {
   package convenience init(
     device: consuming Descriptor, fuseInit: [UInt8], fileSystem: VolumeFileSystem, log: Logger
   ) throws(Errno) {
-    let processors = max(2, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
-    try self.init(
-      device: device, fuseInit: fuseInit, fileSystem: fileSystem, log: log, limits: .init(processors: processors))
+    try self.init(device: device, fuseInit: fuseInit, fileSystem: fileSystem, log: log, limits: .init())
   }
 
   init(

@@ -52,3 +52,21 @@ package struct DetachedThread: Sendable, Equatable {
     pthread_equal(left.thread, right.thread) != 0
   }
 }
+
+/// A thread of this process as the kernel numbers it. gettid(2).
+package struct ThreadID: Sendable, Hashable {
+  private let number: Int32
+
+  /// That of the calling thread.
+  package static var current: ThreadID { ThreadID(number: clinux_gettid()) }
+
+  /// Whether the thread computes or would, if it had a processor, and does not wait for something. False when it is gone.
+  /// proc(5), `/proc/pid/stat`.
+  package var wantsProcessor: Bool {
+    guard let file = try? Descriptor.open("/proc/self/task/\(number)/stat", O_RDONLY),
+      let text = try? file.read(upTo: 128), let end = text.lastIndex(of: UInt8(ascii: ")"))
+    else { return false }
+    // `number (name) state …`; the name may hold anything, and nothing after the state that was read holds a bracket.
+    return text.dropFirst(end + 2).first == UInt8(ascii: "R")
+  }
+}
