@@ -418,6 +418,51 @@ void   mounter__v1__holder__free_unpacked
   assert(message->base.descriptor == &mounter__v1__holder__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   mounter__v1__death__init
+                     (Mounter__V1__Death         *message)
+{
+  static const Mounter__V1__Death init_value = MOUNTER__V1__DEATH__INIT;
+  *message = init_value;
+}
+size_t mounter__v1__death__get_packed_size
+                     (const Mounter__V1__Death *message)
+{
+  assert(message->base.descriptor == &mounter__v1__death__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mounter__v1__death__pack
+                     (const Mounter__V1__Death *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mounter__v1__death__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mounter__v1__death__pack_to_buffer
+                     (const Mounter__V1__Death *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mounter__v1__death__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mounter__V1__Death *
+       mounter__v1__death__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mounter__V1__Death *)
+     protobuf_c_message_unpack (&mounter__v1__death__descriptor,
+                                allocator, len, data);
+}
+void   mounter__v1__death__free_unpacked
+                     (Mounter__V1__Death *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mounter__v1__death__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   mounter__v1__status__init
                      (Mounter__V1__Status         *message)
 {
@@ -1543,6 +1588,51 @@ void   mounter__v1__completed__free_unpacked
   assert(message->base.descriptor == &mounter__v1__completed__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   mounter__v1__answered__init
+                     (Mounter__V1__Answered         *message)
+{
+  static const Mounter__V1__Answered init_value = MOUNTER__V1__ANSWERED__INIT;
+  *message = init_value;
+}
+size_t mounter__v1__answered__get_packed_size
+                     (const Mounter__V1__Answered *message)
+{
+  assert(message->base.descriptor == &mounter__v1__answered__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mounter__v1__answered__pack
+                     (const Mounter__V1__Answered *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mounter__v1__answered__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mounter__v1__answered__pack_to_buffer
+                     (const Mounter__V1__Answered *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mounter__v1__answered__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mounter__V1__Answered *
+       mounter__v1__answered__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mounter__V1__Answered *)
+     protobuf_c_message_unpack (&mounter__v1__answered__descriptor,
+                                allocator, len, data);
+}
+void   mounter__v1__answered__free_unpacked
+                     (Mounter__V1__Answered *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mounter__v1__answered__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   mounter__v1__worker_report__init
                      (Mounter__V1__WorkerReport         *message)
 {
@@ -2498,20 +2588,152 @@ const ProtobufCMessageDescriptor mounter__v1__holder__descriptor =
   (ProtobufCMessageInit) mounter__v1__holder__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue mounter__v1__status__state__enum_values_by_number[5] =
+static const ProtobufCEnumValue mounter__v1__death__cause__enum_values_by_number[8] =
+{
+  { "CAUSE_UNSPECIFIED", "MOUNTER__V1__DEATH__CAUSE__CAUSE_UNSPECIFIED", 0 },
+  { "CAUSE_EXITED", "MOUNTER__V1__DEATH__CAUSE__CAUSE_EXITED", 1 },
+  { "CAUSE_SIGNALED", "MOUNTER__V1__DEATH__CAUSE__CAUSE_SIGNALED", 2 },
+  { "CAUSE_OUT_OF_MEMORY", "MOUNTER__V1__DEATH__CAUSE__CAUSE_OUT_OF_MEMORY", 3 },
+  { "CAUSE_UNANSWERING", "MOUNTER__V1__DEATH__CAUSE__CAUSE_UNANSWERING", 4 },
+  { "CAUSE_REPLACED", "MOUNTER__V1__DEATH__CAUSE__CAUSE_REPLACED", 5 },
+  { "CAUSE_DISCONNECTED", "MOUNTER__V1__DEATH__CAUSE__CAUSE_DISCONNECTED", 6 },
+  { "CAUSE_NOT_SERVING", "MOUNTER__V1__DEATH__CAUSE__CAUSE_NOT_SERVING", 7 },
+};
+static const ProtobufCIntRange mounter__v1__death__cause__value_ranges[] = {
+{0, 0},{0, 8}
+};
+static const ProtobufCEnumValueIndex mounter__v1__death__cause__enum_values_by_name[8] =
+{
+  { "CAUSE_DISCONNECTED", 6 },
+  { "CAUSE_EXITED", 1 },
+  { "CAUSE_NOT_SERVING", 7 },
+  { "CAUSE_OUT_OF_MEMORY", 3 },
+  { "CAUSE_REPLACED", 5 },
+  { "CAUSE_SIGNALED", 2 },
+  { "CAUSE_UNANSWERING", 4 },
+  { "CAUSE_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor mounter__v1__death__cause__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "mounter.v1.Death.Cause",
+  "Cause",
+  "Mounter__V1__Death__Cause",
+  "mounter.v1",
+  8,
+  mounter__v1__death__cause__enum_values_by_number,
+  8,
+  mounter__v1__death__cause__enum_values_by_name,
+  1,
+  mounter__v1__death__cause__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__death__field_descriptors[5] =
+{
+  {
+    "cause",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Death, cause),
+    &mounter__v1__death__cause__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "number",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Death, number),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Death, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pid",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Death, pid),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "moment_ms",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Death, moment_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mounter__v1__death__field_indices_by_name[] = {
+  0,   /* field[0] = cause */
+  4,   /* field[4] = moment_ms */
+  1,   /* field[1] = number */
+  3,   /* field[3] = pid */
+  2,   /* field[2] = reason */
+};
+static const ProtobufCIntRange mounter__v1__death__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor mounter__v1__death__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.Death",
+  "Death",
+  "Mounter__V1__Death",
+  "mounter.v1",
+  sizeof(Mounter__V1__Death),
+  5,
+  mounter__v1__death__field_descriptors,
+  mounter__v1__death__field_indices_by_name,
+  1,  mounter__v1__death__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__death__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue mounter__v1__status__state__enum_values_by_number[6] =
 {
   { "STATE_UNSPECIFIED", "MOUNTER__V1__STATUS__STATE__STATE_UNSPECIFIED", 0 },
   { "STATE_STARTING", "MOUNTER__V1__STATUS__STATE__STATE_STARTING", 1 },
   { "STATE_READY", "MOUNTER__V1__STATUS__STATE__STATE_READY", 2 },
   { "STATE_FAILED", "MOUNTER__V1__STATUS__STATE__STATE_FAILED", 3 },
   { "STATE_STOPPING", "MOUNTER__V1__STATUS__STATE__STATE_STOPPING", 4 },
+  { "STATE_INTERRUPTED", "MOUNTER__V1__STATUS__STATE__STATE_INTERRUPTED", 5 },
 };
 static const ProtobufCIntRange mounter__v1__status__state__value_ranges[] = {
-{0, 0},{0, 5}
+{0, 0},{0, 6}
 };
-static const ProtobufCEnumValueIndex mounter__v1__status__state__enum_values_by_name[5] =
+static const ProtobufCEnumValueIndex mounter__v1__status__state__enum_values_by_name[6] =
 {
   { "STATE_FAILED", 3 },
+  { "STATE_INTERRUPTED", 5 },
   { "STATE_READY", 2 },
   { "STATE_STARTING", 1 },
   { "STATE_STOPPING", 4 },
@@ -2524,15 +2746,15 @@ const ProtobufCEnumDescriptor mounter__v1__status__state__descriptor =
   "State",
   "Mounter__V1__Status__State",
   "mounter.v1",
-  5,
+  6,
   mounter__v1__status__state__enum_values_by_number,
-  5,
+  6,
   mounter__v1__status__state__enum_values_by_name,
   1,
   mounter__v1__status__state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__status__field_descriptors[6] =
+static const ProtobufCFieldDescriptor mounter__v1__status__field_descriptors[9] =
 {
   {
     "mount",
@@ -2606,19 +2828,58 @@ static const ProtobufCFieldDescriptor mounter__v1__status__field_descriptors[6] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "started_at_ms",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Status, started_at_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "deaths",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__Status, n_deaths),
+    offsetof(Mounter__V1__Status, deaths),
+    &mounter__v1__death__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "longest_pause_ms",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Status, longest_pause_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__status__field_indices_by_name[] = {
   4,   /* field[4] = connection */
+  7,   /* field[7] = deaths */
+  8,   /* field[8] = longest_pause_ms */
   0,   /* field[0] = mount */
   3,   /* field[3] = pid */
   2,   /* field[2] = reason */
   5,   /* field[5] = restarts */
+  6,   /* field[6] = started_at_ms */
   1,   /* field[1] = state */
 };
 static const ProtobufCIntRange mounter__v1__status__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor mounter__v1__status__descriptor =
 {
@@ -2628,7 +2889,7 @@ const ProtobufCMessageDescriptor mounter__v1__status__descriptor =
   "Mounter__V1__Status",
   "mounter.v1",
   sizeof(Mounter__V1__Status),
-  6,
+  9,
   mounter__v1__status__field_descriptors,
   mounter__v1__status__field_indices_by_name,
   1,  mounter__v1__status__number_ranges,
@@ -4019,7 +4280,25 @@ const ProtobufCMessageDescriptor mounter__v1__completed__descriptor =
   (ProtobufCMessageInit) mounter__v1__completed__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__worker_report__field_descriptors[5] =
+#define mounter__v1__answered__field_descriptors NULL
+#define mounter__v1__answered__field_indices_by_name NULL
+#define mounter__v1__answered__number_ranges NULL
+const ProtobufCMessageDescriptor mounter__v1__answered__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.Answered",
+  "Answered",
+  "Mounter__V1__Answered",
+  "mounter.v1",
+  sizeof(Mounter__V1__Answered),
+  0,
+  mounter__v1__answered__field_descriptors,
+  mounter__v1__answered__field_indices_by_name,
+  0,  mounter__v1__answered__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__answered__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__worker_report__field_descriptors[6] =
 {
   {
     "id",
@@ -4081,8 +4360,21 @@ static const ProtobufCFieldDescriptor mounter__v1__worker_report__field_descript
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "answered",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__WorkerReport, report_case),
+    offsetof(Mounter__V1__WorkerReport, answered),
+    &mounter__v1__answered__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__worker_report__field_indices_by_name[] = {
+  5,   /* field[5] = answered */
   4,   /* field[4] = completed */
   2,   /* field[2] = failed */
   0,   /* field[0] = id */
@@ -4093,7 +4385,7 @@ static const ProtobufCIntRange mounter__v1__worker_report__number_ranges[2 + 1] 
 {
   { 1, 0 },
   { 10, 1 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor mounter__v1__worker_report__descriptor =
 {
@@ -4103,7 +4395,7 @@ const ProtobufCMessageDescriptor mounter__v1__worker_report__descriptor =
   "Mounter__V1__WorkerReport",
   "mounter.v1",
   sizeof(Mounter__V1__WorkerReport),
-  5,
+  6,
   mounter__v1__worker_report__field_descriptors,
   mounter__v1__worker_report__field_indices_by_name,
   2,  mounter__v1__worker_report__number_ranges,

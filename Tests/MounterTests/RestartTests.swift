@@ -43,7 +43,7 @@ struct RestartTests {
     }
   }
 
-  /// Kills the worker, waits for its end and has the next one started.
+  /// Kills the worker, waits for its end and for the next one.
   private static func replaceWorker(
     _ mounter: RunningMounter, _ request: MountRequest, _ status: WorkerStatus
   ) async throws -> WorkerStatus {
@@ -140,6 +140,69 @@ struct RestartTests {
       let count = try #require(Int(try await application.ask("how many")))
       let written = try WholeFile.text("\(beneath)/load").split(separator: "\n").map { Int($0) }
       #expect(count >= 10 && written == (1...count).map { $0 })
+    }
+  }
+
+  @Test(
+    "readers with and without the page cache notice no death, whatever the cause, and every byte is right",
+    .requiresFuse, arguments: [SIGKILL, SIGSEGV, SIGABRT, SIGTERM])
+  func readers(_ signal: Int32) async throws {
+    try await RunningMounter.use { mounter in
+      let request = try mounter.request("data")
+      try mounter.folder.write(String(repeating: "0123456789abcdef", count: 65_536), to: "files/data/big")
+      var status = try await mounter.mount(request)
+      let readers = try ["direct", "nonblock"].map { flag in
+        try Application(
+          """
+          count=0
+          while [ ! -e "$2/stop" ]; do
+            dd if="$1/big" iflag="$3" bs=64k 2>/dev/null | cmp - "$2/big" || exit 1
+            count=$((count + 1)); echo "$count" >"$2/rounds-$3"
+          done
+          read -r word; echo "done $word"
+          """, [request.mountPoint, "\(mounter.files)/data", flag])
+      }
+      for _ in 0..<5 {
+        let worker = try PidFD(pid: try #require(status.pid))
+        try worker.signal(signal)
+        _ = try await OwnThread.run { try worker.hasEnded(within: Waiting.limit) }
+        status = try await Self.restarted(mounter, request, after: status)
+      }
+      #expect(status.history.deaths.map(\.exit) == Array(repeating: .signaled(signal), count: 5))
+      try mounter.folder.write("", to: "files/data/stop")
+      for reader in readers { #expect(try await reader.ask("well") == "done well") }
+    }
+  }
+
+  @Test("six kills in a row while one read waits: it is answered by the seventh worker", .requiresFuse)
+  func storm() async throws {
+    try await RunningMounter.use { mounter in
+      let request = try mounter.request("data")
+      var status = try await mounter.mount(request)
+      let first = try PidFD(pid: try #require(status.pid))
+      try first.stopAllThreads(pid: first.pid)
+      async let content = mounter.read(request)
+      let connection = FuseConnection(number: status.connection)
+      try await OwnThread.run {
+        let limit = Deadline.after(.seconds(20))
+        while try connection.waiting() == 0 {
+          guard !limit.hasPassed else { throw Errno.timedOut }
+          sched_yield()
+        }
+      }
+      for _ in 0..<6 {
+        let worker = try PidFD(pid: try #require(status.pid))
+        try worker.signal(SIGKILL)
+        _ = try await OwnThread.run { try worker.hasEnded(within: Waiting.limit) }
+        // The next process, whether it serves already or not.
+        var next = status
+        while next.pid == status.pid || next.pid == nil {
+          next = try #require(try await mounter.client.status(of: request.key, by: RunningMounter.patience))
+        }
+        status = next
+      }
+      #expect(try await content == "content of data\n")
+      #expect(try await mounter.mount(request).restarts == 6)
     }
   }
 }

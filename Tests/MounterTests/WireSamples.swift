@@ -30,11 +30,19 @@ enum WireSamples {
     mountPoint: "/state/volumes/x/mount", fileRoots: ["/a", "/b b"], options: options)
 
   static func status(_ state: WorkerStatus.State, pid: Int32? = 5) -> WorkerStatus {
-    WorkerStatus(request: request, state: state, pid: pid, connection: 77, restarts: 3)
+    WorkerStatus(
+      request: request, state: state, pid: pid, connection: 77, restarts: 3, startedAt: pid == nil ? nil : 8,
+      history: WorkerHistory(deaths: deaths, longestPause: 9))
   }
+
+  static let deaths: [WorkerDeath] = [
+    .exited(code: -1), .exited(code: 7), .signaled(9), .outOfMemory(limitBytes: .max), .outOfMemory(limitBytes: 0),
+    .unanswering(seconds: 30), .replaced, .disconnected, .notServing(reason: "why"), .unknown,
+  ].enumerated().map { WorkerDeath(exit: $1, pid: Int32($0), moment: .max - UInt64($0)) }
 
   static let statuses = [
     status(.starting, pid: nil), status(.ready), status(.failed(reason: "it is gone")), status(.stopping),
+    status(.interrupted(reason: "it comes back")),
   ]
 
   static let errors: [MounterError] = [
@@ -65,7 +73,7 @@ enum WireSamples {
     .drain(timeoutMilliseconds: 5), .stop(timeoutMilliseconds: .max), .updateOptions(options), .updateSecrets, .unknown,
   ]
 
-  static let reports: [WorkerReport?] = [.ready, .failed(reason: "why"), .progress("what"), .completed, nil]
+  static let reports: [WorkerReport?] = [.ready, .failed(reason: "why"), .progress("what"), .completed, .answered, nil]
 
   static let held = HeldVolume(status: statuses[1], fuseInit: [1, 0, 2], granted: 5, generation: 7)
 

@@ -64,15 +64,22 @@ def test_a_volume_that_was_unpublished_is_not_found(driver):
         stats(driver, volume, target)
 
 
-def test_a_worker_that_died_shows_in_the_conditions(isolated):
+def test_a_worker_that_is_killed_again_and_again_shows_in_the_conditions_and_the_volume_serves(isolated):
     volume, target, _ = isolated.published()
-    [worker] = isolated.workers()
-    os.kill(worker, signal.SIGKILL)
-    assert system.wait_for_exit(worker, 5)
-    condition = stats(isolated, volume, target, timeout=10).volume_condition
-    assert condition.abnormal and condition.message
+    (target / "file").write_text("kept")
+    for _ in range(3):
+        [worker] = isolated.workers()
+        os.kill(worker, signal.SIGKILL)
+        assert system.wait_for_exit(worker, 5)
+        assert (target / "file").read_text() == "kept"
+        # A repeat waits for the next worker.
+        isolated.publish(volume, target)
+    reply = stats(isolated, volume, target, timeout=10)
+    condition = reply.volume_condition
+    assert condition.abnormal and "killed 3 times in 10 min" in condition.message
+    assert reply.usage
     shown = isolated.client.call("Controller.ControllerGetVolume", volume_id=volume.volume_id).status.volume_condition
-    assert shown.abnormal and shown.message
+    assert shown.abnormal and "killed 3 times in 10 min" in shown.message
     entries = isolated.client.call("Controller.ListVolumes").entries
     assert [entry.status.volume_condition.abnormal for entry in entries] == [True]
 

@@ -56,8 +56,12 @@ extension NodeService {
   private func note(_ status: WorkerStatus, in group: inout DiscardingTaskGroup) {
     workers.note(status)
     let volumeID = status.request.key.volumeID
-    if case .failed(let reason) = status.state {
-      logger.error("worker failed", metadata: ["volume": "\(volumeID)", "reason": "\(reason)"])
+    switch status.state {
+    case .failed(let reason):
+      logger.error("mount lost", metadata: ["volume": "\(volumeID)", "reason": "\(reason)"])
+    case .interrupted(let reason):
+      logger.warning("worker interrupted", metadata: ["volume": "\(volumeID)", "reason": "\(reason)"])
+    case .starting, .ready, .stopping: break
     }
     group.addTask { [self] in try? await registerUse(of: volumeID, by: .after(configuration.cleanupPatience)) }
   }

@@ -12,7 +12,9 @@ extension NodeService {
     let record = try published(request.volumeID, at: request.volumePath)
     let condition = await currentCondition(of: record, by: deadline)
     let last = usage.last(record.volumeID)
-    if condition.abnormal { return NodeVolumeStats(bytes: last?.bytes, inodes: last?.inodes, condition: condition) }
+    if !workers.serve([record.workerKey.name]) {
+      return NodeVolumeStats(bytes: last?.bytes, inodes: last?.inodes, condition: condition)
+    }
     do throws(CSIError) {
       let statistics = try await statistics(of: record, by: deadline)
       let bytes = NodeVolumeStats.Usage(

@@ -8,8 +8,8 @@ internal import VolumeModel
 extension NodeService {
   /// Starts the worker, or finds it, with options that suit all its targets.
   ///
-  /// A worker that is dead is replaced: no restart can bring its mount back. Its other targets are bound again, so that they
-  /// do not stay corpses.
+  /// A mount that is lost is replaced: no worker can serve it again. Its other targets are bound again, so that they do not
+  /// stay corpses. A worker that is only being started again is waited for.
   func startWorker(for plan: PublishPlan, by deadline: Deadline) async throws(CSIError) -> WorkerStatus {
     let request = mountRequest(for: plan)
     do throws(MounterError) {
@@ -36,14 +36,14 @@ extension NodeService {
       fileRoots: plan.fileRoots, options: options)
   }
 
-  /// Makes way for the request: a dead worker is taken away, a read-only one learns that somebody will write.
+  /// Makes way for the request: a lost mount is taken away, a read-only one learns that somebody will write.
   /// - Returns: whether a worker was taken away.
   private func clearWorker(_ request: MountRequest, by deadline: Deadline) async throws(MounterError) -> Bool {
     guard let status = try await mounter.status(of: request.key, by: deadline) else {
       return try await removeLeftoverMount(request, by: deadline)
     }
     if case .failed(let reason) = status.state {
-      logger.notice("replacing a worker", metadata: ["volume": "\(request.key.volumeID)", "reason": "\(reason)"])
+      logger.notice("replacing a mount", metadata: ["volume": "\(request.key.volumeID)", "reason": "\(reason)"])
       try await mounter.unmount(request.key, abandoningUsers: true, by: deadline)
       return true
     }

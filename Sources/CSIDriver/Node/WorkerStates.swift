@@ -1,3 +1,4 @@
+internal import LinuxSystem
 internal import Mounter
 internal import Synchronization
 internal import VolumeModel
@@ -27,20 +28,23 @@ final class WorkerStates: Sendable {
   /// What was known stays known: workers serve on without the mounter.
   func disconnected() { state.withLock { $0.mounterIsAway = true } }
 
-  /// The condition of a volume with these workers: that of the worst.
+  /// Whether none of these workers is known not to answer.
+  func serve(_ names: [String]) -> Bool {
+    state.withLock { state in names.allSatisfy { state.byName[$0]?.serves ?? true } }
+  }
+
+  /// The condition of a volume with these workers: that of the worst, in the mounter's words.
   func condition(ofWorkers names: [String]) -> VolumeCondition {
-    state.withLock { state in
-      for name in names {
-        if case .failed(let reason) = state.byName[name]?.state {
-          return VolumeCondition(
-            abnormal: true,
-            message: "the volume's FUSE process is gone: \(reason); end the pods that use it, or publish it again")
-        }
+    let now = Deadline.now.nanoseconds / 1_000_000
+    return state.withLock { state in
+      let conditions = names.compactMap { state.byName[$0]?.condition(at: now) }
+      if let worst = conditions.first(where: \.abnormal) {
+        return VolumeCondition(abnormal: true, message: worst.message)
       }
       if state.mounterIsAway {
         return VolumeCondition(abnormal: false, message: "the mounter does not answer; mounted volumes go on serving")
       }
-      return VolumeCondition(abnormal: false, message: "the volume is mounted")
+      return VolumeCondition(abnormal: false, message: conditions.first?.message ?? "the volume is mounted")
     }
   }
 }

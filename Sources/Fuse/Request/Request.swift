@@ -62,16 +62,21 @@ struct Request: ~Copyable {
 
   /// Answers with an error.
   consuming func fail(_ error: Errno) {
-    let raw = raw
+    let (raw, context) = (raw, context)
     discard self
     fuse_reply_err(raw, error.answer)
+    context.progress.answered()
   }
 
   /// - Returns: whether the kernel took the answer.
   private consuming func send(_ reply: Reply) -> Bool {
-    let (raw, buffer) = (raw, buffer)
+    let (raw, buffer, context) = (raw, buffer, context)
     discard self
-    return Wire.send(reply, to: raw, from: buffer) == 0
+    let arrived = Wire.send(reply, to: raw, from: buffer) == 0
+    // FORGET gets no answer.
+    if case .none = reply { return arrived }
+    context.progress.answered()
+    return arrived
   }
 
   private static func takeBack(_ reply: Reply, _ fileSystem: VolumeFileSystem) {

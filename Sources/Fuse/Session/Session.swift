@@ -98,6 +98,9 @@ extension Session {
     try Syscall.retrying { write(device, &notification, MemoryLayout<fuse_out_header>.size) }
   }
 
+  /// Calls `body` once, when the first request is answered. To be set before ``start()``.
+  package func whenFirstAnswered(_ body: @escaping @Sendable () -> Void) { context.progress.whenFirstAnswered(body) }
+
   /// Reads nothing more and lets what was begun be answered; what was not read stays with the kernel. Returns at once.
   package func stop() { readers.stop() }
 

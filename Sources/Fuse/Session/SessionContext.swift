@@ -11,6 +11,7 @@ final class SessionContext: Sendable {
   let isReplaying = Atomic(false)
   /// From `Session.stop(abandoning:)` on: requests that nobody answers are left for the next worker.
   let leavesUnanswered = Atomic(false)
+  let progress = SessionProgress()
 
   init(fileSystem: VolumeFileSystem, log: Logger) {
     self.fileSystem = fileSystem

@@ -13,6 +13,9 @@ extension Descriptor {
     try becomes(Int16(POLLOUT), within: milliseconds)
   }
 
+  /// Whether poll(2) reports an error now: for a `/dev/fuse` descriptor, that its connection is gone.
+  package borrowing func hasError() throws(Errno) -> Bool { try becomes(0, within: 0) }
+
   private borrowing func becomes(_ events: Int16, within milliseconds: CInt) throws(Errno) -> Bool {
     let number = rawValue
     let clock = ContinuousClock()

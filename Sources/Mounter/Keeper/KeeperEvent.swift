@@ -57,6 +57,8 @@ enum WorkerReport: Hashable, Sendable {
   case failed(reason: String)
   case progress(String)
   case completed
+  /// It has answered its first request.
+  case answered
 }
 
 /// How an unmount went.
@@ -65,35 +67,4 @@ enum UnmountOutcome: Hashable, Sendable {
   /// Somebody uses the mount; nothing was changed.
   case busy([MountHolder])
   case failed(Errno, step: String)
-}
-
-/// How a process ended.
-enum WorkerExit: Hashable, Sendable {
-  case exited(code: Int32)
-  case signaled(Int32)
-  /// The process was no child of this mounter.
-  case unknown
-
-  /// A sentence for the volume condition.
-  var sentence: String {
-    switch self {
-    case .exited(let code): "the worker exited with code \(code)"
-    case .signaled(let signal): "the worker was ended by \(Self.name(of: signal))"
-    case .unknown: "the worker is gone"
-    }
-  }
-
-  /// The signals that end workers in practice. Nobody sends SIGKILL more often than the kernel out of memory.
-  private static func name(of signal: Int32) -> String {
-    switch signal {
-    case 4: "SIGILL, an error in the program"
-    case 6: "SIGABRT, an error in the program"
-    case 7: "SIGBUS"
-    case 8: "SIGFPE, an error in the program"
-    case 9: "SIGKILL, most often because the node or the volume's memory limit ran out of memory"
-    case 11: "SIGSEGV, an error in the program"
-    case 15: "SIGTERM"
-    default: "signal \(signal)"
-    }
-  }
 }

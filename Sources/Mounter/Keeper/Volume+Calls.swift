@@ -5,12 +5,13 @@ extension Volume {
   /// Calls can be begun: nothing is under way that decides what they mean.
   var takesCalls: Bool {
     switch phase {
-    case .ready, .failed: true
+    case .ready, .waiting, .failed: true
     case .mounting, .starting, .stopping, .gone: false
     }
   }
 
-  /// Begins the call, joins what goes on, or waits.
+  /// Begins the call, joins what goes on, or waits. An unmount waits for the start of a new mount, which is short and leaves
+  /// nothing when it fails, and not for that of a further worker, which may go on for ever.
   mutating func take(_ queued: QueuedCall, _ turn: inout Keeper.Turn) {
     switch (queued.volumeCall, phase) {
     case (.ensureMounted(let request, let secrets), .mounting(cancelled: nil)),
@@ -22,12 +23,14 @@ extension Volume {
       guard agrees(with: request, queued.call, &turn) else { return }
       if secrets { return refresh(queued, answersStatus: true, &turn) }
       turn.actions.append(.answer(queued.call, .status(status)))
-    case (.ensureMounted(let request, let secrets), .failed):
+    case (.ensureMounted(let request, let secrets), .failed), (.ensureMounted(let request, let secrets), .waiting):
       guard agrees(with: request, queued.call, &turn) else { return }
       if secrets { takeSecrets(queued.call, &turn) }
       starters.append(Waiter(queued.call, by: queued.deadline, now: turn.now))
       startWorker(&turn)
-    case (.unmount(_, let abandoning), .ready), (.unmount(_, let abandoning), .failed):
+    case (.unmount(_, let abandoning), .ready), (.unmount(_, let abandoning), .waiting),
+      (.unmount(_, let abandoning), .failed),
+      (.unmount(_, let abandoning), .starting) where isRestarted:
       stoppers.append(Waiter(queued.call, by: queued.deadline, now: turn.now))
       stop(abandoningUsers: abandoning, &turn)
     case (.unmount(_, let abandoning), .stopping(var stopping)):
@@ -35,13 +38,13 @@ extension Volume {
       stopping.abandoningUsers = stopping.abandoningUsers || abandoning
       phase = .stopping(stopping)
     case (.refreshSecrets, .ready): refresh(queued, answersStatus: false, &turn)
-    case (.refreshSecrets, .failed):
+    case (.refreshSecrets, .failed), (.refreshSecrets, .waiting):
       takeSecrets(queued.call, &turn)
       turn.actions.append(.answer(queued.call, .done))
     case (.updateOptions(_, let options), .ready):
       let id = order(.updateOptions(options), for: queued, answersStatus: true, &turn)
       commands[id]?.options = options
-    case (.updateOptions(_, let options), .failed):
+    case (.updateOptions(_, let options), .failed), (.updateOptions(_, let options), .waiting):
       request.options = options
       turn.actions.append(.answer(queued.call, .status(status)))
     default: queue.append(queued)

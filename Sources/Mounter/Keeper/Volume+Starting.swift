@@ -8,7 +8,7 @@ extension Volume {
     case .mounted(_, let connection): mounted(connection, &turn)
     case .mountFailed(_, let error): mountFailed(error, &turn)
     case .workerStarted(_, let pid): workerStarted(pid, &turn)
-    case .workerNotStarted(_, let error): startFailed(error, &turn)
+    case .workerNotStarted(_, let error): startFailed(error, .notServing(reason: error.description), &turn)
     case .workerReported(_, let id, let report): workerReported(id, report, &turn)
     case .workerExited(_, let exit, let output): workerExited(exit, output, &turn)
     case .unmountEnded(_, let outcome): unmountEnded(outcome, &turn)
@@ -41,28 +41,42 @@ extension Volume {
 
   private mutating func workerStarted(_ pid: Int32, _ turn: inout Keeper.Turn) {
     self.pid = pid
+    startedAt = turn.now.milliseconds
     if case .starting(.some) = phase { turn.actions.append(.kill(request.key)) }
   }
 
   private mutating func workerReported(_ id: UInt64, _ report: WorkerReport, _ turn: inout Keeper.Turn) {
     switch (report, phase) {
     // A worker that was taken over had said so to an earlier mounter; that it takes commands says the same.
-    case (.ready, .starting(givenUp: nil)), (.completed, .starting(givenUp: nil)):
-      phase = .ready
-      timer = .never
-      answer(starters: .status(status), &turn)
-      if secretsAreNewer { turn.actions.append(.command(request.key, id: 0, .updateSecrets)) }
-      secretsAreNewer = false
+    case (.ready, .starting(givenUp: nil)), (.completed, .starting(givenUp: nil)): serve(&turn)
     case (.progress, .starting(givenUp: nil)): timer = turn.now.advanced(by: turn.limits.start)
     case (.failed(let reason), .starting(givenUp: nil)): giveUpStart(.workerFailed(reason: reason, output: []), &turn)
+    case (.ready, .stopping(var stopping)) where stopping.former == .starting(givenUp: nil):
+      resumed(turn)
+      stopping.former = .ready
+      phase = .stopping(stopping)
+    case (.answered, _):
+      hasAnswered = true
+      silentDeaths = 0
     case (.completed, _): complete(id, &turn)
     default: break
     }
   }
 
+  /// The worker says that it serves.
+  private mutating func serve(_ turn: inout Keeper.Turn) {
+    phase = .ready
+    timer = .never
+    resumed(turn)
+    answer(starters: .status(status), &turn)
+    // Those are commands to its predecessor: it was started with what they said.
+    for id in commands.keys.sorted() { complete(id, &turn) }
+    if secretsAreNewer { turn.actions.append(.command(request.key, id: 0, .updateSecrets)) }
+    secretsAreNewer = false
+  }
+
   private mutating func workerExited(_ exit: WorkerExit, _ output: [String], _ turn: inout Keeper.Turn) {
-    pid = nil
-    failCommands(.workerFailed(reason: exit.sentence, output: output), &turn)
+    let pid = self.pid.take()
     switch phase {
     case .starting(let givenUp):
       let error: MounterError =
@@ -71,21 +85,37 @@ extension Volume {
         case .some(let other): other
         case nil: .workerFailed(reason: exit.sentence, output: output)
         }
-      startFailed(error, &turn)
-    // The place where a worker is started again by itself: `startWorker` unless workers die without having served.
-    case .ready: phase = .failed(reason: exit.sentence)
-    case .stopping: workerLeft(&turn)
-    case .mounting, .failed, .gone: break
+      var cause = exit
+      if case .workerFailed(let reason, _) = givenUp, exit != .disconnected { cause = .notServing(reason: reason) }
+      startFailed(error, cause, pid: pid, &turn)
+    case .ready:
+      noteDeath(exit, pid: pid, turn)
+      restart(after: exit, &turn)
+    case .stopping(var stopping):
+      failCommands(.workerFailed(reason: exit.sentence, output: output), &turn)
+      if stopping.former != nil, stopping.stage == .unmounting || stopping.stage == .detaching {
+        noteDeath(exit, pid: pid, turn)
+        stopping.former = exit == .disconnected ? .failed(reason: exit.sentence) : .waiting
+      }
+      phase = .stopping(stopping)
+      workerLeft(&turn)
+    case .mounting, .waiting, .failed, .gone: break
     }
   }
 
-  /// No worker serves, and none is on its way.
-  private mutating func startFailed(_ error: MounterError, _ turn: inout Keeper.Turn) {
+  /// No worker serves, and none is on its way: a new mount is undone, one with users gets another worker.
+  private mutating func startFailed(
+    _ error: MounterError, _ exit: WorkerExit, pid: Int32? = nil, _ turn: inout Keeper.Turn
+  ) {
     guard case .starting = phase else { return }
     timer = .never
-    if generation == 1 { return undoStart(error, &turn) }
+    guard isRestarted else {
+      failCommands(error, &turn)
+      return undoStart(error, &turn)
+    }
     answer(starters: .failed(error), &turn)
-    phase = .failed(reason: error.description)
+    noteDeath(exit, pid: pid, turn)
+    restart(after: exit, &turn)
   }
 
   /// The start takes too long or is not wanted any more: undo what was begun, then tell those who wait.

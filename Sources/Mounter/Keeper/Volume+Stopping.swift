@@ -4,13 +4,15 @@ internal import VolumeModel
 /// The ladder down: umount2, MNT_DETACH and an end of the connection where users are abandoned, a polite word to the
 /// worker, SIGKILL, and certainty of its death before anything is closed.
 extension Volume {
-  /// Begins to stop a volume that serves or has failed.
+  /// Begins to stop a volume that serves or has served.
   mutating func stop(abandoningUsers: Bool, _ turn: inout Keeper.Turn) {
     let former: Stopping.Former
     switch phase {
     case .ready: former = .ready
+    case .starting(let givenUp): former = .starting(givenUp: givenUp)
+    case .waiting: former = .waiting
     case .failed(let reason): former = .failed(reason: reason)
-    default: return
+    case .mounting, .stopping, .gone: return
     }
     phase = .stopping(Stopping(abandoningUsers: abandoningUsers, former: former))
     timer = limit(turn.limits.unmount, turn)
@@ -29,8 +31,10 @@ extension Volume {
     turn.actions += queue.map { .answer($0.call, .failed(.shuttingDown)) }
     queue = []
     switch phase {
-    case .mounting, .starting: giveUpStart(.shuttingDown, &turn)
-    case .ready, .failed: stop(abandoningUsers: true, &turn)
+    case .mounting,
+      .starting where !isRestarted:
+      giveUpStart(.shuttingDown, &turn)
+    case .starting, .ready, .waiting, .failed: stop(abandoningUsers: true, &turn)
     case .stopping(var stopping):
       stopping.abandoningUsers = true
       phase = .stopping(stopping)
@@ -60,11 +64,21 @@ extension Volume {
     }
   }
 
-  /// The mount stays: everything is as it was before.
+  /// The mount stays: everything is as it was before, or as the worker has made it since.
   private mutating func goBack(_ error: MounterError, _ turn: inout Keeper.Turn) {
     guard case .stopping(let stopping) = phase else { return }
     timer = .never
-    phase = stopping.former?.phase ?? .failed(reason: error.description)
+    switch stopping.former {
+    case .ready: phase = .ready
+    case .starting(let givenUp):
+      phase = .starting(givenUp: givenUp)
+      timer = turn.now.advanced(by: givenUp == nil ? turn.limits.start : turn.limits.kill)
+    case .waiting:
+      phase = .waiting
+      timer = turn.now
+    case .failed(let reason): phase = .failed(reason: reason)
+    case nil: phase = .failed(reason: error.description)
+    }
     answer(starters: .failed(stopping.startError ?? error), stoppers: .failed(error), &turn)
   }
 

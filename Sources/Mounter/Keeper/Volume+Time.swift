@@ -6,7 +6,8 @@ extension Volume {
   var nextDeadline: Deadline {
     var next = timer
     switch phase {
-    case .mounting(cancelled: nil), .starting(givenUp: nil):
+    case .mounting(cancelled: nil),
+      .starting(givenUp: nil) where !isRestarted:
       if let patience = starters.map(\.patience).max() { next = min(next, patience) }
     default: break
     }
@@ -22,11 +23,12 @@ extension Volume {
     answerLate(&turn)
     switch phase {
     case .mounting(cancelled: nil), .starting(givenUp: nil):
-      let patience = starters.map(\.patience).max() ?? .never
+      let patience = isRestarted ? .never : starters.map(\.patience).max() ?? .never
       if min(timer, patience) <= turn.now { giveUpStart(.deadline(step: startStep), &turn) }
     case .starting(.some) where timer <= turn.now: killHasNoEffect(&turn)
     case .stopping where timer <= turn.now: climbDown(&turn)
-    case .mounting, .starting, .ready, .failed, .stopping, .gone: break
+    case .waiting where timer <= turn.now: startWorker(&turn)
+    case .mounting, .starting, .ready, .waiting, .failed, .stopping, .gone: break
     }
   }
 
@@ -55,7 +57,7 @@ extension Volume {
       commands[id] = nil
     }
     // A start is given up before its last caller is told, so that nothing is left half done.
-    if !starters.isEmpty, starters.allSatisfy({ $0.deadline <= now }) {
+    if !isRestarted, !starters.isEmpty, starters.allSatisfy({ $0.deadline <= now }) {
       giveUpStart(.deadline(step: startStep), &turn)
     }
     starters.removeAll { $0.deadline <= now }

@@ -23,20 +23,37 @@ struct Volume: Hashable, Sendable {
   var timer = Deadline.never
   /// Secrets came after the worker had been given its own.
   var secretsAreNewer = false
+  var history = WorkerHistory()
+  /// When the living worker was started, in milliseconds of CLOCK_MONOTONIC.
+  var startedAt: UInt64?
+  /// When the living worker said that it serves.
+  var readySince: Deadline?
+  /// The living worker has answered a request.
+  var hasAnswered = false
+  /// Workers in a row that ended without having answered anything.
+  var silentDeaths = 0
+  /// Since when no worker serves a mount that had one.
+  var interruptedSince: Deadline?
+  /// How the last worker ended, until the next one serves.
+  var trouble: String?
 
   /// Where the volume is on its way from nothing to nothing.
   ///
   ///     mounting ─▶ starting ─▶ ready ─▶ stopping ─▶ gone
-  ///        │           │  ▲       │          ▲
-  ///        │           │  └── failed ────────┤
-  ///        └───────────┴─────────────────────┘
+  ///        │         │  ▲ ▲       │          ▲
+  ///        │         ▼  │ └───────┤          │
+  ///        │       waiting ◀──────┼──────────┤
+  ///        │                  failed ────────┤
+  ///        └─────────────────────────────────┘
   enum Phase: Hashable, Sendable {
     /// The mount step runs. `cancelled`: nobody wants its result any more, and what to answer.
     case mounting(cancelled: MounterError?)
     /// A worker was started and has not said that it serves. `givenUp`: it has been killed, and why.
     case starting(givenUp: MounterError?)
     case ready
-    /// The worker is gone; the mount stays and whoever uses it waits for the next worker.
+    /// The worker is gone and the next one is started when the timer says so; whoever uses the mount waits for it.
+    case waiting
+    /// The connection is gone: no worker can serve the mount.
     case failed(reason: String)
     case stopping(Stopping)
     /// Nothing is left; the keeper forgets the volume.
@@ -64,16 +81,12 @@ struct Volume: Hashable, Sendable {
     /// What starters are told at the end.
     var startError: MounterError?
 
+    /// Follows what happens to the worker meanwhile.
     enum Former: Hashable, Sendable {
+      case starting(givenUp: MounterError?)
       case ready
+      case waiting
       case failed(reason: String)
-
-      var phase: Phase {
-        switch self {
-        case .ready: .ready
-        case .failed(let reason): .failed(reason: reason)
-        }
-      }
     }
   }
 
@@ -81,6 +94,8 @@ struct Volume: Hashable, Sendable {
   var status: WorkerStatus {
     let state: WorkerStatus.State =
       switch phase {
+      case .starting(.some(let error)) where isRestarted: .interrupted(reason: error.description)
+      case .starting where isRestarted, .waiting: .interrupted(reason: interruption)
       case .mounting, .starting(givenUp: nil): .starting
       case .starting(.some(let error)): .failed(reason: error.description)
       case .ready: .ready
@@ -89,8 +104,12 @@ struct Volume: Hashable, Sendable {
       case .stopping, .gone: .stopping
       }
     return WorkerStatus(
-      request: request, state: state, pid: pid, connection: connection, restarts: generation > 1 ? generation - 1 : 0)
+      request: request, state: state, pid: pid, connection: connection, restarts: generation > 1 ? generation - 1 : 0,
+      startedAt: startedAt, history: history)
   }
+
+  /// The mount has been served before: its users are not sent away when a start fails.
+  var isRestarted: Bool { generation > 1 }
 }
 
 /// A call that waits.

@@ -48,9 +48,14 @@ extension MounterServer {
       granted: FuseInitFlags(rawValue: kept.volume.granted), fuseDevice: device, sharedState: state,
       underFileSystemRoot: kept.descriptors[.underFileSystemRoot])
     holding.secrets = kept.descriptors[.secrets]
-    var volume = Volume(request: status.request, phase: .failed(reason: "the mounter was started anew"))
+    // Without a worker the next one is started as soon as the mounter serves.
+    var volume = Volume(request: status.request, phase: .waiting)
+    volume.timer = .now
     volume.connection = status.connection
     volume.generation = kept.volume.generation
+    volume.history = status.history
+    volume.trouble = status.history.deaths.last?.exit.sentence
+    if case .failed(let reason) = status.state { volume.phase = .failed(reason: reason) }
     if let pid = status.pid, let process = kept.descriptors[.workerProcess],
       let control = kept.descriptors[.workerControl], let output = kept.descriptors[.workerOutput]
     {
@@ -59,12 +64,14 @@ extension MounterServer {
         control: SeqpacketSocket(adopting: try control.descriptor.duplicate()), output: output)
       holding.worker = worker
       volume.pid = pid
-      volume.phase = status.state == .starting ? .starting(givenUp: nil) : .ready
-      volume.timer = status.state == .starting ? .after(keeper.limits.start) : .never
+      volume.startedAt = status.startedAt
+      // It may have said so just before the earlier mounter died: it is asked for an answer below.
+      let isStarting = status.state == .starting || !status.serves
+      volume.phase = isStarting ? .starting(givenUp: nil) : .ready
+      volume.timer = isStarting ? .after(keeper.limits.start) : .never
       try watch(worker, key)
     }
     keeper.adopt(volume)
-    // Whether it said that it serves just before the earlier mounter died is not known: it is asked for an answer.
     if case .starting = volume.phase { command(key, id: .max, .updateOptions(status.request.options)) }
     log.info("taken over", metadata: metadata(key))
   }

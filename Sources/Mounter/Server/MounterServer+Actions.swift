@@ -38,7 +38,7 @@ extension MounterServer {
   }
 
   private func publish(_ status: WorkerStatus) {
-    log.info("\(status.sentence)", metadata: metadata(status.request.key))
+    log.log(level: status.serves ? .info : .warning, "\(status.sentence)", metadata: metadata(status.request.key))
     for client in clients.values where client.isSubscribed {
       client.send(ReplyMessage(id: 0, reply: .event(status)))
       settle(client)
@@ -127,6 +127,7 @@ extension WorkerStatus {
     switch state {
     case .starting: pid == nil ? "mounting" : "the worker starts"
     case .ready: "ready"
+    case .interrupted(let reason): "interrupted: \(reason)"
     case .failed(let reason): "failed: \(reason)"
     case .stopping: "stopping"
     }

@@ -118,8 +118,10 @@ extension MounterServer {
     readOutput(worker, key)
     for line in worker.lines.finish() { pass(line, key) }
     forget(worker)
-    if holdings[key]?.worker === worker { holdings[key]?.worker = nil }
-    feed(.workerExited(key, exit, output: worker.lines.lastLines))
+    let holding = holdings[key]
+    if holding?.worker === worker { holding?.worker = nil }
+    let isConnected = (try? holding?.mount?.fuseDevice.descriptor.hasError()) != true
+    feed(.workerExited(key, isConnected ? exit : .disconnected, output: worker.lines.lastLines))
   }
 
   func command(_ key: WorkerKey, id: UInt64, _ order: WorkerOrder) {

@@ -45,6 +45,7 @@ package final class MounterServer {
   private var lastClient: UInt64 = 0
   private var events: [KeeperEvent] = []
   private var isFeeding = false
+  private var hasWarnedOfResend = false
   private var signals: SignalFD?
 
   /// Everything of a volume that is not a value.
@@ -85,6 +86,7 @@ package final class MounterServer {
     _ = try loop.watch(listener.rawValue) { [unowned self] _ in accept() }
     loop.onTimer = { [unowned self] in feed(.timePassed) }
     loop.afterBatch = { [unowned self] in setTimer() }
+    setTimer()
     log.info("serving", metadata: ["socket": "\(configuration.socket)", "program": "\(configuration.program)"])
     try loop.run()
     log.info("ending", metadata: ["volumes": "\(holdings.count)"])
@@ -137,10 +139,22 @@ package final class MounterServer {
       case .mounted(let request, let outcome):
         for warning in outcome.warnings { log.warning("\(warning)", metadata: metadata(request.key)) }
         holding(request.key).mount = outcome.mount
+        warnWithoutResend(outcome.mount)
         feed(.mounted(request.key, connection: outcome.mount.connection))
       case .event(let event): feed(event)
       }
     }
+  }
+
+  /// Said once: what a mount cannot do on this kernel.
+  private func warnWithoutResend(_ mount: VolumeMount) {
+    guard !mount.granted.contains(.hasResend), !hasWarnedOfResend else { return }
+    hasWarnedOfResend = true
+    log.warning(
+      """
+      this kernel is older than 6.9 and cannot send requests again (no FUSE_HAS_RESEND): when a worker dies, whoever had a \
+      request in its hands waits until the volume is unmounted; all others go on with the next worker
+      """)
   }
 
   /// The holding of a key, made where there is none.

@@ -42,8 +42,11 @@ final class WorkerProcess {
     }
   }
 
-  /// All that a worker gets from its mounter. Two malloc arenas are enough for its threads and keep it small.
-  private static let environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "MALLOC_ARENA_MAX=2"]
+  /// All that a worker gets from its mounter. Two malloc arenas are enough for its threads and keep it small. Swift's
+  /// backtraces of a crash take a second, for which every application would wait.
+  private static let environment = [
+    "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "MALLOC_ARENA_MAX=2", "SWIFT_BACKTRACE=enable=no",
+  ]
 
   /// Sends a packet; a worker that does not read loses it when its socket is full.
   func send(_ message: CommandMessage, descriptors: [CInt] = []) throws(Errno) {

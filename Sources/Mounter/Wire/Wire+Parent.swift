@@ -55,7 +55,8 @@ extension Wire {
       case .signaled(let signal):
         unsafe reaped.status = signal
         unsafe reaped.setFlag(\.signaled, true)
-      case .unknown: break
+      // A parent sees what waitid(2) tells and no more.
+      case .outOfMemory, .unanswering, .replaced, .disconnected, .notServing, .unknown: break
       }
     case .withdraw, .unknown: break
     }

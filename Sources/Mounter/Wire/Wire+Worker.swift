@@ -89,6 +89,9 @@ extension Wire {
     case .completed:
       unsafe wire.report_case = MOUNTER__V1__WORKER_REPORT__REPORT_COMPLETED
       unsafe wire.make(\.completed, mounter__v1__completed__init)
+    case .answered:
+      unsafe wire.report_case = MOUNTER__V1__WORKER_REPORT__REPORT_ANSWERED
+      unsafe wire.make(\.answered, mounter__v1__answered__init)
     case nil: break
     }
     return unsafe wire.packed()
@@ -105,6 +108,7 @@ extension Wire {
         case MOUNTER__V1__WORKER_REPORT__REPORT_PROGRESS:
           if let progress = unsafe wire.progress { .progress(unsafe progress.what) } else { nil }
         case MOUNTER__V1__WORKER_REPORT__REPORT_COMPLETED: .completed
+        case MOUNTER__V1__WORKER_REPORT__REPORT_ANSWERED: .answered
         default: nil
         }
       return ReportMessage(id: unsafe wire.id, report: report)

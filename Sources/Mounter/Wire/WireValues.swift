@@ -130,49 +130,6 @@ extension Wire {
   }
 }
 
-// MARK: Status
-
-extension WorkerStatus {
-  init(wire: borrowing MessageView<Mounter__V1__Status>) throws(MissingField) {
-    let state: State =
-      switch unsafe wire.state {
-      case MOUNTER__V1__STATUS__STATE__STATE_STARTING: .starting
-      case MOUNTER__V1__STATUS__STATE__STATE_READY: .ready
-      case MOUNTER__V1__STATUS__STATE__STATE_FAILED: .failed(reason: unsafe wire.reason)
-      case MOUNTER__V1__STATUS__STATE__STATE_STOPPING: .stopping
-      // A state of a newer version: the volume does not serve as far as this one knows.
-      default: .starting
-      }
-    let pid = unsafe wire.pid
-    unsafe self.init(
-      request: try Wire.mount(unsafe wire.mount), state: state, pid: pid == 0 ? nil : pid,
-      connection: unsafe wire.connection, restarts: unsafe wire.restarts)
-  }
-
-  func fill(_ wire: MessageBuilder<Mounter__V1__Status>) {
-    unsafe request.fill(wire.make(\.mount, mounter__v1__mount__init))
-    switch state {
-    case .starting: unsafe wire.state = MOUNTER__V1__STATUS__STATE__STATE_STARTING
-    case .ready: unsafe wire.state = MOUNTER__V1__STATUS__STATE__STATE_READY
-    case .failed(let reason):
-      unsafe wire.state = MOUNTER__V1__STATUS__STATE__STATE_FAILED
-      unsafe wire.reason = withoutNul(reason)
-    case .stopping: unsafe wire.state = MOUNTER__V1__STATUS__STATE__STATE_STOPPING
-    }
-    unsafe wire.pid = pid ?? 0
-    unsafe wire.connection = connection
-    unsafe wire.restarts = restarts
-  }
-}
-
-extension Wire {
-  /// A status that must be there.
-  static func status(_ wire: consuming MessageView<Mounter__V1__Status>?) throws(MissingField) -> WorkerStatus {
-    guard let wire = unsafe wire else { throw MissingField(name: "status") }
-    return unsafe try WorkerStatus(wire: wire)
-  }
-}
-
 // MARK: Roles
 
 extension Wire {

@@ -70,6 +70,9 @@ package final class WorkerChannel: Sendable {
   /// Tells the mounter that a long start goes on.
   package func progress(_ what: String) throws(Errno) { try send(.progress(String(what.prefix(4_096)))) }
 
+  /// Tells the mounter that a first request is answered: should this worker die, the next one is started without a pause.
+  package func answered() throws(Errno) { try send(.answered) }
+
   /// Answers a command whose id is not 0.
   package func complete(_ id: UInt64) throws(Errno) { try send(.completed, id: id) }
 

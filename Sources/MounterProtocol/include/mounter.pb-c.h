@@ -25,6 +25,7 @@ typedef struct Mounter__V1__Mount Mounter__V1__Mount;
 typedef struct Mounter__V1__Secrets Mounter__V1__Secrets;
 typedef struct Mounter__V1__Secrets__ValuesEntry Mounter__V1__Secrets__ValuesEntry;
 typedef struct Mounter__V1__Holder Mounter__V1__Holder;
+typedef struct Mounter__V1__Death Mounter__V1__Death;
 typedef struct Mounter__V1__Status Mounter__V1__Status;
 typedef struct Mounter__V1__Error Mounter__V1__Error;
 typedef struct Mounter__V1__Hello Mounter__V1__Hello;
@@ -50,6 +51,7 @@ typedef struct Mounter__V1__Ready Mounter__V1__Ready;
 typedef struct Mounter__V1__Failed Mounter__V1__Failed;
 typedef struct Mounter__V1__Progress Mounter__V1__Progress;
 typedef struct Mounter__V1__Completed Mounter__V1__Completed;
+typedef struct Mounter__V1__Answered Mounter__V1__Answered;
 typedef struct Mounter__V1__WorkerReport Mounter__V1__WorkerReport;
 typedef struct Mounter__V1__Deposit Mounter__V1__Deposit;
 typedef struct Mounter__V1__Withdraw Mounter__V1__Withdraw;
@@ -61,12 +63,39 @@ typedef struct Mounter__V1__FromParent Mounter__V1__FromParent;
 
 /* --- enums --- */
 
+typedef enum _Mounter__V1__Death__Cause {
+  MOUNTER__V1__DEATH__CAUSE__CAUSE_UNSPECIFIED = 0,
+  /*
+   * `number` is the exit code.
+   */
+  MOUNTER__V1__DEATH__CAUSE__CAUSE_EXITED = 1,
+  /*
+   * `number` is the signal.
+   */
+  MOUNTER__V1__DEATH__CAUSE__CAUSE_SIGNALED = 2,
+  /*
+   * `number` is the cgroup's limit in bytes, 0 where the node had no memory left.
+   */
+  MOUNTER__V1__DEATH__CAUSE__CAUSE_OUT_OF_MEMORY = 3,
+  /*
+   * `number` is how many seconds it had answered nothing.
+   */
+  MOUNTER__V1__DEATH__CAUSE__CAUSE_UNANSWERING = 4,
+  MOUNTER__V1__DEATH__CAUSE__CAUSE_REPLACED = 5,
+  MOUNTER__V1__DEATH__CAUSE__CAUSE_DISCONNECTED = 6,
+  /*
+   * `reason` says why.
+   */
+  MOUNTER__V1__DEATH__CAUSE__CAUSE_NOT_SERVING = 7
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__DEATH__CAUSE)
+} Mounter__V1__Death__Cause;
 typedef enum _Mounter__V1__Status__State {
   MOUNTER__V1__STATUS__STATE__STATE_UNSPECIFIED = 0,
   MOUNTER__V1__STATUS__STATE__STATE_STARTING = 1,
   MOUNTER__V1__STATUS__STATE__STATE_READY = 2,
   MOUNTER__V1__STATUS__STATE__STATE_FAILED = 3,
-  MOUNTER__V1__STATUS__STATE__STATE_STOPPING = 4
+  MOUNTER__V1__STATUS__STATE__STATE_STOPPING = 4,
+  MOUNTER__V1__STATUS__STATE__STATE_INTERRUPTED = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__STATUS__STATE)
 } Mounter__V1__Status__State;
 typedef enum _Mounter__V1__Error__Kind {
@@ -282,6 +311,26 @@ struct  Mounter__V1__Holder
 
 
 /*
+ * VolumeModel.WorkerDeath.
+ */
+struct  Mounter__V1__Death
+{
+  ProtobufCMessage base;
+  Mounter__V1__Death__Cause cause;
+  uint64_t number;
+  char *reason;
+  int32_t pid;
+  /*
+   * When it was noticed, in milliseconds of CLOCK_MONOTONIC.
+   */
+  uint64_t moment_ms;
+};
+#define MOUNTER__V1__DEATH__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__death__descriptor) \
+    , MOUNTER__V1__DEATH__CAUSE__CAUSE_UNSPECIFIED, 0, (char *)protobuf_c_empty_string, 0, 0 }
+
+
+/*
  * VolumeModel.WorkerStatus.
  */
 struct  Mounter__V1__Status
@@ -290,7 +339,7 @@ struct  Mounter__V1__Status
   Mounter__V1__Mount *mount;
   Mounter__V1__Status__State state;
   /*
-   * With STATE_FAILED: a sentence for people.
+   * With STATE_FAILED and STATE_INTERRUPTED: a sentence for people.
    */
   char *reason;
   /*
@@ -302,10 +351,23 @@ struct  Mounter__V1__Status
    */
   uint32_t connection;
   uint32_t restarts;
+  /*
+   * When the worker was started, in milliseconds of CLOCK_MONOTONIC; 0 while none runs.
+   */
+  uint64_t started_at_ms;
+  /*
+   * The last ends of workers, oldest first.
+   */
+  size_t n_deaths;
+  Mounter__V1__Death **deaths;
+  /*
+   * The longest time without a worker that serves.
+   */
+  uint64_t longest_pause_ms;
 };
 #define MOUNTER__V1__STATUS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__status__descriptor) \
-    , NULL, MOUNTER__V1__STATUS__STATE__STATE_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, 0, 0 }
+    , NULL, MOUNTER__V1__STATUS__STATE__STATE_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0,NULL, 0 }
 
 
 /*
@@ -752,12 +814,25 @@ struct  Mounter__V1__Completed
      }
 
 
+/*
+ * The worker has answered its first request.
+ */
+struct  Mounter__V1__Answered
+{
+  ProtobufCMessage base;
+};
+#define MOUNTER__V1__ANSWERED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__answered__descriptor) \
+     }
+
+
 typedef enum {
   MOUNTER__V1__WORKER_REPORT__REPORT__NOT_SET = 0,
   MOUNTER__V1__WORKER_REPORT__REPORT_READY = 10,
   MOUNTER__V1__WORKER_REPORT__REPORT_FAILED = 11,
   MOUNTER__V1__WORKER_REPORT__REPORT_PROGRESS = 12,
-  MOUNTER__V1__WORKER_REPORT__REPORT_COMPLETED = 13
+  MOUNTER__V1__WORKER_REPORT__REPORT_COMPLETED = 13,
+  MOUNTER__V1__WORKER_REPORT__REPORT_ANSWERED = 14
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__WORKER_REPORT__REPORT__CASE)
 } Mounter__V1__WorkerReport__ReportCase;
 
@@ -771,6 +846,7 @@ struct  Mounter__V1__WorkerReport
     Mounter__V1__Failed *failed;
     Mounter__V1__Progress *progress;
     Mounter__V1__Completed *completed;
+    Mounter__V1__Answered *answered;
   };
 };
 #define MOUNTER__V1__WORKER_REPORT__INIT \
@@ -1055,6 +1131,25 @@ Mounter__V1__Holder *
                       const uint8_t       *data);
 void   mounter__v1__holder__free_unpacked
                      (Mounter__V1__Holder *message,
+                      ProtobufCAllocator *allocator);
+/* Mounter__V1__Death methods */
+void   mounter__v1__death__init
+                     (Mounter__V1__Death         *message);
+size_t mounter__v1__death__get_packed_size
+                     (const Mounter__V1__Death   *message);
+size_t mounter__v1__death__pack
+                     (const Mounter__V1__Death   *message,
+                      uint8_t             *out);
+size_t mounter__v1__death__pack_to_buffer
+                     (const Mounter__V1__Death   *message,
+                      ProtobufCBuffer     *buffer);
+Mounter__V1__Death *
+       mounter__v1__death__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mounter__v1__death__free_unpacked
+                     (Mounter__V1__Death *message,
                       ProtobufCAllocator *allocator);
 /* Mounter__V1__Status methods */
 void   mounter__v1__status__init
@@ -1531,6 +1626,25 @@ Mounter__V1__Completed *
 void   mounter__v1__completed__free_unpacked
                      (Mounter__V1__Completed *message,
                       ProtobufCAllocator *allocator);
+/* Mounter__V1__Answered methods */
+void   mounter__v1__answered__init
+                     (Mounter__V1__Answered         *message);
+size_t mounter__v1__answered__get_packed_size
+                     (const Mounter__V1__Answered   *message);
+size_t mounter__v1__answered__pack
+                     (const Mounter__V1__Answered   *message,
+                      uint8_t             *out);
+size_t mounter__v1__answered__pack_to_buffer
+                     (const Mounter__V1__Answered   *message,
+                      ProtobufCBuffer     *buffer);
+Mounter__V1__Answered *
+       mounter__v1__answered__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mounter__v1__answered__free_unpacked
+                     (Mounter__V1__Answered *message,
+                      ProtobufCAllocator *allocator);
 /* Mounter__V1__WorkerReport methods */
 void   mounter__v1__worker_report__init
                      (Mounter__V1__WorkerReport         *message);
@@ -1696,6 +1810,9 @@ typedef void (*Mounter__V1__Secrets_Closure)
 typedef void (*Mounter__V1__Holder_Closure)
                  (const Mounter__V1__Holder *message,
                   void *closure_data);
+typedef void (*Mounter__V1__Death_Closure)
+                 (const Mounter__V1__Death *message,
+                  void *closure_data);
 typedef void (*Mounter__V1__Status_Closure)
                  (const Mounter__V1__Status *message,
                   void *closure_data);
@@ -1771,6 +1888,9 @@ typedef void (*Mounter__V1__Progress_Closure)
 typedef void (*Mounter__V1__Completed_Closure)
                  (const Mounter__V1__Completed *message,
                   void *closure_data);
+typedef void (*Mounter__V1__Answered_Closure)
+                 (const Mounter__V1__Answered *message,
+                  void *closure_data);
 typedef void (*Mounter__V1__WorkerReport_Closure)
                  (const Mounter__V1__WorkerReport *message,
                   void *closure_data);
@@ -1809,6 +1929,8 @@ extern const ProtobufCMessageDescriptor mounter__v1__mount__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__secrets__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__secrets__values_entry__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__holder__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__death__descriptor;
+extern const ProtobufCEnumDescriptor    mounter__v1__death__cause__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__status__descriptor;
 extern const ProtobufCEnumDescriptor    mounter__v1__status__state__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__error__descriptor;
@@ -1836,6 +1958,7 @@ extern const ProtobufCMessageDescriptor mounter__v1__ready__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__failed__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__progress__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__completed__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__answered__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__worker_report__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__deposit__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__withdraw__descriptor;

@@ -38,7 +38,8 @@ enum WorkerProcess {
     log[metadataKey: "volume"] = "\(configuration.request.key.volumeID)"
     do throws(Errno) {
       let volume = try makeVolume(configuration, log)
-      try begin(volume, generation: configuration.generation, log)
+      volume.session.whenFirstAnswered { try? channel.answered() }
+      try begin(volume, configuration, log)
       try? channel.ready()
       WorkerControl(channel: channel, volume: volume, log: log).start()
       StartupText.release()
@@ -67,9 +68,13 @@ enum WorkerProcess {
     }
   }
 
-  /// From the second worker of a mount on, the kernel is asked for what the dead one had read.
-  private static func begin(_ volume: ServedVolume, generation: UInt32, _ log: Logger) throws(Errno) {
-    if generation > 1 { try volume.session.requestResend() }
+  /// From the second worker of a mount on, the kernel is asked for what the dead one had read; before Linux 6.9 it cannot,
+  /// and only what nobody had read goes on.
+  private static func begin(
+    _ volume: ServedVolume, _ configuration: borrowing WorkerConfiguration, _ log: Logger
+  ) throws(Errno) {
+    let generation = configuration.generation
+    if generation > 1, configuration.granted.contains(.hasResend) { try volume.session.requestResend() }
     try volume.session.start()
     log.info("serving", metadata: ["generation": "\(generation)"])
   }

@@ -42,19 +42,24 @@ struct NodeFaultTests {
     }
   }
 
-  @Test("a worker that is killed shows in the condition, and a repeat brings the volume back")
+  @Test("a worker that is killed is replaced under its targets, shows in the condition, and a repeat finds the new one")
   func killedWorker() async throws {
     try await PluginProcess.with { plugin in
       try plugin.folder.write("x", to: "data/file")
       try await plugin.calls.publish("v", at: plugin.target("a"), context: plugin.context)
       try await plugin.calls.publish("v", at: plugin.target("b"), context: plugin.context)
-      let worker = try await worker(of: plugin)
-      try worker.signal(SIGKILL)
-      _ = try Waiting.untilEnded(worker)
-      #expect(try await plugin.calls.stats("v", at: plugin.target("a")).condition.abnormal)
-      try await plugin.calls.publish("v", at: plugin.target("a"), context: plugin.context)
-      for name in ["a", "b"] { #expect(try WholeFile.text(plugin.target("\(name)/file")) == "x") }
-      #expect(try await !plugin.calls.stats("v", at: plugin.target("a")).condition.abnormal)
+      for kill in 1...3 {
+        let worker = try await worker(of: plugin)
+        try worker.signal(SIGKILL)
+        _ = try Waiting.untilEnded(worker)
+        for name in ["a", "b"] { #expect(try WholeFile.text(plugin.target("\(name)/file")) == "x") }
+        // Waits for the next worker.
+        try await plugin.calls.publish("v", at: plugin.target("a"), context: plugin.context)
+        let stats = try await plugin.calls.stats("v", at: plugin.target("a"))
+        #expect(stats.condition.abnormal == (kill == 3), "\(stats.condition.message)")
+        let count = ["once", "2 times", "3 times"][kill - 1]
+        #expect(stats.condition.message.contains("worker was killed \(count) in 10 min: SIGKILL"))
+      }
       for name in ["a", "b"] { try await plugin.calls.unpublish("v", at: plugin.target(name)) }
       #expect(try await plugin.isClean())
     }

@@ -36,7 +36,7 @@ struct KeeperCommandTests {
 
   @Test("options of a volume without a worker hold for its next one")
   mutating func optionsWhileFailed() {
-    harness.failed()
+    harness.lost()
     var options = WorkerOptions()
     options.readOnly = true
     let call = harness.call(.updateOptions(key, options))
@@ -79,7 +79,7 @@ struct KeeperCommandTests {
     let call = harness.call(.refreshSecrets(key))
     #expect(call.actions == [.takeSecrets(call.id, key), .command(key, id: 1, .updateSecrets)])
     #expect(harness.tell(.workerReported(key, id: 1, .completed)) == [.answer(call.id, .done)])
-    _ = harness.tell(.workerExited(key, .signaled(9), output: []))
+    _ = harness.tell(.workerExited(key, .disconnected, output: []))
     let kept = harness.call(.refreshSecrets(key))
     #expect(kept.actions == [.takeSecrets(kept.id, key), .answer(kept.id, .done)])
   }
@@ -93,7 +93,6 @@ struct KeeperCommandTests {
     #expect(harness.status?.restarts == 2)
     let call = harness.ensure()
     #expect(call.actions.answer(to: call.id)?.status?.pid == 42)
-    _ = harness.tell(.workerExited(key, .unknown, output: []))
-    #expect(harness.ensure().actions.work == [.startWorker(key, generation: 4)])
+    #expect(harness.die(.unknown).work == [.startWorker(key, generation: 4)])
   }
 }

@@ -64,10 +64,25 @@ struct KeeperHarness {
     _ = tell(.workerReported(key, id: 0, .ready))
   }
 
-  /// A volume whose worker has died.
-  mutating func failed() {
+  /// A volume whose connection is gone.
+  mutating func lost() {
     ready()
-    _ = tell(.workerExited(key, .signaled(9), output: []))
+    _ = tell(.workerExited(key, .disconnected, output: []))
+  }
+
+  /// A volume whose workers die without having answered anything: the next one comes after a pause.
+  mutating func waiting() {
+    ready()
+    _ = die()
+    _ = tell(.workerStarted(key, pid: 43))
+    _ = die()
+  }
+
+  mutating func die(_ exit: WorkerExit = .signaled(9)) -> [KeeperAction] { tell(.workerExited(key, exit, output: [])) }
+
+  /// The next worker comes up and serves.
+  mutating func comeBack(pid: Int32) -> [KeeperAction] {
+    tell(.workerStarted(key, pid: pid)) + tell(.workerReported(key, id: 0, .ready))
   }
 
   var status: WorkerStatus? { keeper.volumes[key]?.status }

@@ -25,6 +25,8 @@ struct KeeperStartTests {
     #expect(status?.restarts == 0)
     #expect(actions.published == [.ready])
     #expect(harness.keeper.nextDeadline == .never)
+    #expect(status?.startedAt == 1_000)
+    #expect(status?.history == WorkerHistory())
   }
 
   @Test("ten calls for one volume share its start and are all answered")
@@ -53,11 +55,12 @@ struct KeeperStartTests {
     #expect(call.actions.answer(to: call.id)?.status?.state == .ready)
   }
 
-  @Test("a repeat that differs is refused with what differs", arguments: ["ready", "starting", "failed"])
+  @Test("a repeat that differs is refused with what differs", arguments: ["ready", "starting", "failed", "waiting"])
   mutating func incompatible(_ state: String) {
     switch state {
     case "ready": harness.ready()
-    case "failed": harness.failed()
+    case "failed": harness.lost()
+    case "waiting": harness.waiting()
     default: _ = harness.ensure()
     }
     var options = WorkerOptions()
@@ -175,32 +178,6 @@ struct KeeperStartTests {
     let actions = harness.tell(.workerReported(key, id: 0, .ready))
     #expect(actions.answer(to: call.id) == nil)
     #expect(harness.status?.state == .ready)
-  }
-
-  @Test("a worker that dies fails the volume, and the next call starts another on the same mount")
-  mutating func restart() {
-    harness.ready()
-    let actions = harness.tell(.workerExited(key, .signaled(9), output: []))
-    #expect(actions.work.isEmpty)
-    guard case .failed(let reason) = actions.published.first else { return #expect(Bool(false)) }
-    #expect(reason.contains("SIGKILL"))
-    #expect(harness.status?.pid == nil)
-    let call = harness.ensure()
-    #expect(call.actions.work == [.startWorker(key, generation: 2)])
-    _ = harness.tell(.workerStarted(key, pid: 43))
-    let status = harness.tell(.workerReported(key, id: 0, .ready)).answer(to: call.id)?.status
-    #expect(status?.restarts == 1)
-  }
-
-  @Test("a second worker that fails leaves the mount to its users")
-  mutating func restartFails() {
-    harness.failed()
-    let call = harness.ensure()
-    _ = harness.tell(.workerStarted(key, pid: 43))
-    let actions = harness.tell(.workerExited(key, .exited(code: 1), output: []))
-    #expect(actions.work.isEmpty)
-    #expect(actions.answer(to: call.id)?.error != nil)
-    guard case .failed = harness.status?.state else { return #expect(Bool(false)) }
   }
 
   @Test("a worker that does not die of SIGKILL is said to be stuck, and its death goes on with the clean-up")

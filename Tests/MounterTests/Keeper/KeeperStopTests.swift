@@ -72,7 +72,7 @@ struct KeeperStopTests {
 
   @Test("an unmount that fails leaves the volume as it was")
   mutating func unmountFails() {
-    harness.failed()
+    harness.lost()
     let call = harness.unmount()
     let actions = harness.tell(.unmountEnded(key, .failed(.permissionDenied, step: "unmounting /x")))
     #expect(actions.answer(to: call.id) == .failed(.system(.permissionDenied, step: "unmounting /x")))
@@ -223,6 +223,7 @@ struct KeeperStopTests {
   mutating func commandsFail() {
     harness.ready()
     let update = harness.call(.updateOptions(key, WorkerOptions()))
+    _ = harness.unmount()
     let actions = harness.tell(.workerExited(key, .signaled(11), output: ["trap"]))
     #expect(actions.answer(to: update.id)?.error?.description.contains("SIGSEGV") == true)
   }
