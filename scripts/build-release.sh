@@ -24,6 +24,14 @@ for program in "${programs[@]}"; do
 done
 built=$(swift build "${flags[@]}" --show-bin-path)
 
+# Crash points are for the tests (FAULT_INJECTION in Package.swift): no program that is shipped may have them.
+for program in "${programs[@]}"; do
+  if grep -q -e ALLUXIO_CRASH -e CrashInjection "$built/$program"; then
+    echo "error: $program has the crash points of the tests in it" >&2
+    exit 1
+  fi
+done
+
 mkdir -p .build-release
 for program in "${programs[@]}"; do
   # Unwind tables serve C++ exceptions, which no code of these programs throws, and debuggers, which have the unstripped

@@ -27,7 +27,8 @@ extension Errno {
   package static var hiddenName: Errno { .noSuchFileOrDirectory }
   /// EPERM: a hidden name cannot be made. ENOENT would be taken for an absent directory.
   package static var reservedName: Errno { .notPermitted }
-  /// EEXIST: the name was taken between the look and the rename, where the file system has no RENAME_NOREPLACE.
+  /// EEXIST: the name was taken between the look and the rename, where the file system has no RENAME_NOREPLACE; and before
+  /// a link, about which nobody could tell later whether it was made.
   package static var nameTaken: Errno { .fileExists }
   /// EXDEV: the two names or files belong to different under file systems. mv(1) and cp(1) then copy.
   package static var otherFileSystem: Errno { .improperLink }
@@ -63,6 +64,9 @@ extension Errno {
   /// EOPNOTSUPP: and none can be set; cp -p and tar take this as "no ACLs here" and go on.
   package static var noACLs: Errno { .notSupported }
 
+  /// EEXIST: XATTR_CREATE of an attribute that is there.
+  package static var attributeExists: Errno { .fileExists }
+
   // MARK: Requests and state
 
   /// EINVAL: the kernel asks for more than was agreed, sends flags that nobody defined, or leaves out a part.
@@ -73,6 +77,9 @@ extension Errno {
   package static var valueTooLarge: Errno { .outOfRange }
   /// EINVAL: the shared state is not one that this build can read; the worker before goes on serving.
   package static var unreadableState: Errno { .invalidArgument }
+
+  /// EOPNOTSUPP: modes of fallocate(2) beyond those that may be applied twice. The kernel refuses them with the same error.
+  package static var notRepeatable: Errno { .notSupported }
 
   // MARK: What the kernel is told
 

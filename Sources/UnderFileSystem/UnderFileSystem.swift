@@ -20,6 +20,12 @@ package protocol UnderNode: AnyObject, Sendable {
   /// nil where the under file system has none: the node is then known by its parent and name.
   var identity: NodeIdentity? { get }
 
+  /// What tells this object from every other one, to this process and the next: its identity or what comes nearest to one.
+  /// For the intent journal.
+  func fingerprint() throws(Errno) -> NodeIdentity
+  /// The same of a child of this directory, which is not opened for it. - Throws: ENOENT.
+  func fingerprint(of name: FileName) throws(Errno) -> NodeIdentity
+
   func attributes() throws(Errno) -> Attributes
   /// Applies all changes; those before a failing one stay applied, as with the separate system calls.
   /// - Parameter caller: tried when the under file system refuses the worker itself (root_squash).
@@ -85,6 +91,8 @@ package protocol OpenFile: AnyObject, Sendable {
 package protocol PreparedNode: AnyObject, Sendable {
   /// Known before the object appears, so that it can be recorded; nil as for `UnderNode.identity`.
   var identity: NodeIdentity? { get }
+  /// As `UnderNode.fingerprint`: the object keeps it when it appears.
+  func fingerprint() throws(Errno) -> NodeIdentity
   /// Lets the object appear under the name it was prepared for.
   /// - Throws: EEXIST when the name is taken; the object is then gone.
   func place() throws(Errno) -> CreatedNode

@@ -25,6 +25,10 @@ package final class SharedState: Sendable {
     else { throw .unreadableState }
     maxNodes = memory.load(UInt32.self, at: SharedStateLayout.maxNodesOffset)
     guard maxNodes > 0, SharedStateLayout.size(maxNodes: maxNodes) <= memory.byteCount else { throw .unreadableState }
+    // What this version adds, it adds here: a state of the version before has nothing to be changed.
+    if memory.load(UInt32.self, at: SharedStateLayout.versionOffset) < SharedStateLayout.version {
+      memory.storeReleasing32(SharedStateLayout.version, at: SharedStateLayout.versionOffset)
+    }
     workerGeneration = memory.add32(1, at: SharedStateLayout.workerGenerationOffset) &+ 1
   }
 

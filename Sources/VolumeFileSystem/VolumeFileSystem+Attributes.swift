@@ -50,11 +50,23 @@ extension VolumeFileSystem {
 
   /// FUSE_SETXATTR. - Parameter flags: XATTR_CREATE, XATTR_REPLACE.
   package func setExtendedAttribute(
-    _ name: FileName, of node: NodeID, to value: [UInt8], flags: ExtendedAttributeFlags, caller: Caller
+    _ name: FileName, of node: NodeID, to value: [UInt8], flags: ExtendedAttributeFlags, caller: Caller,
+    request: RequestID
   ) throws(Errno) {
-    try presentation.checkWritable()
     if presentation.hidesACLs, name.isACL { throw .noACLs }
-    try reference(node).setExtendedAttribute(name, to: value, flags: flags, caller: caller)
+    try once(.setExtendedAttribute, request, at: node) { () throws(Errno) in
+      // Without flags a value may be set twice.
+      if flags.isEmpty { return nil }
+      let isPresent = (try? reference(node).extendedAttribute(name)) != nil
+      // Afterwards nobody could tell whose value it is.
+      if isPresent, flags.contains(.create) { throw .attributeExists }
+      if !isPresent, flags.contains(.replace) { return nil }
+      return Intent()
+    } wasApplied: { _ throws(Errno) in
+      (try? reference(node).extendedAttribute(name)) == value
+    } apply: { () throws(Errno) in
+      try reference(node).setExtendedAttribute(name, to: value, flags: flags, caller: caller)
+    }
   }
 
   /// FUSE_LISTXATTR: names, each followed by a NUL.
@@ -65,10 +77,23 @@ extension VolumeFileSystem {
   }
 
   /// FUSE_REMOVEXATTR.
-  package func removeExtendedAttribute(_ name: FileName, of node: NodeID, caller: Caller) throws(Errno) {
-    try presentation.checkWritable()
+  package func removeExtendedAttribute(
+    _ name: FileName, of node: NodeID, caller: Caller, request: RequestID
+  ) throws(Errno) {
     if presentation.hidesACLs, name.isACL { throw .noACLs }
-    try reference(node).removeExtendedAttribute(name, caller: caller)
+    try once(.removeExtendedAttribute, request, at: node) { () throws(Errno) in
+      (try? reference(node).extendedAttribute(name)).map { Intent(digest: Self.digest($0)) }
+    } wasApplied: { intent throws(Errno) in
+      guard let value = try? reference(node).extendedAttribute(name) else { return true }
+      return Self.digest(value) != intent.digest
+    } apply: { () throws(Errno) in
+      try reference(node).removeExtendedAttribute(name, caller: caller)
+    }
+  }
+
+  /// FNV-1a, the same in every process.
+  private static func digest(_ value: [UInt8]) -> UInt64 {
+    value.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
   }
 }
 

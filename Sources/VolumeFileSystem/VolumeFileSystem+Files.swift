@@ -26,25 +26,21 @@ extension VolumeFileSystem {
 
   /// FUSE_CREATE. - Parameter flags: open(2) flags; O_EXCL decides whether an existing file is opened.
   package func create(
-    _ name: FileName, in parent: NodeID, mode: UInt32, flags: Int32, caller: Caller
+    _ name: FileName, in parent: NodeID, mode: UInt32, flags: Int32, caller: Caller, request: RequestID
   ) throws(Errno) -> (entry: Entry, open: OpenReply) {
-    let file: any OpenFile
-    let entry: Entry
+    let reply = OpenReply(handle: HandleID(openFlags: flags), keepCache: false)
     do throws(Errno) {
-      let created = try place(.file(mode: mode & 0o7777), name, in: parent, caller: caller)
-      guard let made = created.file else { throw .madeAndNotSeen }
-      let key = try key(created.identity, parent: parent, name: name, inode: created.attributes.inode)
-      entry = try self.entry(key, reference: nil, attributes: created.attributes)
-      file = made
+      let entry = try make(
+        .file(mode: mode & 0o7777), name, in: parent, opening: reply.handle, caller: caller, request: request)
+      return (entry, reply)
     } catch {
       guard error == .fileExists, flags & O_EXCL == 0 else { throw error }
-      // Somebody else was faster, so that the kernel could not check who may open the file.
-      (file, entry) = try openAsCaller(name, in: parent, flags: flags, caller: caller)
     }
-    let handle = HandleID(openFlags: flags)
+    // Somebody else was faster, so that the kernel could not check who may open the file.
+    let (file, entry) = try openAsCaller(name, in: parent, flags: flags, caller: caller)
     _ = cache.insert(file, for: entry.node)
-    try table.slot(entry.node).addOpen(writer: handle.access == .readWrite)
-    return (entry, OpenReply(handle: handle, keepCache: false))
+    try table.slot(entry.node).addOpen(writer: reply.handle.access == .readWrite)
+    return (entry, reply)
   }
 
   private func openAsCaller(
@@ -90,7 +86,15 @@ extension VolumeFileSystem {
     try file(node, handle.access).synchronize()
   }
 
-  /// FUSE_RELEASE: the open is over. Also for an open whose answer did not reach the kernel.
+  /// FUSE_RELEASE. Counted once: a count that is too low would close a file that is still open.
+  package func release(_ node: NodeID, handle: HandleID, request: RequestID) {
+    // The worker before may have counted it and may not: too high is the safe side.
+    if journal.claim(request, .release, at: node) != nil { return }
+    _ = journal.begin(request, .release, at: node, Intent())
+    release(node, handle: handle)
+  }
+
+  /// The open is over, or its answer did not reach the kernel.
   package func release(_ node: NodeID, handle: HandleID) {
     guard let slot = try? table.slot(node) else { return }
     let (opens, writers) = slot.removeOpen(writer: handle.access == .readWrite)
@@ -101,11 +105,16 @@ extension VolumeFileSystem {
   package func allocate(
     _ node: NodeID, handle: HandleID, mode: Int32, offset: Int64, length: Int64, caller: Caller
   ) throws(Errno) {
+    // The kernel sends no others; they move what lies behind them, and so must not be applied twice.
+    guard mode & ~Self.repeatableModes == 0 else { throw .notRepeatable }
     let file = try file(node, .readWrite)
     // The kernel leaves it to us (HANDLE_KILLPRIV_V2) and does not say whether the caller has CAP_FSETID: root is taken to.
     if caller.uid != 0 { try file.clearSetIDBits() }
     try file.allocate(mode: mode, offset: offset, length: length)
   }
+
+  /// FALLOC_FL_KEEP_SIZE, PUNCH_HOLE and ZERO_RANGE.
+  private static let repeatableModes: Int32 = 0x01 | 0x02 | 0x10
 
   /// FUSE_LSEEK: SEEK_DATA and SEEK_HOLE.
   package func seek(

@@ -24,39 +24,79 @@ extension VolumeFileSystem {
 
   /// FUSE_MKNOD; `mode` carries the type. Regular files as well.
   package func makeNode(
-    _ name: FileName, in parent: NodeID, mode: UInt32, device: UInt64, caller: Caller
+    _ name: FileName, in parent: NodeID, mode: UInt32, device: UInt64, caller: Caller, request: RequestID
   ) throws(Errno) -> Entry {
     let isFile = mode & FileType.mask == FileType.regular || mode & FileType.mask == 0
     return try make(
-      isFile ? .file(mode: mode & 0o7777) : .special(mode: mode, device: device), name, in: parent, caller: caller)
+      isFile ? .file(mode: mode & 0o7777) : .special(mode: mode, device: device), name, in: parent, caller: caller,
+      request: request)
   }
 
   /// FUSE_MKDIR.
   package func makeDirectory(
-    _ name: FileName, in parent: NodeID, mode: UInt32, caller: Caller
+    _ name: FileName, in parent: NodeID, mode: UInt32, caller: Caller, request: RequestID
   ) throws(Errno) -> Entry {
-    try make(.directory(mode: mode & 0o7777), name, in: parent, caller: caller)
+    try make(.directory(mode: mode & 0o7777), name, in: parent, caller: caller, request: request)
   }
 
   /// FUSE_SYMLINK.
   package func makeSymlink(
-    _ name: FileName, in parent: NodeID, target: [UInt8], caller: Caller
+    _ name: FileName, in parent: NodeID, target: [UInt8], caller: Caller, request: RequestID
   ) throws(Errno) -> Entry {
-    try make(.symlink(target: target), name, in: parent, caller: caller)
+    try make(.symlink(target: target), name, in: parent, caller: caller, request: request)
   }
 
-  private func make(
-    _ object: NewObject, _ name: FileName, in parent: NodeID, caller: Caller
+  /// FUSE_LINK.
+  package func link(
+    _ node: NodeID, as name: FileName, in parent: NodeID, caller: Caller, request: RequestID
   ) throws(Errno) -> Entry {
-    let created = try place(object, name, in: parent, caller: caller)
-    let key = try key(created.identity, parent: parent, name: name, inode: created.attributes.inode)
-    return try entry(key, reference: created.node, attributes: created.attributes)
+    let left = journal.claim(request, .link, at: parent)
+    if let left, let outcome = left.outcome { return try recordedAnswer(left, outcome) }
+    let target = try reference(node)
+    let directory = try reference(parent)
+    if let left, let found = try find(left.intent, as: name, in: directory) {
+      return try answer(target, found.attributes, as: name, in: parent, left)
+    }
+    try presentation.checkWritable()
+    // Afterwards nobody could tell whose link it is.
+    if (try? directory.fingerprint(of: name)) != nil { throw .nameTaken }
+    try reach(.beforeIntent)
+    let entry = journal.begin(request, .link, at: parent, Intent(first: try? target.fingerprint()))
+    try reach(.afterIntent)
+    do throws(Errno) { try directory.link(target, named: name, caller: caller) } catch {
+      entry?.finish(error)
+      try reach(.afterDone)
+      throw error
+    }
+    try reach(.afterApply)
+    return try answer(target, try target.attributes(), as: name, in: parent, entry)
   }
 
-  /// Makes an object and gives it its name: two steps, between which the object is noted where it has a hidden name.
-  func place(
-    _ object: NewObject, _ name: FileName, in parent: NodeID, caller: Caller
-  ) throws(Errno) -> CreatedNode {
+  private func answer(
+    _ target: any UnderNode, _ attributes: Attributes, as name: FileName, in parent: NodeID, _ entry: JournalEntry?
+  ) throws(Errno) -> Entry {
+    let key = try key(target.identity, parent: parent, name: name, inode: attributes.inode)
+    return try answer(key, target.identity == nil ? nil : target, attributes, in: entry)
+  }
+}
+
+// MARK: - Making
+
+extension VolumeFileSystem {
+  /// Makes an object and gives it its name: two steps, between which its identity is recorded, and the object is noted where
+  /// it has a hidden name.
+  /// - Parameter handle: of a file that is to be open.
+  func make(
+    _ object: NewObject, _ name: FileName, in parent: NodeID, opening handle: HandleID? = nil, caller: Caller,
+    request: RequestID
+  ) throws(Errno) -> Entry {
+    if let left = journal.claim(request, .make, at: parent) {
+      if let outcome = left.outcome { return try recordedAnswer(left, outcome) }
+      if let found = try find(left.intent, as: name, in: try reference(parent)) {
+        let key = try key(found.node.identity, parent: parent, name: name, inode: found.attributes.inode)
+        return try answer(key, found.node, found.attributes, opening: handle, in: left)
+      }
+    }
     try presentation.checkWritable()
     guard table.hasRoom else { throw .tooManyNodes }
     let directory = try reference(parent)
@@ -64,20 +104,28 @@ extension VolumeFileSystem {
     let token = pending.makeToken()
     let note = isUnnamed ? nil : pending.begin(parent: parent, token: token)
     defer { if let note { pending.end(note) } }
-    let creator = presentation.creator(caller)
-    return try directory.prepare(object, named: name, token: token, for: creator).place()
+    let prepared = try directory.prepare(object, named: name, token: token, for: presentation.creator(caller))
+    try reach(.beforeIntent)
+    let entry = journal.begin(request, .make, at: parent, Intent(first: try? prepared.fingerprint()))
+    try reach(.afterIntent)
+    return try place(prepared, name, in: parent, opening: handle, entry)
   }
 
-  /// FUSE_LINK.
-  package func link(
-    _ node: NodeID, as name: FileName, in parent: NodeID, caller: Caller
+  private func place(
+    _ prepared: any PreparedNode, _ name: FileName, in parent: NodeID, opening handle: HandleID?,
+    _ entry: JournalEntry?
   ) throws(Errno) -> Entry {
-    try presentation.checkWritable()
-    let target = try reference(node)
-    try reference(parent).link(target, named: name, caller: caller)
-    let attributes = try target.attributes()
-    let key = try key(target.identity, parent: parent, name: name, inode: attributes.inode)
-    return try entry(key, reference: target.identity == nil ? nil : target, attributes: attributes)
+    let created: CreatedNode
+    do throws(Errno) { created = try prepared.place() } catch {
+      entry?.finish(error)
+      try reach(.afterDone)
+      throw error
+    }
+    try reach(.afterApply)
+    let key = try key(created.identity, parent: parent, name: name, inode: created.attributes.inode)
+    let answer = try answer(key, created.node, created.attributes, opening: handle, in: entry)
+    if handle != nil, let file = created.file { _ = cache.insert(file, for: answer.node) }
+    return answer
   }
 }
 
@@ -85,21 +133,31 @@ extension VolumeFileSystem {
 
 extension VolumeFileSystem {
   /// FUSE_UNLINK.
-  package func unlink(_ name: FileName, in parent: NodeID, caller: Caller) throws(Errno) {
-    try remove(name, in: parent, directory: false, caller: caller)
+  package func unlink(_ name: FileName, in parent: NodeID, caller: Caller, request: RequestID) throws(Errno) {
+    try remove(name, in: parent, directory: false, caller: caller, request: request)
   }
 
   /// FUSE_RMDIR.
-  package func removeDirectory(_ name: FileName, in parent: NodeID, caller: Caller) throws(Errno) {
-    try remove(name, in: parent, directory: true, caller: caller)
+  package func removeDirectory(
+    _ name: FileName, in parent: NodeID, caller: Caller, request: RequestID
+  ) throws(Errno) {
+    try remove(name, in: parent, directory: true, caller: caller, request: request)
   }
 
-  private func remove(_ name: FileName, in parent: NodeID, directory: Bool, caller: Caller) throws(Errno) {
-    try presentation.checkWritable()
-    let container = try reference(parent)
-    try cache.removing { (mustPin) throws(Errno) in
-      if (mustPin || table.hasNamedNodes) && !directory { pinOpenFile(name, in: container, parent: parent) }
-      try container.remove(name, directory: directory, caller: caller)
+  private func remove(
+    _ name: FileName, in parent: NodeID, directory: Bool, caller: Caller, request: RequestID
+  ) throws(Errno) {
+    try once(directory ? .removeDirectory : .remove, request, at: parent) { () throws(Errno) in
+      // Nothing of that name: the removal itself says so.
+      (try? reference(parent).fingerprint(of: name)).map { Intent(first: $0) }
+    } wasApplied: { intent throws(Errno) in
+      try intent.first != present(name, in: try reference(parent))
+    } apply: { () throws(Errno) in
+      let container = try reference(parent)
+      try cache.removing { (mustPin) throws(Errno) in
+        if (mustPin || table.hasNamedNodes) && !directory { pinOpenFile(name, in: container, parent: parent) }
+        try container.remove(name, directory: directory, caller: caller)
+      }
     }
     if table.hasNamedNodes { table.detach(try named(name, in: parent)) }
   }
@@ -107,29 +165,43 @@ extension VolumeFileSystem {
   /// FUSE_RENAME and FUSE_RENAME2.
   package func rename(
     _ name: FileName, in parent: NodeID, to newName: FileName, in newParent: NodeID, flags: RenameFlags,
-    caller: Caller
+    caller: Caller, request: RequestID
   ) throws(Errno) {
-    try presentation.checkWritable()
-    let source = try reference(parent)
-    let target = try reference(newParent)
-    try cache.removing { (mustPin) throws(Errno) in
-      if mustPin || table.hasNamedNodes { pinOpenFile(newName, in: target, parent: newParent) }
-      try source.rename(name, to: target, named: newName, flags: flags, caller: caller)
+    try once(.rename, request, at: parent) { () throws(Errno) in
+      guard let moved = try? reference(parent).fingerprint(of: name) else { return nil }
+      return Intent(first: moved, second: try? reference(newParent).fingerprint(of: newName))
+    } wasApplied: { intent throws(Errno) in
+      // What was moved may have been moved on since: it is enough that it is not where it was, nor what it replaced.
+      if try present(name, in: try reference(parent)) == intent.first { return false }
+      guard let replaced = intent.second else { return true }
+      return try present(newName, in: try reference(newParent)) != replaced
+    } apply: { () throws(Errno) in
+      let source = try reference(parent)
+      let target = try reference(newParent)
+      try cache.removing { (mustPin) throws(Errno) in
+        if mustPin || table.hasNamedNodes { pinOpenFile(newName, in: target, parent: newParent) }
+        try source.rename(name, to: target, named: newName, flags: flags, caller: caller)
+      }
     }
     if table.hasNamedNodes {
-      try renameNodes(name, in: parent, source: source, to: newName, in: newParent, exchange: flags.contains(.exchange))
+      try renameNodes(name, in: parent, to: newName, in: newParent, exchange: flags.contains(.exchange))
     }
   }
 
   /// Follows a rename with the nodes that are known by name.
   private func renameNodes(
-    _ name: FileName, in parent: NodeID, source: any UnderNode, to newName: FileName, in newParent: NodeID,
-    exchange: Bool
+    _ name: FileName, in parent: NodeID, to newName: FileName, in newParent: NodeID, exchange: Bool
   ) throws(Errno) {
     let old = try named(name, in: parent)
     let new = try named(newName, in: newParent)
     // rename(2) between two names of one file does nothing.
-    if !exchange, (try? source.lookup(name)) != nil { return }
+    if !exchange, (try? reference(parent).lookup(name)) != nil { return }
+    // A worker that died has done it already.
+    if let node = table.find(new), let inode = try? reference(newParent).lookup(newName).attributes.inode,
+      try table.slot(node).load64(NodeSlot.inode) == inode
+    {
+      return
+    }
     let moved = table.find(old)
     let replaced = table.find(new)
     table.detach(old)

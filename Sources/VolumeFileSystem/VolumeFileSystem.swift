@@ -14,7 +14,12 @@ package final class VolumeFileSystem: Sendable {
   let cache: DescriptorCache
   let streams = DirectoryStreams()
   let pending: PendingNames
+  let journal: IntentJournal
   let presentation: Presentation
+  #if FAULT_INJECTION
+    /// Where the tests let this volume's worker die.
+    package let crashes = CrashInjection()
+  #endif
 
   /// Takes over whatever `state` holds, or starts an empty table.
   /// - Parameter descriptorLimit: descriptors kept open for nodes; nil: a quarter of RLIMIT_NOFILE, at most 4096.
@@ -26,6 +31,7 @@ package final class VolumeFileSystem: Sendable {
     table = NodeTable(state)
     cache = DescriptorCache(capacity: descriptorLimit ?? Self.defaultDescriptorLimit(), table: table)
     pending = PendingNames(state)
+    journal = IntentJournal(state)
     presentation = Presentation(options)
     pending.sweep { parent, token in (try? reference(parent))?.sweep(token: token) }
   }

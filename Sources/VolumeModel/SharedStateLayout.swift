@@ -5,7 +5,8 @@ package enum SharedStateLayout {
   /// `ALXVOLFS`, read as a little-endian integer.
   package static let magic: UInt64 = 0x5346_4C4F_5658_4C41
   /// Version that this build writes.
-  package static let version: UInt32 = 1
+  /// 2: the intent journal.
+  package static let version: UInt32 = 2
   /// Oldest version that this build still reads (version N reads N − 1).
   package static let oldestReadableVersion: UInt32 = 1
 
@@ -35,9 +36,14 @@ package enum SharedStateLayout {
   /// Names of objects that are prepared and not yet placed, so that a successor can remove them.
   package static let pendingNamesOffset = 4096
   package static let pendingNamesSize = 60 * 1024
-  /// Room of the intent journal.
+  /// The intent journal: first the numbers of the requests, 8 bytes for each entry, then the entries. The rest of its room
+  /// is not used.
   package static let journalOffset = 64 * 1024
   package static let journalSize = 1984 * 1024
+  /// Far more than requests can be worked on at a time, so that what dead workers left finds room beside them.
+  package static let journalEntryCount = 1024
+  package static let journalEntrySize = 512
+  package static let journalEntriesOffset = journalOffset + journalEntryCount * 8
   /// The node table: `maxNodes` slots.
   package static let nodesOffset = 2048 * 1024
   /// Bytes of a slot: 96 of fields, 288 of identity.

@@ -68,17 +68,28 @@ struct Comparison {
   private var lookups: [Int: UInt64] = [:]
   private var handles: [(file: Int, handle: HandleID)] = []
   private var writes: UInt8 = 0
+  /// Chooses where workers die; nil: they live.
+  private var mortality: SeededGenerator?
 
-  init(_ volume: Volume) { self.volume = volume }
+  /// - Parameter mortality: seed of the choice where workers die.
+  init(_ volume: Volume, mortality: UInt64? = nil) {
+    self.volume = volume
+    self.mortality = mortality.map { SeededGenerator(seed: $0) }
+  }
 
   /// - Returns: nil when both agree on everything, else a sentence.
-  static func run(_ operations: [Operation], useHandles: Bool, descriptorLimit: Int?) throws -> String? {
+  static func run(
+    _ operations: [Operation], useHandles: Bool, descriptorLimit: Int?, mortality: UInt64? = nil
+  ) throws -> String? {
     var comparison = Comparison(
-      try Volume(useHandles: useHandles, descriptorLimit: descriptorLimit, maxNodes: 4096, beneath: "/dev/shm"))
+      try Volume(
+        useHandles: useHandles, descriptorLimit: descriptorLimit, maxNodes: mortality == nil ? 4096 : 256,
+        beneath: "/dev/shm"), mortality: mortality)
     for (index, operation) in operations.enumerated() {
       if let difference = comparison.step(operation) { return "\(index): \(operation): \(difference)" }
     }
-    return comparison.finish()
+    // A lookup that a worker counted and did not answer keeps its node.
+    return mortality == nil ? comparison.finish() : nil
   }
 
   private func directory(_ choice: Int) -> Int {
@@ -126,6 +137,22 @@ struct Comparison {
     }
   }
 
+  /// One request, whose workers may die.
+  private mutating func request<R>(
+    _ body: (VolumeFileSystem, RequestID) throws(Errno) -> R
+  ) -> Result<R, Errno> {
+    var crashes: [CrashPoint] = []
+    if var random = mortality {
+      while Int.random(in: 0..<3, using: &random) == 0 {
+        crashes.append(CrashPoint.allCases.randomElement(using: &random) ?? .afterApply)
+      }
+      mortality = random
+    }
+    do { return try volume.perform(dyingAt: crashes, body) } catch {
+      return .failure(error as? Errno ?? .ioError)
+    }
+  }
+
   private static func attempt<R>(_ body: () throws(Errno) -> R) -> Result<R, Errno> {
     do { return .success(try body()) } catch { return .failure(error) }
   }
@@ -138,7 +165,6 @@ struct Comparison {
   }
 
   private mutating func stepNames(_ operation: Operation) -> String? {
-    let files = volume.files
     var model = self.model
     defer { self.model = model }
     switch operation {
@@ -148,12 +174,20 @@ struct Comparison {
       let expected = Self.attempt { () throws(Errno) in
         try model.make(kind, name, in: parent, content: kind == .symlink ? [0x74] : [])
       }
-      let found = Self.attempt { () throws(Errno) -> Entry? in
+      let found = request { (files, request) throws(Errno) -> Entry? in
         switch kind {
-        case .file: try files.makeFile(name, in: number)
-        case .directory: try files.makeDirectory(name, in: number, mode: 0o755, caller: rootCaller)
-        case .symlink: try files.makeSymlink(name, in: number, target: [0x74], caller: rootCaller)
+        case .file:
+          try files.create(
+            name, in: number, mode: 0o644, flags: O_RDWR | O_EXCL, caller: rootCaller, request: request
+          ).entry
+        case .directory:
+          try files.makeDirectory(name, in: number, mode: 0o755, caller: rootCaller, request: request)
+        case .symlink:
+          try files.makeSymlink(name, in: number, target: [0x74], caller: rootCaller, request: request)
         }
+      }
+      if kind == .file, case .success(let entry?) = found {
+        volume.files.release(entry.node, handle: HandleID(openFlags: O_RDWR))
       }
       self.model = model
       if let difference = compare(expected, found, isRemoved: model.nodes[parent].isRemoved) { return difference }
@@ -163,8 +197,8 @@ struct Comparison {
       let (parent, name) = (directory(where_), name(newName))
       let (targetNumber, parentNumber) = (numbers[target] ?? 0, numbers[parent] ?? 0)
       let expected = Self.attempt { () throws(Errno) in try model.link(target, name, in: parent) }
-      let found = Self.attempt { () throws(Errno) -> Entry? in
-        try files.link(targetNumber, as: name, in: parentNumber, caller: rootCaller)
+      let found = request { (files, request) throws(Errno) -> Entry? in
+        try files.link(targetNumber, as: name, in: parentNumber, caller: rootCaller, request: request)
       }
       self.model = model
       if let difference = compare(expected, found, isRemoved: model.nodes[parent].isRemoved) { return difference }
@@ -175,11 +209,11 @@ struct Comparison {
       let expected = Self.attempt { () throws(Errno) in
         try model.remove(name, in: parent, wantsDirectory: isDirectory)
       }
-      let found = Self.attempt { () throws(Errno) -> Entry? in
+      let found = request { (files, request) throws(Errno) -> Entry? in
         if isDirectory {
-          try files.removeDirectory(name, in: number, caller: rootCaller)
+          try files.removeDirectory(name, in: number, caller: rootCaller, request: request)
         } else {
-          try files.unlink(name, in: number, caller: rootCaller)
+          try files.unlink(name, in: number, caller: rootCaller, request: request)
         }
         return nil
       }
@@ -192,9 +226,9 @@ struct Comparison {
       let expected = Self.attempt { () throws(Errno) in
         try model.rename(oldName, in: source, to: newName, in: target, flags: flags)
       }
-      let found = Self.attempt { () throws(Errno) -> Entry? in
+      let found = request { (files, request) throws(Errno) -> Entry? in
         try files.rename(
-          oldName, in: sourceNumber, to: newName, in: targetNumber, flags: flags, caller: rootCaller)
+          oldName, in: sourceNumber, to: newName, in: targetNumber, flags: flags, caller: rootCaller, request: request)
         return nil
       }
       return compare(
@@ -203,6 +237,7 @@ struct Comparison {
       let (parent, name) = (directory(where_), name(what))
       let number = numbers[parent] ?? 0
       let expected = Self.attempt { () throws(Errno) in try model.child(name, of: parent) }
+      let files = volume.files
       let found = Self.attempt { () throws(Errno) -> Entry? in try files.lookup(name, in: number) }
       if let difference = compare(expected, found, isRemoved: model.nodes[parent].isRemoved) { return difference }
       if case .success(let node) = expected, case .success(let entry?) = found { return learn(node, entry) }
@@ -210,6 +245,7 @@ struct Comparison {
       let parent = directory(where_)
       if model.nodes[parent].isRemoved { return nil }
       let number = numbers[parent] ?? 0
+      let files = volume.files
       guard case .success(let names) = Self.attempt({ () throws(Errno) in try files.names(number, page: 3) }) else {
         return "no listing"
       }
@@ -272,7 +308,9 @@ struct Comparison {
   }
 
   /// Leaves out whatever is not needed for a difference.
-  static func shrink(_ operations: [Operation], useHandles: Bool, descriptorLimit: Int?) throws -> [Operation] {
+  static func shrink(
+    _ operations: [Operation], useHandles: Bool, descriptorLimit: Int?, mortality: UInt64? = nil
+  ) throws -> [Operation] {
     var shortest = operations
     var size = max(1, operations.count / 2)
     while size >= 1 {
@@ -280,7 +318,7 @@ struct Comparison {
       while start < shortest.count {
         var shorter = shortest
         shorter.removeSubrange(start..<min(start + size, shorter.count))
-        if try run(shorter, useHandles: useHandles, descriptorLimit: descriptorLimit) != nil {
+        if try run(shorter, useHandles: useHandles, descriptorLimit: descriptorLimit, mortality: mortality) != nil {
           shortest = shorter
         } else {
           start += size

@@ -7,17 +7,24 @@ import VolumeFileSystem
 @Suite("random operations agree with the reference model", .requiresRoot)
 struct ReferenceTests {
   /// A sequence of operations for one seed.
-  private func check(seed: UInt64, useHandles: Bool, descriptorLimit: Int?) throws {
+  /// - Parameter isMortal: workers die in the middle of operations; files are then not kept open.
+  private func check(seed: UInt64, useHandles: Bool, descriptorLimit: Int?, isMortal: Bool = false) throws {
     var generator = SeededGenerator(seed: seed)
     let operations = (0..<400).map { _ in Operation.random(&generator) }.filter { operation in
       // Without handles each hard link is a node of its own, which the model does not know.
-      if case .link = operation { useHandles } else { true }
+      if case .link = operation { return useHandles }
+      if case .open = operation { return !isMortal }
+      return true
     }
+    let mortality = isMortal ? seed : nil
     guard
-      let difference = try Comparison.run(operations, useHandles: useHandles, descriptorLimit: descriptorLimit)
+      let difference = try Comparison.run(
+        operations, useHandles: useHandles, descriptorLimit: descriptorLimit, mortality: mortality)
     else { return }
-    let shortest = try Comparison.shrink(operations, useHandles: useHandles, descriptorLimit: descriptorLimit)
-    let again = try Comparison.run(shortest, useHandles: useHandles, descriptorLimit: descriptorLimit)
+    let shortest = try Comparison.shrink(
+      operations, useHandles: useHandles, descriptorLimit: descriptorLimit, mortality: mortality)
+    let again = try Comparison.run(
+      shortest, useHandles: useHandles, descriptorLimit: descriptorLimit, mortality: mortality)
     Issue.record("seed \(seed): \(difference); shrunk to \(shortest): \(again ?? "agrees")")
   }
 
@@ -32,6 +39,16 @@ struct ReferenceTests {
 
   @Test("without file handles and with hardly any descriptors", arguments: 301...320)
   func fewDescriptorsAndNames(seed: UInt64) throws { try check(seed: seed, useHandles: false, descriptorLimit: 1) }
+
+  @Test("with workers that die at random points of random operations", arguments: 401...420)
+  func crashes(seed: UInt64) throws {
+    try check(seed: seed, useHandles: true, descriptorLimit: nil, isMortal: true)
+  }
+
+  @Test("without file handles and with workers that die", arguments: 501...520)
+  func crashesAndNames(seed: UInt64) throws {
+    try check(seed: seed, useHandles: false, descriptorLimit: nil, isMortal: true)
+  }
 
   @Test("the comparison would notice a file that goes missing and content that changes")
   func canary() throws {

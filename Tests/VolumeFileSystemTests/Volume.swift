@@ -14,6 +14,7 @@ final class Volume: Sendable {
   let options: WorkerOptions
   let useHandles: Bool
   let descriptorLimit: Int?
+  let memory: SharedMemory
   private let current: Mutex<VolumeFileSystem>
 
   var files: VolumeFileSystem { current.withLock { $0 } }
@@ -29,6 +30,7 @@ final class Volume: Sendable {
     let header = SharedStateLayout.header(maxNodes: maxNodes, initRequest: [1, 2, 3], initReply: [4])
     try state.writeAll(header ?? [])
     try Memfd.seal(state, .shrink)
+    memory = try SharedMemory(mapping: state)
     self.options = options
     self.useHandles = useHandles
     self.descriptorLimit = descriptorLimit
@@ -53,6 +55,14 @@ final class Volume: Sendable {
   }
 
   func path(_ name: String) -> String { directory.appending(name) }
+}
+
+extension Volume: Mortal {
+  func base() throws(Errno) -> any UnderFileSystem {
+    try LocalFileSystem(root: try Descriptor.open(directory.path, O_RDONLY | O_DIRECTORY), useHandles: useHandles)
+  }
+
+  func died() {}
 }
 
 let rootNode: NodeID = 1

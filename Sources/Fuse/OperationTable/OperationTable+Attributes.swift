@@ -35,17 +35,19 @@ extension OperationTable {
       }
     }
     table.setxattr = { raw, node, name, value, size, flags in
-      Request(raw).answer { request throws(Errno) in
+      Request(raw).answerOnce { request throws(Errno) in
         // SAFETY: libfuse passes `size` bytes of the request.
         let bytes = Array(UnsafeRawBufferPointer(start: value, count: size))
         try request.fileSystem.setExtendedAttribute(
-          Wire.name(name), of: node, to: bytes, flags: ExtendedAttributeFlags(rawValue: flags), caller: request.caller)
+          Wire.name(name), of: node, to: bytes, flags: ExtendedAttributeFlags(rawValue: flags), caller: request.caller,
+          request: request.id)
         return .done
       }
     }
     table.removexattr = { raw, node, name in
-      Request(raw).answer { request throws(Errno) in
-        try request.fileSystem.removeExtendedAttribute(Wire.name(name), of: node, caller: request.caller)
+      Request(raw).answerOnce { request throws(Errno) in
+        try request.fileSystem.removeExtendedAttribute(
+          Wire.name(name), of: node, caller: request.caller, request: request.id)
         return .done
       }
     }

@@ -14,10 +14,10 @@ extension OperationTable {
       }
     }
     table.create = { raw, parent, name, mode, information in
-      Request(raw).answer { request throws(Errno) in
+      Request(raw).answerOnce { request throws(Errno) in
         let flags = try Handle.flags(information)
         let made = try request.fileSystem.create(
-          Wire.name(name), in: parent, mode: mode, flags: flags, caller: request.caller)
+          Wire.name(name), in: parent, mode: mode, flags: flags, caller: request.caller, request: request.id)
         return .create(made.entry, made.open)
       }
     }
@@ -60,8 +60,8 @@ extension OperationTable {
       }
     }
     table.release = { raw, node, information in
-      Request(raw).answer { request throws(Errno) in
-        request.fileSystem.release(node, handle: try Handle.id(information))
+      Request(raw).answerOnce { request throws(Errno) in
+        request.fileSystem.release(node, handle: try Handle.id(information), request: request.id)
         return .done
       }
     }

@@ -45,8 +45,8 @@ struct Request: ~Copyable {
     return Caller(uid: context.uid, gid: context.gid, pid: context.pid, umask: context.umask)
   }
 
-  /// Whether an earlier worker had read this request (FUSE_UNIQUE_RESEND).
-  var isResent: Bool { buffer.unique & CFUSE_UNIQUE_RESEND != 0 }
+  /// The kernel's number for the request, by which a worker that takes over finds what this one left undone.
+  var id: RequestID { RequestID(unique: buffer.unique) }
 
   /// Runs the operation and sends its answer or its error. What the answer would have given to the kernel is taken back
   /// when it does not arrive (the caller was killed meanwhile).
@@ -58,6 +58,13 @@ struct Request: ~Copyable {
     } catch {
       fail(error)
     }
+  }
+
+  /// As `answer`, for an operation that must not be applied twice: its intent goes when the kernel has the answer.
+  consuming func answerOnce(_ operation: (borrowing Request) throws(Errno) -> Reply) {
+    let (fileSystem, id) = (fileSystem, id)
+    answer(operation)
+    fileSystem.answered(id)
   }
 
   /// Answers with an error.

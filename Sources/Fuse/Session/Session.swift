@@ -16,6 +16,7 @@ package final class Session: @unchecked Sendable {
   private let device: CInt
   private let context: SessionContext
   private let readers: ReaderGroup
+  private let drain: ResendDrain
 
   /// Makes libfuse know what was agreed with the kernel. Serves nothing yet.
   /// - Parameters:
@@ -34,6 +35,7 @@ package final class Session: @unchecked Sendable {
   ) throws(Errno) {
     context = SessionContext(fileSystem: fileSystem, log: log)
     readers = ReaderGroup(limits: limits)
+    drain = ResendDrain(fileSystem)
     LibfuseLog.redirect(to: log)
     guard let handle = Self.makeHandle(context) else { throw .noMemory }
     self.handle = handle
@@ -134,16 +136,28 @@ extension Session {
     while true {
       memory.mem = buffer.request
       memory.flags = fuse_buf_flags(rawValue: 0)
+      let turn = drain.begin()
       let count = fuse_session_receive_buf(handle, &memory)
-      if count == -EINTR || count == -EAGAIN {
-        if readers.isStopping { return readers.leaveWaiting(.stopped) }
-        continue
+      guard count > 0 else {
+        drain.end(turn)
+        if (count == -EINTR || count == -EAGAIN) && !readers.isStopping { continue }
+        return readers.leaveWaiting(reason(count))
       }
-      guard count > 0 else { return readers.leaveWaiting(count == 0 ? .unmounted : .failed(Errno(rawValue: -count))) }
       let ticket = readers.tookRequest()
       buffer.inspect(byteCount: Int(count))
+      drain.took(opcode: buffer.opcode, isResent: buffer.unique & CFUSE_UNIQUE_RESEND != 0)
       fuse_session_process_buf(handle, &memory)
+      drain.end(turn)
       guard readers.answered(ticket) else { return }
+    }
+  }
+
+  /// Why a reader that got no request ends.
+  private func reason(_ count: CInt) -> SessionEnd {
+    switch count {
+    case -EINTR, -EAGAIN: .stopped
+    case 0: .unmounted
+    default: .failed(Errno(rawValue: -count))
     }
   }
 }

@@ -22,6 +22,15 @@ extension Descriptor {
     return FileStatus(status)
   }
 
+  /// What tells a name in this directory from any other file where there are no handles. A symlink is not followed.
+  /// - Parameter name: ends in a NUL; nothing but the NUL stands for this file itself.
+  package borrowing func birth(name: [UInt8] = [0]) throws(Errno) -> FileBirth {
+    var birth = clinux_birth()
+    let number = rawValue
+    try name.withName { name throws(Errno) in try Syscall.once { clinux_birth(number, name, &birth) } }
+    return FileBirth(device: birth.device, inode: birth.inode, nanoseconds: birth.nanoseconds)
+  }
+
   /// fstatvfs(3).
   package borrowing func fileSystemStatus() throws(Errno) -> FileSystemStatus {
     var status = statvfs()

@@ -20,15 +20,26 @@ package struct FileHandle: Sendable {
   }
 }
 
+/// An empty name with its NUL: with AT_EMPTY_PATH the descriptor itself.
+private let noName: [UInt8] = [0]
+
 extension Descriptor {
   /// The handle of this open file (O_PATH will do) and the id of the mount that it was reached by.
   /// - Throws: EOPNOTSUPP where the file system has no handles.
   package borrowing func fileHandle() throws(Errno) -> (handle: FileHandle, mountID: Int32) {
+    try fileHandle(name: noName)
+  }
+
+  /// The same of a name in this directory, which is not opened for it; a symlink is not followed.
+  /// - Parameter name: ends in a NUL; nothing but the NUL stands for this file itself.
+  package borrowing func fileHandle(name: [UInt8]) throws(Errno) -> (handle: FileHandle, mountID: Int32) {
     var raw = clinux_handle()
     raw.byte_count = UInt32(FileHandle.maximumLength)
     var mount: CInt = 0
     let number = rawValue
-    try Syscall.once { clinux_name_to_handle_at(number, "", &raw, &mount, clinux_AT_EMPTY_PATH) }
+    try name.withName { name throws(Errno) in
+      try Syscall.once { clinux_name_to_handle_at(number, name, &raw, &mount, clinux_AT_EMPTY_PATH) }
+    }
     var words = InlineArray<16, UInt64>(repeating: 0)
     let count = (Int(raw.byte_count) + 7) / 8
     withUnsafeBytes(of: &raw.words) { bytes in

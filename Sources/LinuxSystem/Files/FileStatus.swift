@@ -56,6 +56,14 @@ extension timespec {
   }
 }
 
+/// Device, inode number and, in nanoseconds since the epoch, time of birth: an inode number that is used again has another
+/// birth, where the file system keeps it (0 otherwise).
+package struct FileBirth: Sendable, Hashable {
+  package var device: UInt64
+  package var inode: UInt64
+  package var nanoseconds: Int64
+}
+
 /// A time to be set by utimensat(2).
 package enum FileTime: Sendable, Hashable {
   case unchanged

@@ -2,7 +2,8 @@ package import SystemPackage
 
 /// A call that a fault can be injected into.
 package enum UnderFileSystemCall: Sendable, Hashable, CaseIterable {
-  case node, statistics, attributes, setAttributes, readLink, open, list, lookup, prepare, place, link, remove, rename
+  case node, statistics, fingerprint, attributes, setAttributes, readLink, open, list, lookup, prepare, place, link,
+    remove, rename
   case extendedAttribute, synchronize, read, write, truncate, allocate, seek, copy, flush
 }
 

@@ -18,6 +18,13 @@ final class FaultyNode: UnderNode {
 
   var identity: NodeIdentity? { base.identity }
 
+  func fingerprint() throws(Errno) -> NodeIdentity { try base.fingerprint() }
+
+  func fingerprint(of name: FileName) throws(Errno) -> NodeIdentity {
+    try check(.fingerprint)
+    return try base.fingerprint(of: name)
+  }
+
   func attributes() throws(Errno) -> Attributes {
     try check(.attributes)
     return try base.attributes()
@@ -119,6 +126,8 @@ private final class FaultyPreparedNode: PreparedNode {
   }
 
   var identity: NodeIdentity? { base.identity }
+
+  func fingerprint() throws(Errno) -> NodeIdentity { try base.fingerprint() }
 
   func place() throws(Errno) -> CreatedNode {
     if let error = fault(.place) { throw error }

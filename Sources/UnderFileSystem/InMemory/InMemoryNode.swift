@@ -16,6 +16,13 @@ final class InMemoryNode: UnderNode {
 
   var identity: NodeIdentity? { InMemoryFileSystem.identity(inode) }
 
+  func fingerprint() throws(Errno) -> NodeIdentity { InMemoryFileSystem.identity(inode) }
+
+  func fingerprint(of name: FileName) throws(Errno) -> NodeIdentity {
+    try name.check()
+    return InMemoryFileSystem.identity(try withTree { (tree) throws(Errno) in try tree.lookup(name, in: inode) })
+  }
+
   private func withTree<R: Sendable>(
     _ body: (inout InMemoryTree) throws(Errno) -> R
   ) throws(Errno) -> R {

@@ -136,6 +136,8 @@ final class InMemoryPreparedNode: PreparedNode {
 
   var identity: NodeIdentity? { InMemoryFileSystem.identity(inode) }
 
+  func fingerprint() throws(Errno) -> NodeIdentity { InMemoryFileSystem.identity(inode) }
+
   func place() throws(Errno) -> CreatedNode {
     let attributes = try fileSystem.tree.withLock { (tree) throws(Errno) in
       try tree.attach(inode, as: name, in: parentInode)

@@ -21,6 +21,16 @@ final class LocalNode: UnderNode {
     self.init(descriptor, identity: identity, type: nil, volume: volume)
   }
 
+  func fingerprint() throws(Errno) -> NodeIdentity {
+    if let identity { return identity }
+    return try volume.fingerprint(of: [0], in: descriptor)
+  }
+
+  func fingerprint(of name: FileName) throws(Errno) -> NodeIdentity {
+    try name.check()
+    return try volume.fingerprint(of: name.nulTerminated, in: descriptor)
+  }
+
   func attributes() throws(Errno) -> Attributes { Attributes(try descriptor.status()) }
 
   func readLink() throws(Errno) -> [UInt8] { try descriptor.readLink() }

@@ -42,6 +42,13 @@ final class LocalPreparedNode: PreparedNode {
     try? parent.descriptor.remove(name: hidden, directory: isDirectory)
   }
 
+  func fingerprint() throws(Errno) -> NodeIdentity {
+    if let identity { return identity }
+    if let node { return try node.fingerprint() }
+    guard let file else { throw .madeAndNotSeen }
+    return try parent.volume.fingerprint(of: [0], in: file.descriptor)
+  }
+
   func place() throws(Errno) -> CreatedNode {
     try parent.volume.asWorker(orCaller: caller) { () throws(Errno) in
       if let hidden {

@@ -51,6 +51,27 @@ final class LocalVolume: Sendable {
     return NodeIdentity(kind: handle.type, length: handle.length, words: handle.words)
   }
 
+  /// What tells the child `name` of `directory`, or with nothing but a NUL itself, from every other file.
+  func fingerprint(of name: [UInt8], in directory: borrowing Descriptor) throws(Errno) -> NodeIdentity {
+    if usesHandles {
+      do throws(Errno) {
+        let (handle, mount) = try directory.fileHandle(name: name)
+        if mount == mountID { return NodeIdentity(kind: handle.type, length: handle.length, words: handle.words) }
+      } catch {
+        if error == .noSuchFileOrDirectory { throw error }
+      }
+    }
+    let birth = try directory.birth(name: name)
+    var words = InlineArray<16, UInt64>(repeating: 0)
+    words[0] = birth.inode
+    words[1] = birth.device
+    words[2] = UInt64(bitPattern: birth.nanoseconds)
+    return NodeIdentity(kind: Self.birthKind, length: 24, words: words)
+  }
+
+  /// Handle types of the kernel are positive.
+  private static let birthKind: Int32 = -2
+
   /// Runs `body` as the worker, and as the caller where the under file system refuses the worker: with root_squash root may
   /// less than the owner. The kernel has checked the caller's permission already (default_permissions).
   func asWorker<R: ~Copyable>(orCaller caller: Caller, _ body: () throws(Errno) -> R) throws(Errno) -> R {

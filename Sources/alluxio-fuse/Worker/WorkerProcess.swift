@@ -74,6 +74,9 @@ enum WorkerProcess {
     _ volume: ServedVolume, _ configuration: borrowing WorkerConfiguration, _ log: Logger
   ) throws(Errno) {
     let generation = configuration.generation
+    #if FAULT_INJECTION
+      CrashOnPurpose.arm(volume.fileSystem)
+    #endif
     if generation > 1, configuration.granted.contains(.hasResend) { try volume.session.requestResend() }
     try volume.session.start()
     log.info("serving", metadata: ["generation": "\(generation)"])
