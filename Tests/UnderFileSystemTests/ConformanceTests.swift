@@ -73,6 +73,29 @@ struct ConformanceTests {
     }
   }
 
+  @Test(
+    "a fingerprint is an object's from its preparation on, whatever it is called, and no other's",
+    arguments: Subject.allCases)
+  func fingerprints(subject: Subject) throws {
+    try subject.run { ufs throws in
+      let objects: [NewObject] = [.file(mode: 0o644), .directory(mode: 0o755), .symlink(target: [0x61])]
+      var seen: [NodeIdentity] = []
+      for object in objects + objects {
+        let prepared = try ufs.root.prepare(object, named: "x", token: 3, for: Creator(caller: root))
+        let fingerprint = try prepared.fingerprint()
+        let isDirectory = try prepared.place().attributes.isDirectory
+        #expect(try ufs.root.fingerprint(of: "x") == fingerprint)
+        try ufs.root.rename("x", to: ufs.root, named: "y", flags: [], caller: root)
+        #expect(try ufs.root.lookup("y").node.fingerprint() == fingerprint)
+        #expect(throws: Errno.noSuchFileOrDirectory) { try ufs.root.fingerprint(of: "x") }
+        #expect(!seen.contains(fingerprint), "an inode number that is used again is taken for the same object")
+        seen.append(fingerprint)
+        try ufs.root.remove("y", directory: isDirectory, caller: root)
+      }
+      #expect(throws: Errno.invalidArgument) { try ufs.root.fingerprint(of: "..") }
+    }
+  }
+
   @Test("the identity of a removed node is stale", arguments: Subject.allCases)
   func staleIdentity(subject: Subject) throws {
     try subject.run { ufs throws in
@@ -316,6 +339,7 @@ struct FaultTests {
     let identity = try #require(known)
     attempt { _ = try faulty.node(identity) }
     attempt { _ = try faulty.statistics() }
+    attempt { _ = try faulty.root.fingerprint(of: "f") }
     attempt { _ = try faulty.root.attributes() }
     attempt { _ = try faulty.root.setAttributes(AttributeChange(), caller: root) }
     attempt { _ = try faulty.root.readLink() }

@@ -112,6 +112,19 @@ struct TakeoverTests {
     #expect(try SharedState(descriptor: volume.state).initRequest == [1, 2, 3])
   }
 
+  @Test("a state of the version before is taken over, and is of this version then")
+  func versionBefore() throws {
+    let volume = try Volume()
+    let directory = try volume.files.makeDirectory("d", in: rootNode, mode: 0o755, caller: rootCaller)
+    volume.memory.store(SharedStateLayout.version - 1, at: SharedStateLayout.versionOffset)
+    volume.memory.clear(at: SharedStateLayout.journalOffset, count: SharedStateLayout.journalSize)
+    try volume.restart()
+    #expect(volume.memory.load(UInt32.self, at: SharedStateLayout.versionOffset) == SharedStateLayout.version)
+    #expect(volume.memory.load(UInt32.self, at: SharedStateLayout.oldestReaderOffset) < SharedStateLayout.version)
+    #expect(try volume.files.lookup("d", in: rootNode).node == directory.node)
+    try volume.files.removeDirectory("d", in: rootNode, caller: rootCaller)
+  }
+
   @Test("a memfd that could shrink under the worker is refused")
   func unsealed() throws {
     let memfd = try Memfd.create(name: "test", byteCount: SharedStateLayout.size(maxNodes: 16))

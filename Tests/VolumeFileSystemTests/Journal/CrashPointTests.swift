@@ -62,6 +62,20 @@ struct CrashPointTests {
     }
   }
 
+  @Test("the comparison would notice operations that are applied twice: without the journal all typical ones differ")
+  func canary() throws {
+    for scenario in Scenario.typical {
+      let expected = try run(scenario, .memory).outcome
+      let volume = try MortalVolume(.memory)
+      let prepared = try Scenario.prepare(volume.files)
+      let answer = try volume.perform(dyingAt: [.afterApply], number: 0) { (files, request) throws(Errno) in
+        try scenario.operation(files, prepared, request)
+      }
+      let outcome = Outcome(answer: answer, files: try Tree.describe(try volume.base().root))
+      #expect(outcome != expected, "\(scenario)")
+    }
+  }
+
   @Test("ten workers in turn die at one point of one request", arguments: CrashPoint.allCases)
   func storm(point: CrashPoint) throws {
     for scenario in Scenario.typical {

@@ -4,8 +4,8 @@ import UnderFileSystem
 import VolumeFileSystem
 import VolumeModel
 
-/// A volume whose workers die at crash points. A dead worker has changed nothing in the shared state behind its crash point,
-/// as the state is put back to that moment; what unwinding does to files is what its successor would do.
+/// A volume whose workers die at crash points. A dead worker has changed nothing in the shared state behind its crash
+/// point, as the state is put back to that moment; what unwinding does to files is what its successor would do.
 protocol Mortal: AnyObject {
   /// The worker that serves now.
   var files: VolumeFileSystem { get }
@@ -32,11 +32,12 @@ extension Mortal {
   /// - Parameters:
   ///   - crashes: where each of the first workers dies.
   ///   - meanwhile: what others do to the files after each death.
+  ///   - number: the request's; 0 for one that is not journaled.
   func perform<R>(
-    dyingAt crashes: [CrashPoint], meanwhile: (any UnderNode) throws -> Void = { _ in },
+    dyingAt crashes: [CrashPoint], number: UInt64 = Requests.nextNumber(),
+    meanwhile: (any UnderNode) throws -> Void = { _ in },
     _ body: (VolumeFileSystem, RequestID) throws(Errno) -> R
   ) throws -> Result<R, Errno> {
-    let number = Requests.nextNumber()
     var request = RequestID(unique: number)
     for point in crashes {
       switch try attempt(request, dyingAt: point, body) {

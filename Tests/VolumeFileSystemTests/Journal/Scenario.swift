@@ -17,7 +17,7 @@ struct Scenario: Sendable, CustomStringConvertible {
       node = entry.node
       generation = entry.generation
       let shown = entry.attributes
-      attributes = [UInt64(shown.mode), UInt64(shown.linkCount), UInt64(shown.uid), UInt64(shown.size)]
+      attributes = [UInt64(shown.mode), UInt64(shown.linkCount), UInt64(shown.uid), UInt64(bitPattern: shown.size)]
     }
   }
 
