@@ -38,6 +38,10 @@ struct FileBenchmark {
         name: "random write 4k", arguments: ["--rw=randwrite", "--bs=4k", "--direct=1"], jobs: 1, floor: 0.95,
         unit: "IOPS",
         value: operations),
+      Job(
+        name: "random write 4k ×4", arguments: ["--rw=randwrite", "--bs=4k", "--direct=1"], jobs: 4, floor: 0.95,
+        unit: "IOPS",
+        value: operations),
     ]
   }
 
