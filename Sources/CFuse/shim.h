@@ -23,6 +23,20 @@
 static const uint32_t cfuse_setattr_kill_suidgid = 1u << 11;
 static const uint32_t cfuse_write_kill_suidgid = 1u << 2;
 
+/* FUSE_NOTIFY_INVAL_INODE as one message: libfuse's function needs its session, which an operation does not know. A
+   negative offset says that only attributes are stale. */
+struct cfuse_attributes_notice {
+  struct fuse_out_header header;
+  struct fuse_notify_inval_inode_out body;
+};
+static inline struct cfuse_attributes_notice cfuse_attributes_notice(uint64_t node) {
+  struct cfuse_attributes_notice notice = {
+    .header = { .len = sizeof notice, .error = FUSE_NOTIFY_INVAL_INODE },
+    .body = { .ino = node, .off = -1 },
+  };
+  return notice;
+}
+
 /* fuse_log's function takes a va_list, which Swift can receive but not format without Foundation. */
 static inline int cfuse_format(char *buffer, size_t size, const char *format, va_list arguments) {
   return vsnprintf(buffer, size, format, arguments);

@@ -14,4 +14,7 @@ package struct Caller: Sendable, Hashable {
     self.pid = pid
     self.umask = umask
   }
+
+  /// False for requests that do not name their user: the kernel sends −1 on mounts that allow id mapping.
+  package var isKnown: Bool { uid != .max && gid != .max }
 }

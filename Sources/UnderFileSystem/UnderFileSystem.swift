@@ -83,8 +83,8 @@ package protocol OpenFile: AnyObject, Sendable {
   func synchronize() throws(Errno)
   /// What close(2) would report now (network file systems report write errors here).
   func flush() throws(Errno)
-  /// Clears setuid, and setgid where the group may execute, as a write by somebody without CAP_FSETID does.
-  func clearSetIDBits() throws(Errno)
+  /// fchmod(2): the 12 bits of permissions, setuid, setgid and sticky.
+  func changeMode(_ mode: UInt32) throws(Errno)
 }
 
 /// An object that exists and has no visible name yet. Dropped without `place`, it is removed again.

@@ -25,7 +25,7 @@ extension VolumeFileSystem {
     if let size = change.size, let handle, handle.access == .readWrite {
       let file = try file(node, .readWrite)
       try file.truncate(to: size)
-      if change.killPrivileges { try file.clearSetIDBits() }
+      if change.killPrivileges { try clearSetIDBits(of: file, caller: caller, isDemanded: true) }
       change.size = nil
       change.killPrivileges = false
       if change == AttributeChange() { return try reply(try file.attributes(), of: node) }

@@ -51,7 +51,7 @@ extension VolumeFileSystem {
     let file = try found.node.openAsCaller(handle.access, caller: caller)
     if flags & O_TRUNC != 0, handle.access == .readWrite {
       try file.truncate(to: 0)
-      if caller.uid != 0 { try file.clearSetIDBits() }
+      try clearSetIDBits(of: file, caller: caller, isDemanded: false)
     }
     let attributes = try file.attributes()
     let key = try key(found.node.identity, parent: parent, name: name, inode: attributes.inode)
@@ -65,13 +65,9 @@ extension VolumeFileSystem {
     try file(node, .read).read(into: &buffer, at: offset)
   }
 
-  /// FUSE_WRITE. - Parameter killPrivileges: FUSE_WRITE_KILL_SUIDGID.
-  package func write(
-    _ node: NodeID, handle: HandleID, _ bytes: RawSpan, at offset: Int64, killPrivileges: Bool
-  ) throws(Errno) -> Int {
-    let file = try file(node, .readWrite)
-    if killPrivileges { try file.clearSetIDBits() }
-    return try file.write(bytes, at: offset, durability: handle.durability)
+  /// FUSE_WRITE, behind `clearSetIDBits` where the kernel demands that.
+  package func write(_ node: NodeID, handle: HandleID, _ bytes: RawSpan, at offset: Int64) throws(Errno) -> Int {
+    try file(node, .readWrite).write(bytes, at: offset, durability: handle.durability)
   }
 
   /// FUSE_FLUSH, sent for every close(2) of a descriptor.
@@ -101,16 +97,13 @@ extension VolumeFileSystem {
     cache.released(node, opens: opens, writers: writers)
   }
 
-  /// FUSE_FALLOCATE. - Parameter mode: FALLOC_FL_* bits.
+  /// FUSE_FALLOCATE, behind `clearSetIDBits`. - Parameter mode: FALLOC_FL_* bits.
   package func allocate(
-    _ node: NodeID, handle: HandleID, mode: Int32, offset: Int64, length: Int64, caller: Caller
+    _ node: NodeID, handle: HandleID, mode: Int32, offset: Int64, length: Int64
   ) throws(Errno) {
     // The kernel sends no others; they move what lies behind them, and so must not be applied twice.
     guard mode & ~Self.repeatableModes == 0 else { throw .notRepeatable }
-    let file = try file(node, .readWrite)
-    // The kernel leaves it to us (HANDLE_KILLPRIV_V2) and does not say whether the caller has CAP_FSETID: root is taken to.
-    if caller.uid != 0 { try file.clearSetIDBits() }
-    try file.allocate(mode: mode, offset: offset, length: length)
+    try file(node, .readWrite).allocate(mode: mode, offset: offset, length: length)
   }
 
   /// FALLOC_FL_KEEP_SIZE, PUNCH_HOLE and ZERO_RANGE.
@@ -123,15 +116,13 @@ extension VolumeFileSystem {
     try file(node, .read).seek(to: offset, whence: whence)
   }
 
-  /// FUSE_COPY_FILE_RANGE.
+  /// FUSE_COPY_FILE_RANGE, behind `clearSetIDBits` of the target.
   package func copyRange(
     from source: NodeID, handle sourceHandle: HandleID, at sourceOffset: Int64,
-    to target: NodeID, handle targetHandle: HandleID, at targetOffset: Int64, length: Int, caller: Caller
+    to target: NodeID, handle targetHandle: HandleID, at targetOffset: Int64, length: Int
   ) throws(Errno) -> Int {
     let from = try file(source, .read)
-    let to = try file(target, .readWrite)
-    if caller.uid != 0 { try to.clearSetIDBits() }
-    return try to.copy(from: from, at: sourceOffset, to: targetOffset, length: length)
+    return try file(target, .readWrite).copy(from: from, at: sourceOffset, to: targetOffset, length: length)
   }
 }
 

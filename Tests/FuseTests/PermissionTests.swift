@@ -81,6 +81,52 @@ struct PermissionTests {
     #expect(try Files.mode(mounted.beside("f")) == 0o755 && Files.status(mounted.beside("f")).st_gid == 3_000)
   }
 
+  @Test("setuid that somebody else's change of content takes away is seen to be gone at once")
+  func setuidSeenGone() throws {
+    let mounted = try MountedDirectory(["-o", "attrTimeout=3600"])
+    // stat(1) asks for the mode alone, which the kernel keeps over writes.
+    let changes = [
+      "printf z | dd of=f conv=notrunc status=none", "printf z >> f", "fallocate -l 100 f", "fallocate -p -l 4096 f",
+      "dd if=/dev/zero of=f oflag=direct bs=4096 count=1 conv=notrunc status=none",
+    ]
+    for change in changes {
+      try Files.write("content", mounted.at("f"))
+      try Files.changeMode(mounted.at("f"), 0o6777)
+      let script = "cd '\(mounted.path)' && stat -c %a f && \(change) && stat -c %a f"
+      #expect(try Program.shell(script, user: user).output == "6777\n777", "\(change)")
+      #expect(try Files.mode(mounted.beside("f")) == 0o777, "\(change)")
+    }
+  }
+
+  @Test("root's fallocate leaves setuid and setgid, and a stranger's takes setgid that the group may not execute")
+  func setuidAndFallocate() throws {
+    let mounted = try MountedDirectory()
+    try Files.write("content", mounted.at("f"))
+    let allocate = "cd '\(mounted.path)' && fallocate -l 100 f && stat -c %a f"
+    for (mode, user, left) in [
+      (0o6777, nil, "6777"), (0o6766, nil, "6766"), (0o6766, (1_000, []), "766"), (0o6766, (1_000, [3_000]), "2766"),
+    ] as [(UInt32, (uid: UInt32, groups: [UInt32])?, String)] {
+      try Files.changeOwner(mounted.at("f"), 0, 3_000)
+      try Files.changeMode(mounted.at("f"), mode)
+      #expect(try Program.shell(allocate, user: user).output == left)
+    }
+  }
+
+  @Test("setgid falls when an ACL is set by an owner who is not of the group, and stays when he is")
+  func setgidAndAccessLists() throws {
+    let mounted = try MountedDirectory()
+    try Files.write("content", mounted.at("f"))
+    try Files.makeDirectory(mounted.at("d"))
+    for name in ["f", "d"] {
+      try Files.changeOwner(mounted.at(name), 1_000, 3_000)
+      for (user, left) in [((1_000, [3_000]), "2777"), ((1_000, [2_000]), "777")] as [((UInt32, [UInt32]), String)] {
+        try Files.changeMode(mounted.at(name), 0o2755)
+        let script = "cd '\(mounted.path)' && setfacl -m u::rwx,g::rwx,o::rwx \(name) && stat -c %a \(name)"
+        #expect(try Program.shell(script, user: (uid: user.0, groups: user.1)).output == left, "\(name)")
+      }
+    }
+  }
+
   @Test("only owners change modes, and setgid falls when the group is not theirs")
   func changingModes() throws {
     let mounted = try MountedDirectory()

@@ -84,14 +84,13 @@ private struct Attempt: Sendable, CustomTestStringConvertible {
       try fs.synchronizeDirectory(rootNode, handle: open.handle)
     },
     Attempt("fallocate", .allocate) { (fs, file, open) throws(Errno) in
-      try fs.allocate(file, handle: open, mode: 0, offset: 0, length: 100, caller: rootCaller)
+      try fs.allocate(file, handle: open, mode: 0, offset: 0, length: 100)
     },
     Attempt("lseek", .seek) { (fs, file, open) throws(Errno) in
       _ = try fs.seek(file, handle: open, offset: 0, whence: 3)
     },
     Attempt("copy_file_range", .copy) { (fs, file, open) throws(Errno) in
-      _ = try fs.copyRange(
-        from: file, handle: open, at: 0, to: file, handle: open, at: 100, length: 2, caller: rootCaller)
+      _ = try fs.copyRange(from: file, handle: open, at: 0, to: file, handle: open, at: 100, length: 2)
     },
     Attempt("readdir", .list) { (fs, _, _) throws(Errno) in _ = try fs.names() },
     Attempt("statfs", .statistics) { (fs, _, _) throws(Errno) in _ = try fs.statistics() },

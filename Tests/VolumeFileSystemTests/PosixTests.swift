@@ -125,10 +125,10 @@ struct PosixTests {
     #expect(throws: Errno.noSuchAddressOrDevice) {
       try files.seek(entry.node, handle: open.handle, offset: far + 3, whence: 3)
     }
-    try files.allocate(entry.node, handle: open.handle, mode: 0, offset: 0, length: 1 << 20, caller: rootCaller)
+    try files.allocate(entry.node, handle: open.handle, mode: 0, offset: 0, length: 1 << 20)
     #expect(try files.getAttributes(of: entry.node).attributes.blocks >= 2048)
     // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
-    try files.allocate(entry.node, handle: open.handle, mode: 3, offset: 0, length: 1 << 20, caller: rootCaller)
+    try files.allocate(entry.node, handle: open.handle, mode: 3, offset: 0, length: 1 << 20)
     #expect(try files.getAttributes(of: entry.node).attributes.blocks < 1000)
     #expect(try files.getAttributes(of: entry.node).attributes.size == far + 3)
     files.release(entry.node, handle: open.handle)
@@ -143,7 +143,7 @@ struct PosixTests {
     let from = try files.open(source.node, flags: O_RDONLY, caller: rootCaller).handle
     let to = try files.open(target.node, flags: O_WRONLY, caller: rootCaller).handle
     let copied = try files.copyRange(
-      from: source.node, handle: from, at: 2, to: target.node, handle: to, at: 5, length: 3, caller: rootCaller)
+      from: source.node, handle: from, at: 2, to: target.node, handle: to, at: 5, length: 3)
     #expect(copied == 3)
     #expect(try files.content(target.node) == Array("-----234--".utf8))
   }

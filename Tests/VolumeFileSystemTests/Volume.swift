@@ -85,7 +85,7 @@ extension VolumeFileSystem {
   }
 
   func write(_ node: NodeID, _ handle: HandleID, _ content: [UInt8], at offset: Int64 = 0) throws(Errno) -> Int {
-    try write(node, handle: handle, content.span.bytes, at: offset, killPrivileges: false)
+    try write(node, handle: handle, content.span.bytes, at: offset)
   }
 
   func read(_ node: NodeID, _ handle: HandleID, _ count: Int, at offset: Int64 = 0) throws(Errno) -> [UInt8] {

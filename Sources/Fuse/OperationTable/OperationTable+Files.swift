@@ -39,9 +39,8 @@ extension OperationTable {
         let handle = try Handle.id(information)
         // SAFETY: libfuse passes `size` bytes of the request, which stay as they are until it is answered.
         let bytes = UnsafeRawBufferPointer(start: data, count: size).bytes
-        return .written(
-          try request.fileSystem.write(
-            node, handle: handle, bytes, at: Int64(offset), killPrivileges: request.buffer.killsPrivileges))
+        if request.buffer.killsPrivileges { try request.clearSetIDBits(of: node, isDemanded: true) }
+        return .written(try request.fileSystem.write(node, handle: handle, bytes, at: Int64(offset)))
       }
     }
   }
@@ -71,9 +70,9 @@ extension OperationTable {
   private static func addRanges(_ table: inout fuse_lowlevel_ops) {
     table.fallocate = { raw, node, mode, offset, length, information in
       Request(raw).answer { request throws(Errno) in
+        try request.clearSetIDBits(of: node, isDemanded: false)
         try request.fileSystem.allocate(
-          node, handle: try Handle.id(information), mode: mode, offset: Int64(offset), length: Int64(length),
-          caller: request.caller)
+          node, handle: try Handle.id(information), mode: mode, offset: Int64(offset), length: Int64(length))
         return .done
       }
     }
@@ -87,11 +86,11 @@ extension OperationTable {
     table.copy_file_range = { raw, source, sourceOffset, sourceFile, target, targetOffset, targetFile, length, flags in
       Request(raw).answer { request throws(Errno) in
         guard flags == 0 else { throw .malformedRequest }
+        try request.clearSetIDBits(of: target, isDemanded: false)
         return .written(
           try request.fileSystem.copyRange(
             from: source, handle: try Handle.id(sourceFile), at: Int64(sourceOffset),
-            to: target, handle: try Handle.id(targetFile), at: Int64(targetOffset), length: length,
-            caller: request.caller))
+            to: target, handle: try Handle.id(targetFile), at: Int64(targetOffset), length: length))
       }
     }
   }

@@ -48,6 +48,12 @@ struct Request: ~Copyable {
   /// The kernel's number for the request, by which a worker that takes over finds what this one left undone.
   var id: RequestID { RequestID(unique: buffer.unique) }
 
+  /// Takes setuid and setgid off a file whose content is about to change, and has the kernel ask for the mode again.
+  func clearSetIDBits(of node: NodeID, isDemanded: Bool) throws(Errno) {
+    guard try fileSystem.clearSetIDBits(of: node, caller: caller, isDemanded: isDemanded) else { return }
+    context.forgetAttributes(of: node)
+  }
+
   /// Runs the operation and sends its answer or its error. What the answer would have given to the kernel is taken back
   /// when it does not arrive (the caller was killed meanwhile).
   consuming func answer(_ operation: (borrowing Request) throws(Errno) -> Reply) {

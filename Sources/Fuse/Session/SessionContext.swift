@@ -1,4 +1,6 @@
 import CFuse
+import Glibc
+import LinuxSystem
 import Logging
 import Synchronization
 import VolumeFileSystem
@@ -12,6 +14,8 @@ final class SessionContext: Sendable {
   /// From `Session.stop(abandoning:)` on: requests that nobody answers are left for the next worker.
   let leavesUnanswered = Atomic(false)
   let progress = SessionProgress()
+  /// The session's `/dev/fuse`, which it closes; -1 before FUSE_INIT is replayed.
+  let device = Atomic<CInt>(-1)
 
   init(fileSystem: VolumeFileSystem, log: Logger) {
     self.fileSystem = fileSystem
@@ -20,6 +24,14 @@ final class SessionContext: Sendable {
 
   /// The pointer that the session passes to libfuse; valid as long as the session, which owns the context.
   var userData: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }
+
+  /// Has the kernel ask again for what stat(2) shows of a node; pages stay. Never waits for another request.
+  func forgetAttributes(of node: NodeID) {
+    var notice = cfuse_attributes_notice(node)
+    let device = device.load(ordering: .relaxed)
+    // ENOENT: the kernel has forgotten the node meanwhile. ENOTCONN: it is unmounted.
+    _ = try? Syscall.retrying { write(device, &notice, MemoryLayout.size(ofValue: notice)) }
+  }
 
   /// The object behind user data.
   static func from(_ userData: UnsafeMutableRawPointer?) -> SessionContext {

@@ -12,11 +12,16 @@ package struct ProcessStatus: Sendable, Hashable {
   package var threads: Int
   package var effectiveUserID: UInt32
   package var effectiveGroupID: UInt32
+  /// fsuid and fsgid, by which files are judged.
+  package var fileUserID: UInt32
+  package var fileGroupID: UInt32
   /// Supplementary groups, in the kernel's order.
   package var groups: [UInt32]
   /// Resident memory in bytes, and its part that is not backed by files. 0 for a zombie.
   package var residentBytes: UInt64
   package var anonymousBytes: UInt64
+  /// What the process may in its own user namespace.
+  package var effectiveCapabilities: Capabilities
 
   /// - Parameters:
   ///   - pid: nil: this process.
@@ -39,18 +44,35 @@ package struct ProcessStatus: Sendable, Hashable {
     func numbers(_ key: Substring) -> [UInt64] {
       (fields[key] ?? "").split { $0 == "\t" || $0 == " " }.compactMap { UInt64($0) }
     }
+    // Real, effective, saved and file system ids.
+    let (users, groups) = (numbers("Uid"), numbers("Gid"))
     guard let name = fields["Name"], let state = fields["State"]?.first, let parent = numbers("PPid").first,
-      let uid = numbers("Uid").dropFirst().first, let gid = numbers("Gid").dropFirst().first
+      users.count == 4, groups.count == 4
     else { return nil }
     self.name = String(name)
     self.state = state
     self.parent = Int32(truncatingIfNeeded: parent)
     threads = Int(numbers("Threads").first ?? 1)
-    effectiveUserID = UInt32(truncatingIfNeeded: uid)
-    effectiveGroupID = UInt32(truncatingIfNeeded: gid)
-    groups = numbers("Groups").map { UInt32(truncatingIfNeeded: $0) }
+    effectiveUserID = UInt32(truncatingIfNeeded: users[1])
+    effectiveGroupID = UInt32(truncatingIfNeeded: groups[1])
+    fileUserID = UInt32(truncatingIfNeeded: users[3])
+    fileGroupID = UInt32(truncatingIfNeeded: groups[3])
+    self.groups = numbers("Groups").map { UInt32(truncatingIfNeeded: $0) }
     residentBytes = (numbers("VmRSS").first ?? 0) * 1024
     anonymousBytes = (numbers("RssAnon").first ?? 0) * 1024
+    effectiveCapabilities = Capabilities(rawValue: UInt64(fields["CapEff"] ?? "", radix: 16) ?? 0)
+  }
+}
+
+extension ProcessStatus {
+  /// Whether a process lives in this one's user namespace, so that its capabilities count here; false when it is gone.
+  package static func sharesUserNamespace(_ pid: Int32) -> Bool {
+    guard pid > 0, let other = userNamespace("\(pid)"), let own = userNamespace("self") else { return false }
+    return other.inode == own.inode && other.device == own.device
+  }
+
+  private static func userNamespace(_ process: String) -> FileStatus? {
+    try? Descriptor.open("/proc/\(process)/ns/user", O_RDONLY).status()
   }
 }
 

@@ -202,8 +202,8 @@ final class FaultyFile: OpenFile {
     try base.flush()
   }
 
-  func clearSetIDBits() throws(Errno) {
+  func changeMode(_ mode: UInt32) throws(Errno) {
     try check(.setAttributes)
-    try base.clearSetIDBits()
+    try base.changeMode(mode)
   }
 }

@@ -93,9 +93,11 @@ final class InMemoryOpenFile: OpenFile {
 
   func synchronize() throws(Errno) { _ = try attributes() }
   func flush() throws(Errno) {}
-  func clearSetIDBits() throws(Errno) {
+  func changeMode(_ mode: UInt32) throws(Errno) {
     try fileSystem.tree.withLock { (tree) throws(Errno) in
-      try tree.change(inode) { (file, _) throws(Errno) in file.clearSetIDBits() }
+      try tree.change(inode) { (file, _) throws(Errno) in
+        file.attributes.mode = file.attributes.type | mode & 0o7777
+      }
     }
   }
 }

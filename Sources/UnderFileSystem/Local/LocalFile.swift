@@ -50,5 +50,5 @@ final class LocalFile: OpenFile {
   /// close(2) of a duplicate: what network file systems wait for, and report, when a descriptor is closed.
   func flush() throws(Errno) { try descriptor.duplicate().close() }
 
-  func clearSetIDBits() throws(Errno) { try descriptor.clearSetIDBits() }
+  func changeMode(_ mode: UInt32) throws(Errno) { try descriptor.changeMode(mode & 0o7777) }
 }

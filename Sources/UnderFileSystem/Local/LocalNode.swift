@@ -118,13 +118,10 @@ extension LocalNode {
   func setExtendedAttribute(
     _ name: FileName, to value: [UInt8], flags: ExtendedAttributeFlags, caller: Caller
   ) throws(Errno) {
-    if name == Self.accessACL, caller.uid != volume.workerUID, caller.isKnown, caller.pid > 0,
-      try descriptor.status().mode & 0o2000 != 0,
-      let groups = ThreadCredentials.groups(ofProcess: caller.pid)
-    {
+    if name == Self.accessACL, try descriptor.status().mode & 0o2000 != 0, let owner = volume.unprivileged(caller) {
       // acl(5) on Linux: setgid goes when the caller is not in the file's group, which only the caller's own rights tell.
       do throws(Errno) {
-        return try ThreadCredentials.perform(uid: caller.uid, gid: caller.gid, groups: groups) { () throws(Errno) in
+        return try ThreadCredentials.perform(uid: owner.uid, gid: owner.gid, groups: owner.groups) { () throws(Errno) in
           try descriptor.setExtendedAttribute(name.nulTerminated, to: value, flags: flags.rawValue)
         }
       } catch { if error != .notPermitted && error != .permissionDenied { throw error } }

@@ -83,9 +83,14 @@ final class LocalVolume: Sendable {
     let groups = ThreadCredentials.groups(ofProcess: caller.pid) ?? []
     return try ThreadCredentials.perform(uid: caller.uid, gid: caller.gid, groups: groups, body)
   }
-}
 
-extension Caller {
-  /// False for requests that say nothing of their process: the kernel sends −1 on mounts that allow id mapping.
-  var isKnown: Bool { uid != .max && gid != .max }
+  /// The ids and groups of a caller who has not got the worker's rights: those of the request where it names them, else
+  /// those of his process. Nil for others, and when the process is not visible.
+  func unprivileged(_ caller: Caller) -> (uid: UInt32, gid: UInt32, groups: [UInt32])? {
+    guard caller.pid > 0, !caller.isKnown || caller.uid != workerUID, let status = try? ProcessStatus(pid: caller.pid)
+    else { return nil }
+    if caller.isKnown { return (caller.uid, caller.gid, status.groups) }
+    guard status.fileUserID != workerUID else { return nil }
+    return (status.fileUserID, status.fileGroupID, status.groups)
+  }
 }

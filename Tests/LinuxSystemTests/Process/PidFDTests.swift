@@ -94,6 +94,7 @@ struct ProcessStatusTests {
       Uid:\t1\t2\t3\t4
       Gid:\t5\t6\t7\t8
       Groups:\t10 20 30\u{20}
+      CapEff:\t0000000000000013
       VmRSS:\t     100 kB
       RssAnon:\t      40 kB
       Threads:\t9
@@ -104,6 +105,9 @@ struct ProcessStatusTests {
     #expect(status.parent == 77)
     #expect(status.effectiveUserID == 2)
     #expect(status.effectiveGroupID == 6)
+    #expect(status.fileUserID == 4)
+    #expect(status.fileGroupID == 8)
+    #expect(status.effectiveCapabilities == [.fileSetID, .dacOverride, Capabilities(rawValue: 1)])
     #expect(status.groups == [10, 20, 30])
     #expect(status.residentBytes == 102_400)
     #expect(status.anonymousBytes == 40_960)
