@@ -29,7 +29,8 @@ struct PublishBenchmark {
     report.addLimit(
       "publish", "cold p50 beside \(volumes) volumes, against the node's first",
       late.median / max(Double(first / .microseconds(1)), 1), "×", ceiling: 1)
-    report.add("publish", "cold p50 beside \(volumes) volumes, against p50 beside none", late.median / max(alone, 1), "×")
+    report.add(
+      "publish", "cold p50 beside \(volumes) volumes, against p50 beside none", late.median / max(alone, 1), "×")
     for index in 0..<published { try await calls.unpublish("bench-\(index)", at: plugin.target("pod-\(index)")) }
   }
 
