@@ -1,30 +1,32 @@
 import Glibc
-import Synchronization
 
-/// A lock file that all threads make with O_EXCL: as many as succeed, that many have removed it, and never two have it.
-final class Exclusion: Sendable {
+/// A lock file that threads and processes make with O_EXCL, some through the mount and some beneath it: never two have it.
+/// Who has it makes the witness, a file that no mount has anything to do with.
+struct Exclusion: Sendable {
   private let directory: String
+  private let witness: String
   private let log: AnswerLog
-  private let holders = Atomic(0)
 
-  init(directory: String, _ log: AnswerLog) {
+  init(directory: String, witness: String, _ log: AnswerLog) {
     self.directory = directory
+    self.witness = witness
     self.log = log
   }
 
-  func prepare() { log.expect("mkdir of the shared directory") { mkdir(directory, 0o755) } }
-  func finish() { log.expect("rmdir of the shared directory") { rmdir(directory) } }
+  private func make(_ path: String) -> CInt {
+    let file = open(path, O_RDWR | O_CREAT | O_EXCL, 0o600)
+    if file >= 0 { close(file) }
+    return file
+  }
 
   func run() {
     let path = "\(directory)/lock"
-    let file = open(path, O_RDWR | O_CREAT | O_EXCL, 0o600)
-    if file < 0 {
+    if make(path) < 0 {
       let error = errno
       return log.check(error == EEXIST, "the lock file: errno \(error)")
     }
-    log.check(holders.add(1, ordering: .sequentiallyConsistent).newValue == 1, "two have made the lock file")
-    close(file)
-    holders.subtract(1, ordering: .sequentiallyConsistent)
+    log.expect("making the witness, which only the one who made the lock file has") { make(witness) }
+    log.expect("removing the witness") { unlink(witness) }
     log.expect("unlink of the lock file") { unlink(path) }
   }
 }

@@ -4,23 +4,24 @@ import Synchronization
 
 /// Changes names in a directory from several threads until its standard input ends, and checks every answer.
 ///
-///     metadata-load DIRECTORY THREADS
+///     metadata-load DIRECTORY THREADS WITNESS
 ///
+/// Several processes may work on one directory, through mounts and beneath them: each thread has names of its own, and all
+/// compete for one lock file in `DIRECTORY/shared`. WITNESS is a file on no mount that exists while somebody has the lock.
 /// Prints what went wrong, and at the end `operations N errors M`. Exit status 1 when there were errors.
 @main
 struct MetadataLoad {
   static func main() {
     let arguments = CommandLine.arguments
-    guard arguments.count == 3, let threads = Int(arguments[2]) else { exit(64) }
+    guard arguments.count == 4, let threads = Int(arguments[2]) else { exit(64) }
     let log = AnswerLog()
     let isOver = Flag()
-    let exclusion = Exclusion(directory: "\(arguments[1])/shared", log)
-    exclusion.prepare()
+    let exclusion = Exclusion(directory: "\(arguments[1])/shared", witness: arguments[3], log)
     var running: [OwnThread] = []
     for number in 0..<threads {
       running.append(
         OwnThread {
-          var cycle = NameCycle(directory: "\(arguments[1])/thread\(number)", log)
+          var cycle = NameCycle(directory: "\(arguments[1])/thread\(getpid()).\(number)", log)
           repeat {
             cycle.run()
             exclusion.run()
@@ -31,7 +32,6 @@ struct MetadataLoad {
     while Glibc.read(STDIN_FILENO, &byte, 1) > 0 {}
     isOver.set()
     for thread in running { thread.join() }
-    exclusion.finish()
     print("operations \(log.count) errors \(log.errors)")
     exit(log.errors == 0 && log.count > 0 ? 0 : 1)
   }

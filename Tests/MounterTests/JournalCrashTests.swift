@@ -1,6 +1,7 @@
 import Glibc
 import LinuxSystem
 import Mounter
+import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
@@ -52,28 +53,63 @@ struct JournalCrashTests {
     }
   }
 
+  /// An application that changes names and checks the answers, until its input is closed.
+  private final class Load: Sendable {
+    private let process: PidFD
+    private let input: Mutex<Pipe>
+    private let output: Pipe
+
+    init(_ directory: String, threads: Int, witness: String) throws {
+      let input = try Pipe()
+      var output = try Pipe()
+      var spawn = Spawn(
+        executable: try builtProduct("metadata-load"),
+        arguments: ["metadata-load", directory, "\(threads)", witness])
+      spawn.descriptors = [0: input.reader.rawValue, 1: output.writerNumber]
+      process = try spawn.start()
+      output.closeWriter()
+      self.input = Mutex(input)
+      self.output = output
+    }
+
+    deinit {
+      try? process.signal(SIGKILL)
+      _ = try? process.wait()
+    }
+
+    /// - Returns: what it printed, and how it ended.
+    func finish() async throws -> (text: String, exit: ProcessExit) {
+      input.withLock { $0.closeWriter() }
+      return try await OwnThread.run { [self] in
+        (String(decoding: try output.reader.descriptor.readToEnd(), as: UTF8.self), try process.wait())
+      }
+    }
+  }
+
   @Test("no application sees an error, and nothing is done twice or not at all", .requiresFuse)
   func load() async throws {
     let folder = try TemporaryDirectory("deaths")
     try await RunningMounter.use(worker: Self.mortalWorker(in: folder)) { mounter in
       let request = try mounter.request("data")
+      try mounter.folder.makeDirectory("files/data/shared")
       _ = try await mounter.mount(request)
-      var (input, output) = (try Pipe(), try Pipe())
-      var spawn = Spawn(
-        executable: try builtProduct("metadata-load"), arguments: ["metadata-load", request.mountPoint, "3"])
-      spawn.descriptors = [0: input.reader.rawValue, 1: output.writerNumber]
-      let load = try spawn.start()
-      output.closeWriter()
+      let witness = folder.appending("witness")
+      let above = try Load(request.mountPoint, threads: 3, witness: witness)
+      // Somebody else who works on the same directory without the mount.
+      let beneath = try Load("\(mounter.files)/data", threads: 1, witness: witness)
       try await Self.replaceWorkers(mounter, request, folder)
-      input.closeWriter()
-      let reader = output.reader
-      let text = try await OwnThread.run { String(decoding: try reader.descriptor.readToEnd(), as: UTF8.self) }
-      #expect(try load.wait() == .exited(code: 0), "\(text)")
+      for load in [above, beneath] {
+        let (text, exit) = try await load.finish()
+        #expect(exit == .exited(code: 0), "\(text)")
+        let summary: Substring? = text.split(separator: "\n").last
+        print(summary.map(String.init) ?? "nothing")
+      }
       let points = try Self.points(folder)
       #expect(points.count >= Self.deaths && Set(points).count == 7)
+      print("\(points.count) deaths")
       // Nothing is left of what came and went, hidden names included.
-      #expect(try DirectoryNames.list("\(mounter.files)/data") == ["file"])
-      print("\(points.count) deaths: \(text.split(separator: "\n").last ?? "")")
+      #expect(try DirectoryNames.list("\(mounter.files)/data").sorted() == ["file", "shared"])
+      #expect(try DirectoryNames.list("\(mounter.files)/data/shared") == [])
     }
   }
 }
