@@ -12,5 +12,6 @@
 #include "files.h"
 #include "mount.h"
 #include "process.h"
+#include "seccomp.h"
 #include "socket.h"
 #include "storage.h"

@@ -1,5 +1,6 @@
 import Glibc
 import LinuxSystem
+import SystemPackage
 
 /// What the process needs before it serves.
 enum ProcessSettings {
@@ -14,5 +15,26 @@ enum ProcessSettings {
     }
     // Open files of applications are open here too. Never fails for lack of rights: the hard limit may be reached by anybody.
     if let limit = try? ResourceLimit.openFiles() { _ = try? ResourceLimit.raiseOpenFiles(to: limit.maximum) }
+  }
+
+  /// What serving files of many owners needs: to act as each of them, and past permission bits where the kernel has checked
+  /// them already. Not among them: CAP_SYS_ADMIN, so that attributes in trusted.* and those of security modules cannot be
+  /// set; CAP_LINUX_IMMUTABLE, CAP_SYS_RESOURCE, and whatever is not about files.
+  private static let needed: Capabilities = [
+    .changeOwner, .dacOverride, .dacReadSearch, .fileOwner, .fileSetID, .setGroupID, .setUserID, .makeNodes,
+    .setFileCapabilities,
+  ]
+
+  /// Gives up for good what a worker for a directory of the node does not need. Before the process has threads.
+  /// - Returns: what could not be given up, for the log.
+  static func confine() -> [String] {
+    var failures: [String] = []
+    func attempt(_ step: String, _ body: () throws(Errno) -> Void) {
+      do throws(Errno) { try body() } catch { failures.append("\(step): \(error)") }
+    }
+    attempt("no_new_privs") { () throws(Errno) in try ProcessAttributes.setNoNewPrivileges() }
+    attempt("capabilities") { () throws(Errno) in try Capabilities.keepOnly(needed) }
+    attempt("seccomp") { () throws(Errno) in try SystemCallFilter.denyAllButServingFiles() }
+    return failures
   }
 }

@@ -11,6 +11,7 @@ struct Options {
   var stateDirectory: String
   var worker: String
   var log = LogOptions()
+  var cgroup = CgroupSetting.automatic
   /// Takes the word of readiness.
   var readyDescriptor: CInt?
   /// The link to a parent that holds descriptors.
@@ -25,7 +26,8 @@ struct Options {
   }
 
   private static let known: [CommandLineOptions.Known] = [
-    .init("socket"), .init("state-dir"), .init("worker"), .init("log-level"), .init("log-format"), .init("ready-fd"),
+    .init("socket"), .init("state-dir"), .init("worker"), .init("cgroup"), .init("log-level"), .init("log-format"),
+    .init("ready-fd"),
     .init("parent-fd"), .init("as-init", takesValue: false), .init("version", takesValue: false),
     .init("help", takesValue: false, letter: "h"),
   ]
@@ -39,6 +41,8 @@ struct Options {
       --socket PATH        unix socket to serve; its folder is made with mode 0700
       --state-dir FOLDER   the node plugin's --state-dir: mounts lie at FOLDER/volumes/HASH/mount
       --worker PATH        the program alluxio-fuse (default: beside this program)
+      --cgroup WHERE       workers get cgroups of their own, with the memoryLimit of their volumes: auto (the default),
+                           beneath the mounter's where that can be written; off; or beneath the cgroup with this folder
       --log-level LEVEL    trace, debug, info, notice, warning, error or critical (default: info)
       --log-format FORMAT  text or json (default: text)
       --ready-fd NUMBER    descriptor that gets `ready` once the socket is served, or the reason why not
@@ -62,6 +66,7 @@ struct Options {
     socket = try Self.path(given, "socket")
     stateDirectory = try Self.path(given, "state-dir")
     worker = given["worker"] ?? Self.besideThisProgram("alluxio-fuse")
+    cgroup = try Self.value(given, "cgroup", Self.cgroup) ?? .automatic
     log.level = try Self.value(given, "log-level") { Logger.Level(rawValue: $0) } ?? .info
     log.format = try Self.value(given, "log-format") { LogFormat(rawValue: $0) } ?? .text
     readyDescriptor = try Self.value(given, "ready-fd") { CInt($0) }
@@ -82,6 +87,14 @@ struct Options {
     guard let text = given[name] else { return nil }
     guard let value = parse(text) else { throw .refuse("--\(name) cannot be \(text)") }
     return value
+  }
+
+  private static func cgroup(_ text: String) -> CgroupSetting? {
+    switch text {
+    case "auto": .automatic
+    case "off": .off
+    default: text.hasPrefix("/") ? .beneath(text) : nil
+    }
   }
 
   private static func besideThisProgram(_ name: String) -> String { ExecutablePath.beside(name) }

@@ -14,9 +14,10 @@ enum ExitCode {
 }
 
 func serve(_ options: Options) -> Int32 {
-  let configuration = MounterServer.Configuration(
+  var configuration = MounterServer.Configuration(
     socket: options.socket, stateDirectory: options.stateDirectory, worker: options.worker, log: options.log,
     program: "alluxio-mounter \(ProgramVersion.text)")
+  configuration.cgroup = options.cgroup
   let log = Logger(label: "mounter")
   let ready = options.readyDescriptor.map { ReadyNotice(adopting: Descriptor(adopting: $0)) }
   do throws(MounterError) {

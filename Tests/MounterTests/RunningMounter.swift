@@ -14,14 +14,16 @@ final class RunningMounter: Sendable {
   /// Directories beneath it may be served.
   let files: String
 
-  init(worker: String? = nil) throws {
+  init(worker: String? = nil, arguments: [String] = []) throws {
     folder = try TemporaryDirectory("mounter")
     files = try folder.makeDirectory("files")
     let state = try folder.makeDirectory("state")
     paths = NodePaths(stateDirectory: state, kubeletDirectory: "/var/lib/kubelet")
-    launcher = MounterLauncher(
+    var launcher = MounterLauncher(
       socket: "\(folder.path)/run/mounter.sock", stateDirectory: state, mounter: try builtProduct("alluxio-mounter"),
       worker: try worker ?? builtProduct("alluxio-fuse"), logFile: "\(folder.path)/mounter.log")
+    launcher.arguments = arguments
+    self.launcher = launcher
     client = MounterClient(socket: launcher.socket, program: "test")
   }
 
@@ -30,9 +32,9 @@ final class RunningMounter: Sendable {
 
   /// Starts it, lets `body` use it, and ends it with all volumes.
   static func use(
-    worker: String? = nil, _ body: (RunningMounter) async throws -> Void
+    worker: String? = nil, arguments: [String] = [], _ body: (RunningMounter) async throws -> Void
   ) async throws {
-    let mounter = try RunningMounter(worker: worker)
+    let mounter = try RunningMounter(worker: worker, arguments: arguments)
     try await mounter.launcher.ensureRunning(by: patience)
     let process = try mounter.process()
     do { try await body(mounter) } catch {

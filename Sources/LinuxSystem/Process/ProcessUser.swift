@@ -7,6 +7,8 @@ package enum ProcessUser {
   package static var effective: UInt32 { geteuid() }
   /// In this process's PID namespace.
   package static var pid: Int32 { getpid() }
+  /// The process that started this one, or PID 1 once that is gone.
+  package static var parent: Int32 { getppid() }
 }
 
 /// The descriptor that messages for people go to.

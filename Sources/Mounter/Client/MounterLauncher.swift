@@ -16,6 +16,8 @@ package struct MounterLauncher: Sendable {
   /// Path of `alluxio-fuse`; nil: beside the mounter.
   package var worker: String?
   package var log: LogOptions
+  /// Further arguments of the mounter.
+  package var arguments: [String] = []
   /// File that takes the mounter's standard error; nil: the caller's own.
   package var logFile: String?
 
@@ -125,7 +127,7 @@ package struct MounterLauncher: Sendable {
       "--log-level", log.level.rawValue, "--log-format", log.format.rawValue,
     ]
     if let worker { arguments += ["--worker", worker] }
-    return arguments
+    return arguments + self.arguments
   }
 
   private static let readyDescriptor: CInt = 3

@@ -62,6 +62,7 @@ extension MounterServer {
       let worker = WorkerProcess(
         process: try PidFD(adopting: process.descriptor.duplicate(), pid: pid),
         control: SeqpacketSocket(adopting: try control.descriptor.duplicate()), output: output)
+      worker.cgroup = cgroups.leaf(key, generation: volume.generation)
       holding.worker = worker
       volume.pid = pid
       volume.startedAt = status.startedAt

@@ -13,6 +13,8 @@ extension MounterServer {
     do throws(MounterError) {
       let worker = try WorkerProcess.start(executable: configuration.worker, for: key)
       holding.worker = worker
+      worker.cgroup = cgroups.place(
+        pid: worker.process.pid, key, generation: generation, limit: volume.request.options.memoryLimitBytes)
       try failing("watching the worker \(worker.process.pid)") { () throws(Errno) in try watch(worker, key) }
       feed(.workerStarted(key, pid: worker.process.pid))
       configure(worker, key, volume.request, mount, secrets: holding.secrets, generation: generation)
@@ -120,6 +122,9 @@ extension MounterServer {
     forget(worker)
     let holding = holdings[key]
     if holding?.worker === worker { holding?.worker = nil }
+    let limit = keeper.volumes[key]?.request.options.memoryLimitBytes
+    let exit = cgroups.cause(of: exit, in: worker.cgroup, limit: limit)
+    cgroups.remove(worker.cgroup)
     let isConnected = (try? holding?.mount?.fuseDevice.descriptor.hasError()) != true
     feed(.workerExited(key, isConnected ? exit : .disconnected, output: worker.lines.lastLines))
   }

@@ -17,6 +17,7 @@ package final class MounterServer {
     package var log: LogOptions
     /// For the log and for clients: name and version.
     package var program: String
+    package var cgroup = CgroupSetting.automatic
 
     package init(socket: String, stateDirectory: String, worker: String, log: LogOptions, program: String) {
       self.socket = socket
@@ -33,6 +34,7 @@ package final class MounterServer {
   let listener: SeqpacketListener
   let mailbox: Mailbox
   let blocking = BlockingThreads(maximumRunning: 256, maximumAbandoned: 256)
+  let cgroups: WorkerCgroups
   /// Where this mounter is the child of one that holds its descriptors.
   let parent: ParentLink?
 
@@ -70,6 +72,9 @@ package final class MounterServer {
     self.configuration = configuration
     parent = link
     keeper = Keeper(limits: limits)
+    let relatives = link == nil ? [ProcessUser.pid] : [ProcessUser.pid, ProcessUser.parent]
+    cgroups = WorkerCgroups(
+      configuration.cgroup, stateDirectory: configuration.stateDirectory, relatives: Set(relatives), log: log)
     loop = try failing("making an event loop") { () throws(Errno) in try EventLoop() }
     mailbox = try failing("making an event loop") { () throws(Errno) in try Mailbox() }
     listener = try Self.listen(at: configuration.socket)
@@ -82,6 +87,7 @@ package final class MounterServer {
     try ResourceLimit.raiseOpenFiles(to: 65_536)
     try watchSignals()
     try adoptHoldings()
+    cgroups.sweep(keeping: holdings.values.compactMap(\.worker?.cgroup))
     _ = try loop.watch(mailbox.bell.rawValue) { [unowned self] _ in readMailbox() }
     _ = try loop.watch(listener.rawValue) { [unowned self] _ in accept() }
     loop.onTimer = { [unowned self] in feed(.timePassed) }

@@ -10,6 +10,8 @@ final class WorkerProcess {
   /// The read end of the worker's standard error. Non-blocking.
   let output: SharedDescriptor
   var lines = WorkerOutput()
+  /// Its own; nil where it has none.
+  var cgroup: MemoryCgroup?
   /// What the event loop calls them.
   var tokens: (process: EventLoop.Token, control: EventLoop.Token?, output: EventLoop.Token?)?
 

@@ -17,9 +17,10 @@ enum WorkerProcess {
       return .usage
     }
     ProcessSettings.apply()
+    let failures = ProcessSettings.confine()
     let channel = WorkerChannel(adopting: Descriptor(adopting: WorkerChannel.descriptorNumber))
     do throws(WorkerChannelError) {
-      return serve(try channel.receiveConfiguration(), channel)
+      return serve(try channel.receiveConfiguration(), channel, notConfined: failures)
     } catch {
       bootstrap(LogOptions())
       Logger(label: "worker").error("no configuration came from the mounter", metadata: ["error": "\(error)"])
@@ -32,10 +33,15 @@ enum WorkerProcess {
     LineLogHandler.bootstrap(level: options.level, format: options.format)
   }
 
-  private static func serve(_ configuration: borrowing WorkerConfiguration, _ channel: WorkerChannel) -> WorkerExit {
+  private static func serve(
+    _ configuration: borrowing WorkerConfiguration, _ channel: WorkerChannel, notConfined: [String]
+  ) -> WorkerExit {
     bootstrap(configuration.log)
     var log = Logger(label: "worker")
     log[metadataKey: "volume"] = "\(configuration.request.key.volumeID)"
+    for failure in notConfined {
+      log.warning("the worker keeps more rights than it needs", metadata: ["step": "\(failure)"])
+    }
     do throws(Errno) {
       let volume = try makeVolume(configuration, log)
       volume.session.whenFirstAnswered { try? channel.answered() }
