@@ -16,9 +16,19 @@ final class ReaderGroup: @unchecked Sendable {
   /// The watch sleeps on it.
   private let watchWoken: Condition
   private var census: ReaderCensus
-  private var readers: [(thread: DetachedThread, id: ThreadID)] = []
+  private var readers: [Reader] = []
   private var isWatched = false
   private var end: SessionEnd?
+
+  /// One thread that reads. Its state belongs to the group's lock.
+  final class Reader: @unchecked Sendable {
+    // SAFETY (Sendable): `isWaiting` and `ticket` are touched only under the group's lock.
+    fileprivate let thread = DetachedThread.current
+    fileprivate let id = ThreadID.current
+    fileprivate var isWaiting = true
+    fileprivate var ticket: ReaderCensus.Ticket = 0
+    fileprivate init() {}
+  }
 
   /// Bytes of a reader's stack; only touched pages cost memory.
   private static let stackSize = 512 << 10
@@ -41,7 +51,7 @@ final class ReaderGroup: @unchecked Sendable {
   /// Makes the first readers, which run `body`, and the watch, which asks `hasBacklog`.
   /// - Throws: EAGAIN when not even one reader can be made.
   func start(
-    hasBacklog: @escaping @Sendable () -> Bool, _ body: @escaping @Sendable () -> Void
+    hasBacklog: @escaping @Sendable () -> Bool, _ body: @escaping @Sendable (Reader) -> Void
   ) throws(Errno) {
     SessionThread.installWakeHandler()
     for _ in 0..<count { spawn(body) }
@@ -53,26 +63,26 @@ final class ReaderGroup: @unchecked Sendable {
     }
   }
 
-  /// A reader got a request. - Returns: what `answered` asks for.
-  func tookRequest() -> ReaderCensus.Ticket {
+  /// A reader got a request.
+  func tookRequest(_ reader: Reader) {
     monitor.locked {
       let (ticket, wakesWatch) = census.tookRequest()
+      (reader.ticket, reader.isWaiting) = (ticket, false)
       if wakesWatch { watchWoken.signal() }
-      return ticket
     }
   }
 
   /// A reader has answered; rests where there are enough others.
   /// - Returns: whether it is to read on. If not, the thread must end.
-  func answered(_ ticket: ReaderCensus.Ticket) -> Bool {
+  func answered(_ reader: Reader) -> Bool {
     monitor.locked {
-      switch census.answered(ticket) {
-      case .read: return true
-      case .rest: return rest()
-      case .leave:
-        leave()
-        return false
+      switch census.answered(reader.ticket) {
+      case .read: reader.isWaiting = true
+      case .rest: reader.isWaiting = rest()
+      case .leave: break
       }
+      if !reader.isWaiting { leave(reader) }
+      return reader.isWaiting
     }
   }
 
@@ -82,7 +92,6 @@ final class ReaderGroup: @unchecked Sendable {
     while !census.takeCall() {
       if census.isStopping || limit.hasPassed {
         census.restingReaderGone()
-        leave()
         return false
       }
       calls.wait(until: limit)
@@ -90,32 +99,46 @@ final class ReaderGroup: @unchecked Sendable {
     return true
   }
 
-  /// Whether a reader that waits is to end instead.
-  var isStopping: Bool { monitor.locked { census.isStopping } }
+  /// A reader was interrupted while it waited. - Returns: whether it is to read on. If not, the thread must end.
+  func interrupted(_ reader: Reader) -> Bool {
+    monitor.locked {
+      if census.isStopping {
+        census.waitingReaderGone()
+      } else if !census.mayGoWhileWaiting() {
+        return true
+      }
+      leave(reader)
+      return false
+    }
+  }
 
   /// A reader that waited for a request ends. The first reason given is the session's; the other readers follow.
-  func leaveWaiting(_ reason: SessionEnd) {
+  func leaveWaiting(_ reader: Reader, _ reason: SessionEnd) {
     monitor.locked {
       census.waitingReaderGone()
-      leave()
+      leave(reader)
       stopAll(reason)
     }
   }
 
   /// A reader has no memory to read into and ends; the others go on, and the session fails when there are none.
-  func leaveUnmade(_ error: Errno) {
+  func leaveUnmade(_ reader: Reader, _ error: Errno) {
     monitor.locked {
       census.waitingReaderGone()
-      leave()
+      leave(reader)
       if census.total == 0 { stopAll(.failed(error)) }
     }
   }
 
-  /// Counts the calling thread out. With the lock held.
-  private func leave() {
-    let me = DetachedThread.current
-    readers.removeAll { $0.thread == me }
+  /// Counts a reader out. With the lock held.
+  private func leave(_ reader: Reader) {
+    readers.removeAll { $0 === reader }
     changed.broadcast()
+  }
+
+  /// Ends the system calls of readers that wait for a request, and none of those that work on one. With the lock held.
+  private func interruptWaiting() {
+    for reader in readers where reader.isWaiting { reader.thread.signal(SessionThread.wakeSignal) }
   }
 
   /// Lets every reader finish its request and go. Returns at once.
@@ -139,7 +162,7 @@ final class ReaderGroup: @unchecked Sendable {
       while census.total > 0 || isWatched {
         if deadline.hasPassed { return nil }
         // A signal that comes just before the read is lost, so readers are woken until they are gone.
-        if census.isStopping { for reader in readers { reader.thread.signal(SessionThread.wakeSignal) } }
+        if census.isStopping { interruptWaiting() }
         changed.wait(until: census.isStopping ? .after(.milliseconds(5)) : deadline)
       }
       return end ?? .stopped
@@ -151,10 +174,11 @@ final class ReaderGroup: @unchecked Sendable {
 
 extension ReaderGroup {
   /// Makes one thread that the census counts already.
-  private func spawn(_ body: @escaping @Sendable () -> Void) {
+  private func spawn(_ body: @escaping @Sendable (Reader) -> Void) {
     let thread = SessionThread.start(name: "fuse-reader", stackSize: Self.stackSize) {
-      self.monitor.locked { self.readers.append((.current, .current)) }
-      body()
+      let reader = Reader()
+      self.monitor.locked { self.readers.append(reader) }
+      body(reader)
     }
     guard thread == nil else { return }
     monitor.locked {
@@ -174,12 +198,13 @@ extension ReaderGroup {
   }
 
   /// The watch, from its start to the end of the session.
-  private func watch(_ hasBacklog: () -> Bool, _ body: @escaping @Sendable () -> Void) {
+  private func watch(_ hasBacklog: () -> Bool, _ body: @escaping @Sendable (Reader) -> Void) {
     while true {
       let backlog = hasBacklog()
       let orders = monitor.locked { () -> ReaderCensus.Orders? in
         let orders = census.look(backlog: backlog) { wantProcessors() }
         for _ in 0..<orders.calls { calls.signal() }
+        if orders.interrupts { interruptWaiting() }
         return census.isStopping ? nil : orders
       }
       guard let orders else { break }

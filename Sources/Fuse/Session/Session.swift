@@ -87,7 +87,7 @@ extension Session {
   /// Begins to serve, on threads of its own, and returns.
   /// - Throws: EAGAIN when no thread can be made.
   package func start() throws(Errno) {
-    try readers.start(hasBacklog: { self.hasBacklog }) { self.readRequests() }
+    try readers.start(hasBacklog: { self.hasBacklog }) { self.readRequests($0) }
   }
 
   /// Has the kernel queue again what an earlier worker has read and not answered. Only after that worker is surely gone.
@@ -121,17 +121,17 @@ extension Session {
   }
 
   /// A reader thread from its start to its end.
-  private func readRequests() {
+  private func readRequests(_ reader: ReaderGroup.Reader) {
     do {
       let buffer = try RequestBuffer()
-      CurrentBuffer.with(buffer) { serve(buffer) }
+      CurrentBuffer.with(buffer) { serve(buffer, reader) }
     } catch {
       context.log.error("no memory for a request buffer", metadata: ["error": "\(error)"])
-      readers.leaveUnmade(error)
+      readers.leaveUnmade(reader, error)
     }
   }
 
-  private func serve(_ buffer: RequestBuffer) {
+  private func serve(_ buffer: RequestBuffer, _ reader: ReaderGroup.Reader) {
     var memory = fuse_buf()
     while true {
       memory.mem = buffer.request
@@ -140,24 +140,17 @@ extension Session {
       let count = fuse_session_receive_buf(handle, &memory)
       guard count > 0 else {
         drain.end(turn)
-        if (count == -EINTR || count == -EAGAIN) && !readers.isStopping { continue }
-        return readers.leaveWaiting(reason(count))
+        if count == -EINTR || count == -EAGAIN {
+          if readers.interrupted(reader) { continue } else { return }
+        }
+        return readers.leaveWaiting(reader, count == 0 ? .unmounted : .failed(Errno(rawValue: -count)))
       }
-      let ticket = readers.tookRequest()
+      readers.tookRequest(reader)
       buffer.inspect(byteCount: Int(count))
       drain.took(opcode: buffer.opcode, isResent: buffer.unique & CFUSE_UNIQUE_RESEND != 0)
       fuse_session_process_buf(handle, &memory)
       drain.end(turn)
-      guard readers.answered(ticket) else { return }
-    }
-  }
-
-  /// Why a reader that got no request ends.
-  private func reason(_ count: CInt) -> SessionEnd {
-    switch count {
-    case -EINTR, -EAGAIN: .stopped
-    case 0: .unmounted
-    default: .failed(Errno(rawValue: -count))
+      guard readers.answered(reader) else { return }
     }
   }
 }
