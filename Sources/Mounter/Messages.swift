@@ -86,6 +86,7 @@ struct CommandMessage: Sendable, Hashable {
     case stop(timeoutMilliseconds: UInt32)
     case updateOptions(WorkerOptions)
     case updateSecrets
+    case ping
     /// A command of a newer version.
     case unknown
   }

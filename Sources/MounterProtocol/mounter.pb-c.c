@@ -1363,6 +1363,51 @@ void   mounter__v1__update_secrets__free_unpacked
   assert(message->base.descriptor == &mounter__v1__update_secrets__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   mounter__v1__ping__init
+                     (Mounter__V1__Ping         *message)
+{
+  static const Mounter__V1__Ping init_value = MOUNTER__V1__PING__INIT;
+  *message = init_value;
+}
+size_t mounter__v1__ping__get_packed_size
+                     (const Mounter__V1__Ping *message)
+{
+  assert(message->base.descriptor == &mounter__v1__ping__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mounter__v1__ping__pack
+                     (const Mounter__V1__Ping *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mounter__v1__ping__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mounter__v1__ping__pack_to_buffer
+                     (const Mounter__V1__Ping *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mounter__v1__ping__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mounter__V1__Ping *
+       mounter__v1__ping__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mounter__V1__Ping *)
+     protobuf_c_message_unpack (&mounter__v1__ping__descriptor,
+                                allocator, len, data);
+}
+void   mounter__v1__ping__free_unpacked
+                     (Mounter__V1__Ping *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mounter__v1__ping__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   mounter__v1__worker_command__init
                      (Mounter__V1__WorkerCommand         *message)
 {
@@ -1631,6 +1676,51 @@ void   mounter__v1__answered__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &mounter__v1__answered__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   mounter__v1__work__init
+                     (Mounter__V1__Work         *message)
+{
+  static const Mounter__V1__Work init_value = MOUNTER__V1__WORK__INIT;
+  *message = init_value;
+}
+size_t mounter__v1__work__get_packed_size
+                     (const Mounter__V1__Work *message)
+{
+  assert(message->base.descriptor == &mounter__v1__work__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mounter__v1__work__pack
+                     (const Mounter__V1__Work *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mounter__v1__work__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mounter__v1__work__pack_to_buffer
+                     (const Mounter__V1__Work *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mounter__v1__work__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mounter__V1__Work *
+       mounter__v1__work__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mounter__V1__Work *)
+     protobuf_c_message_unpack (&mounter__v1__work__descriptor,
+                                allocator, len, data);
+}
+void   mounter__v1__work__free_unpacked
+                     (Mounter__V1__Work *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mounter__v1__work__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   mounter__v1__worker_report__init
@@ -4051,7 +4141,25 @@ const ProtobufCMessageDescriptor mounter__v1__update_secrets__descriptor =
   (ProtobufCMessageInit) mounter__v1__update_secrets__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__worker_command__field_descriptors[7] =
+#define mounter__v1__ping__field_descriptors NULL
+#define mounter__v1__ping__field_indices_by_name NULL
+#define mounter__v1__ping__number_ranges NULL
+const ProtobufCMessageDescriptor mounter__v1__ping__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.Ping",
+  "Ping",
+  "Mounter__V1__Ping",
+  "mounter.v1",
+  sizeof(Mounter__V1__Ping),
+  0,
+  mounter__v1__ping__field_descriptors,
+  mounter__v1__ping__field_indices_by_name,
+  0,  mounter__v1__ping__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__ping__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__worker_command__field_descriptors[8] =
 {
   {
     "id",
@@ -4137,12 +4245,25 @@ static const ProtobufCFieldDescriptor mounter__v1__worker_command__field_descrip
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "ping",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__WorkerCommand, command_case),
+    offsetof(Mounter__V1__WorkerCommand, ping),
+    &mounter__v1__ping__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__worker_command__field_indices_by_name[] = {
   2,   /* field[2] = configuration */
   1,   /* field[1] = descriptors */
   3,   /* field[3] = drain */
   0,   /* field[0] = id */
+  7,   /* field[7] = ping */
   4,   /* field[4] = stop */
   5,   /* field[5] = update_options */
   6,   /* field[6] = update_secrets */
@@ -4151,7 +4272,7 @@ static const ProtobufCIntRange mounter__v1__worker_command__number_ranges[2 + 1]
 {
   { 1, 0 },
   { 10, 2 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor mounter__v1__worker_command__descriptor =
 {
@@ -4161,7 +4282,7 @@ const ProtobufCMessageDescriptor mounter__v1__worker_command__descriptor =
   "Mounter__V1__WorkerCommand",
   "mounter.v1",
   sizeof(Mounter__V1__WorkerCommand),
-  7,
+  8,
   mounter__v1__worker_command__field_descriptors,
   mounter__v1__worker_command__field_indices_by_name,
   2,  mounter__v1__worker_command__number_ranges,
@@ -4298,7 +4419,71 @@ const ProtobufCMessageDescriptor mounter__v1__answered__descriptor =
   (ProtobufCMessageInit) mounter__v1__answered__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__worker_report__field_descriptors[6] =
+static const ProtobufCFieldDescriptor mounter__v1__work__field_descriptors[3] =
+{
+  {
+    "answered",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Work, answered),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "working",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Work, working),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "oldest_ms",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Work, oldest_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mounter__v1__work__field_indices_by_name[] = {
+  0,   /* field[0] = answered */
+  2,   /* field[2] = oldest_ms */
+  1,   /* field[1] = working */
+};
+static const ProtobufCIntRange mounter__v1__work__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor mounter__v1__work__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.Work",
+  "Work",
+  "Mounter__V1__Work",
+  "mounter.v1",
+  sizeof(Mounter__V1__Work),
+  3,
+  mounter__v1__work__field_descriptors,
+  mounter__v1__work__field_indices_by_name,
+  1,  mounter__v1__work__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__work__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__worker_report__field_descriptors[7] =
 {
   {
     "id",
@@ -4372,6 +4557,18 @@ static const ProtobufCFieldDescriptor mounter__v1__worker_report__field_descript
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "work",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__WorkerReport, report_case),
+    offsetof(Mounter__V1__WorkerReport, work),
+    &mounter__v1__work__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__worker_report__field_indices_by_name[] = {
   5,   /* field[5] = answered */
@@ -4380,12 +4577,13 @@ static const unsigned mounter__v1__worker_report__field_indices_by_name[] = {
   0,   /* field[0] = id */
   3,   /* field[3] = progress */
   1,   /* field[1] = ready */
+  6,   /* field[6] = work */
 };
 static const ProtobufCIntRange mounter__v1__worker_report__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 10, 1 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor mounter__v1__worker_report__descriptor =
 {
@@ -4395,7 +4593,7 @@ const ProtobufCMessageDescriptor mounter__v1__worker_report__descriptor =
   "Mounter__V1__WorkerReport",
   "mounter.v1",
   sizeof(Mounter__V1__WorkerReport),
-  6,
+  7,
   mounter__v1__worker_report__field_descriptors,
   mounter__v1__worker_report__field_indices_by_name,
   2,  mounter__v1__worker_report__number_ranges,

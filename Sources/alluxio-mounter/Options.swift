@@ -12,6 +12,8 @@ struct Options {
   var worker: String
   var log = LogOptions()
   var cgroup = CgroupSetting.automatic
+  var noticeAfter = Duration.seconds(10)
+  var killAfter = Duration.seconds(120)
   /// Takes the word of readiness.
   var readyDescriptor: CInt?
   /// The link to a parent that holds descriptors.
@@ -26,7 +28,7 @@ struct Options {
   }
 
   private static let known: [CommandLineOptions.Known] = [
-    .init("socket"), .init("state-dir"), .init("worker"), .init("cgroup"), .init("log-level"), .init("log-format"),
+    .init("socket"), .init("state-dir"), .init("worker"), .init("cgroup"), .init("notice-after"), .init("kill-after"), .init("log-level"), .init("log-format"),
     .init("ready-fd"),
     .init("parent-fd"), .init("as-init", takesValue: false), .init("version", takesValue: false),
     .init("help", takesValue: false, letter: "h"),
@@ -43,6 +45,8 @@ struct Options {
       --worker PATH        the program alluxio-fuse (default: beside this program)
       --cgroup WHERE       workers get cgroups of their own, with the memoryLimit of their volumes: auto (the default),
                            beneath the mounter's where that can be written; off; or beneath the cgroup with this folder
+      --notice-after TIME  until the condition of a volume says that its worker answers nothing (default: 10)
+      --kill-after TIME    until such a worker is killed and followed by another (default: 120); in seconds
       --log-level LEVEL    trace, debug, info, notice, warning, error or critical (default: info)
       --log-format FORMAT  text or json (default: text)
       --ready-fd NUMBER    descriptor that gets `ready` once the socket is served, or the reason why not
@@ -67,6 +71,8 @@ struct Options {
     stateDirectory = try Self.path(given, "state-dir")
     worker = given["worker"] ?? Self.besideThisProgram("alluxio-fuse")
     cgroup = try Self.value(given, "cgroup", Self.cgroup) ?? .automatic
+    noticeAfter = try Self.value(given, "notice-after", Self.seconds) ?? noticeAfter
+    killAfter = try Self.value(given, "kill-after", Self.seconds) ?? killAfter
     log.level = try Self.value(given, "log-level") { Logger.Level(rawValue: $0) } ?? .info
     log.format = try Self.value(given, "log-format") { LogFormat(rawValue: $0) } ?? .text
     readyDescriptor = try Self.value(given, "ready-fd") { CInt($0) }
@@ -87,6 +93,11 @@ struct Options {
     guard let text = given[name] else { return nil }
     guard let value = parse(text) else { throw .refuse("--\(name) cannot be \(text)") }
     return value
+  }
+
+  private static func seconds(_ text: String) -> Duration? {
+    guard let seconds = Double(text), seconds >= 0.05, seconds <= 86_400 else { return nil }
+    return .milliseconds(Int64(seconds * 1000))
   }
 
   private static func cgroup(_ text: String) -> CgroupSetting? {

@@ -18,6 +18,8 @@ func serve(_ options: Options) -> Int32 {
     socket: options.socket, stateDirectory: options.stateDirectory, worker: options.worker, log: options.log,
     program: "alluxio-mounter \(ProgramVersion.text)")
   configuration.cgroup = options.cgroup
+  configuration.noticeAfter = options.noticeAfter
+  configuration.killAfter = options.killAfter
   let log = Logger(label: "mounter")
   let ready = options.readyDescriptor.map { ReadyNotice(adopting: Descriptor(adopting: $0)) }
   do throws(MounterError) {

@@ -70,10 +70,14 @@ enum WireSamples {
       .init(
         request: request, fuseInit: [0, 1, 255, 0], granted: 1 << 63, generation: 2,
         log: LogOptions(level: .trace, format: .json))),
-    .drain(timeoutMilliseconds: 5), .stop(timeoutMilliseconds: .max), .updateOptions(options), .updateSecrets, .unknown,
+    .drain(timeoutMilliseconds: 5), .stop(timeoutMilliseconds: .max), .updateOptions(options), .updateSecrets, .ping,
+    .unknown,
   ]
 
-  static let reports: [WorkerReport?] = [.ready, .failed(reason: "why"), .progress("what"), .completed, .answered, nil]
+  static let reports: [WorkerReport?] = [
+    .ready, .failed(reason: "why"), .progress("what"), .completed, .answered,
+    .work(WorkerProgress(answered: .max, working: 3, oldestMilliseconds: 5)), nil,
+  ]
 
   static let held = HeldVolume(status: statuses[1], fuseInit: [1, 0, 2], granted: 5, generation: 7)
 

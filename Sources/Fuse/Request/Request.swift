@@ -22,9 +22,11 @@ struct Request: ~Copyable {
     self.raw = raw
     unmanagedContext = .passUnretained(SessionContext.from(fuse_req_userdata(raw)))
     unmanagedBuffer = .passUnretained(buffer)
+    buffer.begin(context.progress)
   }
 
   deinit {
+    buffer.finish()
     // SAFETY: `raw` lives until it is answered, and every answer discards this value. fuse_reply_none frees it silently.
     if context.leavesUnanswered.load(ordering: .relaxed) {
       fuse_reply_none(raw)
@@ -76,6 +78,7 @@ struct Request: ~Copyable {
   /// Answers with an error.
   consuming func fail(_ error: Errno) {
     let (raw, context) = (raw, context)
+    buffer.finish()
     discard self
     fuse_reply_err(raw, error.answer)
     context.progress.answered()
@@ -86,6 +89,7 @@ struct Request: ~Copyable {
     let (raw, buffer, context) = (raw, buffer, context)
     discard self
     let arrived = Wire.send(reply, to: raw, from: buffer) == 0
+    buffer.finish()
     // FORGET gets no answer.
     if case .none = reply { return arrived }
     context.progress.answered()

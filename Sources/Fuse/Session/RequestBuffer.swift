@@ -20,6 +20,9 @@ final class RequestBuffer: @unchecked Sendable {
   private(set) var opcode: UInt32 = 0
   /// The request's name between kernel and worker; bit 63 says that an earlier worker had read it.
   private(set) var unique: UInt64 = 0
+  /// Of the reader's session, from its first request on.
+  private var clock: RequestClock?
+
   /// Whether the kernel demands that setuid and setgid be cleared (SETATTR, WRITE): bits that libfuse 3.14 hides.
   private(set) var killsPrivileges = false
 
@@ -34,6 +37,18 @@ final class RequestBuffer: @unchecked Sendable {
     request = bytes.baseAddress.unsafelyUnwrapped
     answer = UnsafeMutableRawBufferPointer(rebasing: bytes[Self.headerRoom...])
   }
+
+  deinit { clock?.end() }
+
+  /// Work on a request begins.
+  func begin(_ progress: SessionProgress) {
+    let clock = self.clock ?? progress.makeClock()
+    self.clock = clock
+    clock.begin()
+  }
+
+  /// The request is done with.
+  func finish() { clock?.stop() }
 
   /// Notes what libfuse does not hand on. Before the request is processed: libfuse clears bits in place.
   func inspect(byteCount: Int) {

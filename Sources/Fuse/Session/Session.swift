@@ -103,6 +103,9 @@ extension Session {
   /// Calls `body` once, when the first request is answered. To be set before ``start()``.
   package func whenFirstAnswered(_ body: @escaping @Sendable () -> Void) { context.progress.whenFirstAnswered(body) }
 
+  /// What the session has done and is at.
+  package var work: SessionWork { context.progress.now }
+
   /// Reads nothing more and lets what was begun be answered; what was not read stays with the kernel. Returns at once.
   package func stop() { readers.stop() }
 

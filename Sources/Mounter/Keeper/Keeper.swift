@@ -14,6 +14,24 @@ struct Keeper: Sendable {
     var politeStop = Duration.seconds(10)
     /// For a process to die of SIGKILL.
     var kill = Duration.seconds(5)
+    /// For a worker to say that it works; nil: it is not asked.
+    var watch: WatchLimits?
+  }
+
+  /// When a worker that does not answer is reported and ended.
+  struct WatchLimits: Sendable {
+    /// Between questions.
+    var interval: Duration
+    /// Without an answer, or at work on one request, until the condition says so.
+    var notice: Duration
+    /// Until the worker is killed.
+    var kill: Duration
+
+    init(notice: Duration, kill: Duration) {
+      self.notice = notice
+      self.kill = kill
+      interval = min(notice / 2, .seconds(5))
+    }
   }
 
   let limits: Limits

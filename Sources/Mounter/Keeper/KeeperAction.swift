@@ -14,6 +14,8 @@ enum KeeperAction: Hashable, Sendable {
   case startWorker(WorkerKey, generation: UInt32)
   /// A command with an id other than 0 ends in `workerReported` with `completed`, or in the worker's exit.
   case command(WorkerKey, id: UInt64, WorkerOrder)
+  /// Ends in `workerReported` with `work`, while the worker works.
+  case ping(WorkerKey)
   /// SIGKILL; ends in `workerExited`.
   case kill(WorkerKey)
   /// Ends in `unmountEnded`; says `busy` where the mount is in use and users are not abandoned.

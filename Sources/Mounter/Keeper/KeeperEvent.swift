@@ -59,6 +59,8 @@ enum WorkerReport: Hashable, Sendable {
   case completed
   /// It has answered its first request.
   case answered
+  /// The answer to a ping.
+  case work(WorkerProgress)
 }
 
 /// How an unmount went.

@@ -58,6 +58,7 @@ extension Volume {
     case (.answered, _):
       hasAnswered = true
       silentDeaths = 0
+    case (.work(let progress), .ready): workerProgressed(progress, &turn)
     case (.completed, _): complete(id, &turn)
     default: break
     }
@@ -68,6 +69,7 @@ extension Volume {
     phase = .ready
     timer = .never
     resumed(turn)
+    beginWatch(turn)
     answer(starters: .status(status), &turn)
     // Those are commands to its predecessor: it was started with what they said.
     for id in commands.keys.sorted() { complete(id, &turn) }
@@ -77,6 +79,8 @@ extension Volume {
 
   private mutating func workerExited(_ exit: WorkerExit, _ output: [String], _ turn: inout Keeper.Turn) {
     let pid = self.pid.take()
+    let exit = exit == .disconnected ? exit : watch.killedFor ?? exit
+    watch = WorkerWatch()
     switch phase {
     case .starting(let givenUp):
       let error: MounterError =

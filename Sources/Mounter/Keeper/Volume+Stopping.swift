@@ -69,7 +69,9 @@ extension Volume {
     guard case .stopping(let stopping) = phase else { return }
     timer = .never
     switch stopping.former {
-    case .ready: phase = .ready
+    case .ready:
+      phase = .ready
+      beginWatch(turn)
     case .starting(let givenUp):
       phase = .starting(givenUp: givenUp)
       timer = turn.now.advanced(by: givenUp == nil ? turn.limits.start : turn.limits.kill)

@@ -6,6 +6,7 @@ extension Volume {
   var nextDeadline: Deadline {
     var next = timer
     switch phase {
+    case .ready: next = min(next, watch.deadline)
     case .mounting(cancelled: nil),
       .starting(givenUp: nil) where !isRestarted:
       if let patience = starters.map(\.patience).max() { next = min(next, patience) }
@@ -28,6 +29,7 @@ extension Volume {
     case .starting(.some) where timer <= turn.now: killHasNoEffect(&turn)
     case .stopping where timer <= turn.now: climbDown(&turn)
     case .waiting where timer <= turn.now: startWorker(&turn)
+    case .ready where watch.deadline <= turn.now: lookAfterWorker(&turn)
     case .mounting, .starting, .ready, .waiting, .failed, .stopping, .gone: break
     }
   }

@@ -28,6 +28,9 @@ struct Volume: Hashable, Sendable {
   var startedAt: UInt64?
   /// When the living worker said that it serves.
   var readySince: Deadline?
+  var watch = WorkerWatch()
+  /// Workers in a row that were killed for a request that did not end.
+  var hungWorkers = 0
   /// The living worker has answered a request.
   var hasAnswered = false
   /// Workers in a row that ended without having answered anything.
@@ -98,7 +101,7 @@ struct Volume: Hashable, Sendable {
       case .starting where isRestarted, .waiting: .interrupted(reason: interruption)
       case .mounting, .starting(givenUp: nil): .starting
       case .starting(.some(let error)): .failed(reason: error.description)
-      case .ready: .ready
+      case .ready: watch.concern.map { .interrupted(reason: $0) } ?? .ready
       case .failed(let reason): .failed(reason: reason)
       case .stopping(let stopping) where stopping.stage == .stuck: .failed(reason: Keeper.stuckSentence(pid))
       case .stopping, .gone: .stopping

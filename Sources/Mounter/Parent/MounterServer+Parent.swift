@@ -70,6 +70,8 @@ extension MounterServer {
       let isStarting = status.state == .starting || !status.serves
       volume.phase = isStarting ? .starting(givenUp: nil) : .ready
       volume.timer = isStarting ? .after(keeper.limits.start) : .never
+      // Asked at once: it may have hung since long.
+      if !isStarting, keeper.limits.watch != nil { volume.watch.nextPing = .now }
       try watch(worker, key)
     }
     keeper.adopt(volume)

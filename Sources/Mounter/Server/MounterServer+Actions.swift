@@ -14,6 +14,7 @@ extension MounterServer {
     case .mount(let request): mount(request)
     case .startWorker(let key, let generation): startWorker(key, generation: generation)
     case .command(let key, let id, let order): command(key, id: id, order)
+    case .ping(let key): ping(key)
     case .kill(let key): kill(key)
     case .unmount(let key, let abandoning): unmount(key, abandoningUsers: abandoning)
     case .detach(let key): detach(key)

@@ -147,6 +147,9 @@ extension MounterServer {
     }
   }
 
+  /// A worker whose socket is full has questions enough.
+  func ping(_ key: WorkerKey) { try? holdings[key]?.worker?.send(CommandMessage(id: 0, command: .ping)) }
+
   func kill(_ key: WorkerKey) {
     guard let worker = holdings[key]?.worker else { return }
     log.warning("killing the worker", metadata: metadata(key))

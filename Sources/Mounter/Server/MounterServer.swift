@@ -18,6 +18,9 @@ package final class MounterServer {
     /// For the log and for clients: name and version.
     package var program: String
     package var cgroup = CgroupSetting.automatic
+    /// How long a worker may answer nothing until the condition says so, and until it is killed.
+    package var noticeAfter = Duration.seconds(10)
+    package var killAfter = Duration.seconds(120)
 
     package init(socket: String, stateDirectory: String, worker: String, log: LogOptions, program: String) {
       self.socket = socket
@@ -71,6 +74,8 @@ package final class MounterServer {
   init(_ configuration: Configuration, link: ParentLink?, limits: Keeper.Limits = .init()) throws(MounterError) {
     self.configuration = configuration
     parent = link
+    var limits = limits
+    limits.watch = Keeper.WatchLimits(notice: configuration.noticeAfter, kill: configuration.killAfter)
     keeper = Keeper(limits: limits)
     let relatives = link == nil ? [ProcessUser.pid] : [ProcessUser.pid, ProcessUser.parent]
     cgroups = WorkerCgroups(

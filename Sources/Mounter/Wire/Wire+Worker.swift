@@ -33,6 +33,9 @@ extension Wire {
     case .updateSecrets:
       unsafe wire.command_case = MOUNTER__V1__WORKER_COMMAND__COMMAND_UPDATE_SECRETS
       unsafe wire.make(\.update_secrets, mounter__v1__update_secrets__init)
+    case .ping:
+      unsafe wire.command_case = MOUNTER__V1__WORKER_COMMAND__COMMAND_PING
+      unsafe wire.make(\.ping, mounter__v1__ping__init)
     case .unknown: break
     }
     return unsafe wire.packed()
@@ -69,6 +72,7 @@ extension Wire {
     case MOUNTER__V1__WORKER_COMMAND__COMMAND_UPDATE_OPTIONS:
       return unsafe .updateOptions(try options(wire.update_options))
     case MOUNTER__V1__WORKER_COMMAND__COMMAND_UPDATE_SECRETS: return .updateSecrets
+    case MOUNTER__V1__WORKER_COMMAND__COMMAND_PING: return .ping
     default: return .unknown
     }
   }
@@ -92,6 +96,12 @@ extension Wire {
     case .answered:
       unsafe wire.report_case = MOUNTER__V1__WORKER_REPORT__REPORT_ANSWERED
       unsafe wire.make(\.answered, mounter__v1__answered__init)
+    case .work(let work):
+      unsafe wire.report_case = MOUNTER__V1__WORKER_REPORT__REPORT_WORK
+      let part = unsafe wire.make(\.work, mounter__v1__work__init)
+      unsafe part.answered = work.answered
+      unsafe part.working = work.working
+      unsafe part.oldest_ms = work.oldestMilliseconds
     case nil: break
     }
     return unsafe wire.packed()
@@ -109,6 +119,15 @@ extension Wire {
           if let progress = unsafe wire.progress { .progress(unsafe progress.what) } else { nil }
         case MOUNTER__V1__WORKER_REPORT__REPORT_COMPLETED: .completed
         case MOUNTER__V1__WORKER_REPORT__REPORT_ANSWERED: .answered
+        case MOUNTER__V1__WORKER_REPORT__REPORT_WORK:
+          if let work = unsafe wire.work {
+            .work(
+              WorkerProgress(
+                answered: unsafe work.answered, working: unsafe work.working, oldestMilliseconds: unsafe work.oldest_ms)
+            )
+          } else {
+            nil
+          }
         default: nil
         }
       return ReportMessage(id: unsafe wire.id, report: report)

@@ -54,6 +54,7 @@ package final class WorkerChannel: Sendable {
       case .updateSecrets:
         guard let descriptor = descriptors[.secrets] else { throw .malformed("new secrets came without their memfd") }
         command = .updateSecrets(try secrets(descriptor))
+      case .ping: command = .ping
       case .configuration, .unknown: continue
       }
       return NumberedCommand(id: message.id, command: command)
@@ -72,6 +73,14 @@ package final class WorkerChannel: Sendable {
 
   /// Tells the mounter that a first request is answered: should this worker die, the next one is started without a pause.
   package func answered() throws(Errno) { try send(.answered) }
+
+  /// Answers a ping.
+  package func work(answered: UInt64, working: Int, oldestMilliseconds: UInt64) throws(Errno) {
+    try send(
+      .work(
+        WorkerProgress(
+          answered: answered, working: UInt32(clamping: working), oldestMilliseconds: oldestMilliseconds)))
+  }
 
   /// Answers a command whose id is not 0.
   package func complete(_ id: UInt64) throws(Errno) { try send(.completed, id: id) }

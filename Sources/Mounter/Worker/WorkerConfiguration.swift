@@ -60,6 +60,8 @@ package enum WorkerCommand: Sendable, Hashable {
   case stop(timeoutMilliseconds: UInt32)
   case updateOptions(WorkerOptions)
   case updateSecrets(VolumeSecrets)
+  /// Answered by ``WorkerChannel/work(answered:working:oldestMilliseconds:)``.
+  case ping
 }
 
 /// A command as it arrived. Answer those with an id other than 0 by ``WorkerChannel/complete(_:)`` when they are done.

@@ -46,12 +46,14 @@ typedef struct Mounter__V1__WorkerConfiguration Mounter__V1__WorkerConfiguration
 typedef struct Mounter__V1__Drain Mounter__V1__Drain;
 typedef struct Mounter__V1__Stop Mounter__V1__Stop;
 typedef struct Mounter__V1__UpdateSecrets Mounter__V1__UpdateSecrets;
+typedef struct Mounter__V1__Ping Mounter__V1__Ping;
 typedef struct Mounter__V1__WorkerCommand Mounter__V1__WorkerCommand;
 typedef struct Mounter__V1__Ready Mounter__V1__Ready;
 typedef struct Mounter__V1__Failed Mounter__V1__Failed;
 typedef struct Mounter__V1__Progress Mounter__V1__Progress;
 typedef struct Mounter__V1__Completed Mounter__V1__Completed;
 typedef struct Mounter__V1__Answered Mounter__V1__Answered;
+typedef struct Mounter__V1__Work Mounter__V1__Work;
 typedef struct Mounter__V1__WorkerReport Mounter__V1__WorkerReport;
 typedef struct Mounter__V1__Deposit Mounter__V1__Deposit;
 typedef struct Mounter__V1__Withdraw Mounter__V1__Withdraw;
@@ -731,13 +733,26 @@ struct  Mounter__V1__UpdateSecrets
      }
 
 
+/*
+ * Are you there? Answered with Work by a thread that serves no requests.
+ */
+struct  Mounter__V1__Ping
+{
+  ProtobufCMessage base;
+};
+#define MOUNTER__V1__PING__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__ping__descriptor) \
+     }
+
+
 typedef enum {
   MOUNTER__V1__WORKER_COMMAND__COMMAND__NOT_SET = 0,
   MOUNTER__V1__WORKER_COMMAND__COMMAND_CONFIGURATION = 10,
   MOUNTER__V1__WORKER_COMMAND__COMMAND_DRAIN = 11,
   MOUNTER__V1__WORKER_COMMAND__COMMAND_STOP = 12,
   MOUNTER__V1__WORKER_COMMAND__COMMAND_UPDATE_OPTIONS = 13,
-  MOUNTER__V1__WORKER_COMMAND__COMMAND_UPDATE_SECRETS = 14
+  MOUNTER__V1__WORKER_COMMAND__COMMAND_UPDATE_SECRETS = 14,
+  MOUNTER__V1__WORKER_COMMAND__COMMAND_PING = 15
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__WORKER_COMMAND__COMMAND__CASE)
 } Mounter__V1__WorkerCommand__CommandCase;
 
@@ -757,6 +772,7 @@ struct  Mounter__V1__WorkerCommand
     Mounter__V1__Stop *stop;
     Mounter__V1__Options *update_options;
     Mounter__V1__UpdateSecrets *update_secrets;
+    Mounter__V1__Ping *ping;
   };
 };
 #define MOUNTER__V1__WORKER_COMMAND__INIT \
@@ -826,13 +842,38 @@ struct  Mounter__V1__Answered
      }
 
 
+/*
+ * The answer to Ping.
+ */
+struct  Mounter__V1__Work
+{
+  ProtobufCMessage base;
+  /*
+   * Requests answered since the worker's start.
+   */
+  uint64_t answered;
+  /*
+   * Requests that it works on.
+   */
+  uint32_t working;
+  /*
+   * For how long on the oldest.
+   */
+  uint64_t oldest_ms;
+};
+#define MOUNTER__V1__WORK__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__work__descriptor) \
+    , 0, 0, 0 }
+
+
 typedef enum {
   MOUNTER__V1__WORKER_REPORT__REPORT__NOT_SET = 0,
   MOUNTER__V1__WORKER_REPORT__REPORT_READY = 10,
   MOUNTER__V1__WORKER_REPORT__REPORT_FAILED = 11,
   MOUNTER__V1__WORKER_REPORT__REPORT_PROGRESS = 12,
   MOUNTER__V1__WORKER_REPORT__REPORT_COMPLETED = 13,
-  MOUNTER__V1__WORKER_REPORT__REPORT_ANSWERED = 14
+  MOUNTER__V1__WORKER_REPORT__REPORT_ANSWERED = 14,
+  MOUNTER__V1__WORKER_REPORT__REPORT_WORK = 15
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__WORKER_REPORT__REPORT__CASE)
 } Mounter__V1__WorkerReport__ReportCase;
 
@@ -847,6 +888,7 @@ struct  Mounter__V1__WorkerReport
     Mounter__V1__Progress *progress;
     Mounter__V1__Completed *completed;
     Mounter__V1__Answered *answered;
+    Mounter__V1__Work *work;
   };
 };
 #define MOUNTER__V1__WORKER_REPORT__INIT \
@@ -1531,6 +1573,25 @@ Mounter__V1__UpdateSecrets *
 void   mounter__v1__update_secrets__free_unpacked
                      (Mounter__V1__UpdateSecrets *message,
                       ProtobufCAllocator *allocator);
+/* Mounter__V1__Ping methods */
+void   mounter__v1__ping__init
+                     (Mounter__V1__Ping         *message);
+size_t mounter__v1__ping__get_packed_size
+                     (const Mounter__V1__Ping   *message);
+size_t mounter__v1__ping__pack
+                     (const Mounter__V1__Ping   *message,
+                      uint8_t             *out);
+size_t mounter__v1__ping__pack_to_buffer
+                     (const Mounter__V1__Ping   *message,
+                      ProtobufCBuffer     *buffer);
+Mounter__V1__Ping *
+       mounter__v1__ping__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mounter__v1__ping__free_unpacked
+                     (Mounter__V1__Ping *message,
+                      ProtobufCAllocator *allocator);
 /* Mounter__V1__WorkerCommand methods */
 void   mounter__v1__worker_command__init
                      (Mounter__V1__WorkerCommand         *message);
@@ -1644,6 +1705,25 @@ Mounter__V1__Answered *
                       const uint8_t       *data);
 void   mounter__v1__answered__free_unpacked
                      (Mounter__V1__Answered *message,
+                      ProtobufCAllocator *allocator);
+/* Mounter__V1__Work methods */
+void   mounter__v1__work__init
+                     (Mounter__V1__Work         *message);
+size_t mounter__v1__work__get_packed_size
+                     (const Mounter__V1__Work   *message);
+size_t mounter__v1__work__pack
+                     (const Mounter__V1__Work   *message,
+                      uint8_t             *out);
+size_t mounter__v1__work__pack_to_buffer
+                     (const Mounter__V1__Work   *message,
+                      ProtobufCBuffer     *buffer);
+Mounter__V1__Work *
+       mounter__v1__work__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mounter__v1__work__free_unpacked
+                     (Mounter__V1__Work *message,
                       ProtobufCAllocator *allocator);
 /* Mounter__V1__WorkerReport methods */
 void   mounter__v1__worker_report__init
@@ -1873,6 +1953,9 @@ typedef void (*Mounter__V1__Stop_Closure)
 typedef void (*Mounter__V1__UpdateSecrets_Closure)
                  (const Mounter__V1__UpdateSecrets *message,
                   void *closure_data);
+typedef void (*Mounter__V1__Ping_Closure)
+                 (const Mounter__V1__Ping *message,
+                  void *closure_data);
 typedef void (*Mounter__V1__WorkerCommand_Closure)
                  (const Mounter__V1__WorkerCommand *message,
                   void *closure_data);
@@ -1890,6 +1973,9 @@ typedef void (*Mounter__V1__Completed_Closure)
                   void *closure_data);
 typedef void (*Mounter__V1__Answered_Closure)
                  (const Mounter__V1__Answered *message,
+                  void *closure_data);
+typedef void (*Mounter__V1__Work_Closure)
+                 (const Mounter__V1__Work *message,
                   void *closure_data);
 typedef void (*Mounter__V1__WorkerReport_Closure)
                  (const Mounter__V1__WorkerReport *message,
@@ -1953,12 +2039,14 @@ extern const ProtobufCMessageDescriptor mounter__v1__worker_configuration__descr
 extern const ProtobufCMessageDescriptor mounter__v1__drain__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__stop__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__update_secrets__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__ping__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__worker_command__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__ready__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__failed__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__progress__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__completed__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__answered__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__work__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__worker_report__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__deposit__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__withdraw__descriptor;

@@ -40,6 +40,10 @@ final class WorkerControl: Sendable {
     case .updateOptions(let options):
       volume.fileSystem.update(options)
       complete(id)
+    case .ping:
+      let work = volume.session.work
+      try? channel.work(
+        answered: work.answered, working: work.working, oldestMilliseconds: work.oldestMilliseconds)
     case .updateSecrets:
       // A directory of the node needs none.
       complete(id)
