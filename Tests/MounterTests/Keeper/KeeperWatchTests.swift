@@ -13,6 +13,7 @@ struct KeeperWatchTests {
     var limits = Keeper.Limits()
     limits.watch = Keeper.WatchLimits(notice: .seconds(10), kill: .seconds(60))
     harness = KeeperHarness(limits: limits)
+    harness.now = Deadline(nanoseconds: 1_000_000_000_000)
     harness.ready()
   }
 
