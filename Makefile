@@ -2,7 +2,7 @@
 # sentence if it cannot.
 
 .DEFAULT_GOAL := build
-.PHONY: build test demo bench sanity format lint clean help
+.PHONY: build test demo bench faults sanity format lint clean help
 
 scripts := ./scripts
 
@@ -32,6 +32,12 @@ bench: ## measure latency, throughput and memory; prints a table and writes JSON
 	@$(scripts)/install-dependencies.sh build test
 	@$(scripts)/build-release.sh
 	@Benchmarks/run.sh
+
+faults: ## kill the driver's processes under load; prints a table of errors (none) and pauses, and writes JSON
+	@MAKE_TARGET=faults $(scripts)/require.sh linux swift fuse root
+	@$(scripts)/install-dependencies.sh build test
+	@$(scripts)/build-release.sh
+	@Benchmarks/faults.sh
 
 format: ## rewrite the Swift code as swift-format wants it
 	@$(scripts)/require.sh swift

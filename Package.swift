@@ -153,9 +153,18 @@ let package = Package(
     .executableTarget(
       name: "alluxio-bench",
       dependencies: [
-        "CSIProtocol", "GRPC", "LinuxSystem", "Mounter", "ProtobufC", "VolumeModel", arguments, logging,
+        "BenchmarkCalls", "CSIProtocol", "GRPC", "LinuxSystem", "Mounter", "ProtobufC", "VolumeModel", arguments,
+        logging,
       ],
       path: "Benchmarks/alluxio-bench", swiftSettings: swift),
+    // Not shipped: the applications and the fault matrix of `make faults`.
+    .executableTarget(
+      name: "alluxio-faults",
+      dependencies: ["BenchmarkCalls", "CLinux", "GRPC", "LinuxSystem", "Mounter", "VolumeModel", arguments, system],
+      path: "Benchmarks/alluxio-faults", swiftSettings: swift),
+    .target(
+      name: "BenchmarkCalls", dependencies: ["CSIProtocol", "GRPC", "ProtobufC"], path: "Benchmarks/Calls",
+      swiftSettings: swift),
     .testTarget(
       name: "MounterTests",
       dependencies: [

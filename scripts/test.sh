@@ -40,6 +40,14 @@ third_party() {
   "$scripts/third-party-checks.sh"
 }
 
+faults() {
+  [ "$(id -u)" -eq 0 ] || { echo "SKIPPED: the fault matrix needs root"; return 0; }
+  local programs
+  programs=$(swift build --show-bin-path)
+  timeout --kill-after=10 600 unshare --mount --propagation private "$programs/alluxio-faults" \
+    --binaries "$programs" --short
+}
+
 conformance() {
   "$scripts/python.sh" -m pytest csi-sanity/conformance -q --strict-markers -p no:cacheprovider
 }
@@ -67,6 +75,7 @@ run "build" swift build --build-tests
 run "unit and mount tests" timeout --kill-after=10 900 swift test --skip-build
 run "conformance" conformance
 run "csi-sanity" upstream_sanity
+run "faults under load" faults
 [ ! -x "$scripts/third-party-checks.sh" ] || run "third-party checks" third_party
 [ ! -x "$scripts/sanitizers.sh" ] || run "sanitizers" "$scripts/sanitizers.sh"
 run "leak check" "$scripts/leak-check.sh" compare "$before"

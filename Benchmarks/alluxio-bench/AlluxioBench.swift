@@ -1,4 +1,5 @@
 import ArgumentParser
+import BenchmarkCalls
 import Foundation
 
 /// Measures the driver and its neighbours in one run: the ratios count, the absolute times are the machine's.

@@ -1,3 +1,4 @@
+import BenchmarkCalls
 import Foundation
 
 /// Publish cold (the worker starts), warm (it runs already), unpublish, and the memory of many volumes.

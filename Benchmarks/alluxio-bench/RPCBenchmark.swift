@@ -1,3 +1,4 @@
+import BenchmarkCalls
 import Foundation
 import GRPC
 import LinuxSystem

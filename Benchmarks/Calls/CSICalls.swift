@@ -1,16 +1,18 @@
-import CSIProtocol
-import GRPC
-import ProtobufC
+internal import CSIProtocol
+package import GRPC
+internal import ProtobufC
 
-/// The CSI calls that are measured, over our own client.
-struct CSICalls: Sendable {
-  let client: Client
+/// The CSI calls that benchmarks and the fault matrix need, over our own client.
+package struct CSICalls: Sendable {
+  private let client: Client
 
-  func probe() async throws {
+  package init(client: Client) { self.client = client }
+
+  package func probe() async throws {
     _ = try await client.call("/csi.v1.Identity/Probe", OutgoingMessage())
   }
 
-  func createVolume(_ name: String, path: String) async throws {
+  package func createVolume(_ name: String, path: String) async throws {
     let request = MessageBuilder(csi__v1__create_volume_request__init)
     request.name = name
     request.setList(
@@ -22,13 +24,13 @@ struct CSICalls: Sendable {
     try await call("/csi.v1.Controller/CreateVolume", request)
   }
 
-  func deleteVolume(_ id: String) async throws {
+  package func deleteVolume(_ id: String) async throws {
     let request = MessageBuilder(csi__v1__delete_volume_request__init)
     request.volume_id = id
     try await call("/csi.v1.Controller/DeleteVolume", request)
   }
 
-  func publish(_ id: String, path: String, at target: String) async throws {
+  package func publish(_ id: String, path: String, at target: String) async throws {
     let request = MessageBuilder(csi__v1__node_publish_volume_request__init)
     request.volume_id = id
     request.target_path = target
@@ -39,7 +41,7 @@ struct CSICalls: Sendable {
     try await call("/csi.v1.Node/NodePublishVolume", request)
   }
 
-  func unpublish(_ id: String, at target: String) async throws {
+  package func unpublish(_ id: String, at target: String) async throws {
     let request = MessageBuilder(csi__v1__node_unpublish_volume_request__init)
     request.volume_id = id
     request.target_path = target

@@ -1,0 +1,111 @@
+import Foundation
+import LinuxSystem
+import VolumeModel
+
+/// Something that happens to the processes of a node while applications work.
+struct Fault: Sendable {
+  /// How many processes it ends.
+  var kills = 1
+  /// Does it, and returns once the driver serves again.
+  var strike: @Sendable (NodeProcesses) async throws -> Void
+
+  /// Nothing happens: what applications wait for anyhow on this machine.
+  static let none = Fault(kills: 0) { _ in }
+
+  static func worker(_ signal: CInt) -> Fault {
+    Fault { node in
+      let pid = try await hitWorker(node, signal)
+      _ = try await node.served(exceptBy: pid)
+    }
+  }
+
+  /// Each next worker is killed as soon as it is there, while a read waits from the beginning on.
+  static let storm = Fault(kills: 6) { node in
+    let status = try await node.served()
+    guard var pid = status.pid else { throw FaultError("no worker") }
+    try PidFD(pid: pid).signal(SIGSTOP)
+    let connection = FuseConnection(number: status.connection)
+    let limit = Deadline.after(.seconds(20))
+    while try connection.waiting() == 0 {
+      guard !limit.hasPassed else { throw FaultError("no application asks for anything") }
+      usleep(500)
+    }
+    for number in 1...6 {
+      let worker = try PidFD(pid: pid)
+      try worker.signal(SIGKILL)
+      try node.ended(worker, "a worker")
+      if number < 6 { pid = try await node.started(exceptBy: pid) }
+    }
+    _ = try await node.served(exceptBy: pid)
+  }
+
+  static func plugin(_ signal: CInt) -> Fault {
+    Fault { node in
+      try node.pluginProcess().signal(signal)
+      try node.ended(node.pluginProcess(), "the plugin")
+      try await node.startNextPlugin()
+      _ = try await node.served()
+    }
+  }
+
+  /// The mounter that serves dies; its parent starts the next.
+  static let servingMounter = Fault { node in
+    try hitServingMounter(node)
+    _ = try await node.served()
+  }
+
+  /// The mounter's container is ended as the kubelet does, and started again.
+  static let mounterContainer = Fault { node in
+    let pid = try await node.served().pid
+    let parent = node.mounterParentProcess()
+    try parent.signal(SIGTERM)
+    try node.ended(parent, "the mounter")
+    try node.startNextMounter()
+    _ = try await node.served()
+    withExtendedLifetime(pid) {}
+  }
+
+  static let mounterThenPlugin = Fault(kills: 2) { node in
+    try await servingMounter.strike(node)
+    try await plugin(SIGKILL).strike(node)
+  }
+
+  static let mounterAndPlugin = Fault(kills: 2) { node in
+    try node.pluginProcess().signal(SIGKILL)
+    try hitServingMounter(node)
+    try node.ended(node.pluginProcess(), "the plugin")
+    try await node.startNextPlugin()
+    _ = try await node.served()
+  }
+
+  static let workerAndMounter = Fault(kills: 2) { node in
+    guard let pid = try await node.served().pid else { throw FaultError("no worker") }
+    let (worker, mounter) = (try PidFD(pid: pid), try node.servingMounter())
+    try mounter.signal(SIGKILL)
+    try worker.signal(SIGKILL)
+    try node.ended(mounter, "the mounter")
+    _ = try await node.served(exceptBy: pid)
+  }
+
+  static let workerAndPlugin = Fault(kills: 2) { node in
+    try node.pluginProcess().signal(SIGKILL)
+    let pid = try await hitWorker(node, SIGKILL)
+    try node.ended(node.pluginProcess(), "the plugin")
+    try await node.startNextPlugin()
+    _ = try await node.served(exceptBy: pid)
+  }
+
+  private static func hitWorker(_ node: NodeProcesses, _ signal: CInt) async throws -> Int32 {
+    guard let pid = try await node.served().pid else { throw FaultError("no worker") }
+    let worker = try PidFD(pid: pid)
+    try worker.signal(signal)
+    try node.ended(worker, "the worker")
+    return pid
+  }
+
+  private static func hitServingMounter(_ node: NodeProcesses) throws {
+    let mounter = try node.servingMounter()
+    try mounter.signal(SIGKILL)
+    try node.ended(mounter, "the mounter")
+  }
+}
