@@ -29,6 +29,7 @@ struct Cell: Sendable {
     Cell("SIGKILL × worker, files unlinked while open", .worker(SIGKILL), full: 10, short: 2, load: .nameless),
     Cell("SIGSEGV × worker", .worker(SIGSEGV), full: 30, short: 5),
     Cell("storm of 6 kills while a read waits × worker", .storm, full: 20, short: 2),
+    Cell("OOM × worker", .outOfMemory, full: 20, short: 3),
     Cell("SIGTERM × worker", .worker(SIGTERM), full: 20, short: 3),
     Cell("SIGKILL × plugin", .plugin(SIGKILL), full: 20, short: 3),
     Cell("graceful × plugin", .plugin(SIGTERM), full: 20, short: 3),
@@ -53,7 +54,6 @@ struct Cell: Sendable {
   /// Cells of the matrix that nothing can be run for yet, and why.
   static let missing: [(name: String, reason: String)] = [
     ("SIGSTOP × worker", "the mounter does not detect a stopped worker yet"),
-    ("OOM × worker", "workers have no memory cgroup of their own yet"),
     ("upgrade × mounter, plugin, worker", "not built yet"),
     ("all gone, as after a reboot", "not built yet"),
     ("EIO, hang of the under file system", "no file system that fails so at a command is part of the matrix yet"),

@@ -39,6 +39,31 @@ struct Fault: Sendable {
     _ = try await node.served(exceptBy: pid)
   }
 
+  /// The worker's cgroup gets as little memory as it can do with at the moment, so that the kernel kills it for the next that it
+  /// wants.
+  static let outOfMemory = Fault { node in
+    guard let pid = try await node.served().pid else { throw FaultError("no worker") }
+    let worker = try PidFD(pid: pid)
+    guard let cgroup = try cgroup(of: pid), try cgroup != Self.cgroup(of: node.mounterParentProcess().pid) else {
+      throw FaultError("the worker has no memory cgroup of its own")
+    }
+    let limit = Deadline.after(.seconds(20))
+    while try !worker.hasEnded(within: 20) {
+      guard !limit.hasPassed else { throw FaultError("the worker did not run out of memory") }
+      // Refused (v1) where nothing more can be reclaimed: what comes next does not fit then.
+      if let usage = try? cgroup.usage() { try? cgroup.setLimit(bytes: usage - min(usage, 64 << 10)) }
+    }
+    let next = try await node.served(exceptBy: pid)
+    guard case .outOfMemory? = next.history.deaths.last?.exit else {
+      throw FaultError(
+        "the worker's end was not seen as want of memory: \(next.history.deaths.last?.exit.cause ?? "none")")
+    }
+  }
+
+  private static func cgroup(of pid: Int32) throws -> MemoryCgroup? {
+    MemoryCgroup.find(in: try MountTable.read(), membership: try WholeFile.text("/proc/\(pid)/cgroup"))
+  }
+
   static func plugin(_ signal: CInt) -> Fault {
     Fault { node in
       try node.pluginProcess().signal(signal)

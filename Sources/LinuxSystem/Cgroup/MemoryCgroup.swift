@@ -21,8 +21,9 @@ package struct MemoryCgroup: Sendable, Hashable {
     return try found.controllers("cgroup.controllers").contains("memory") ? found : nil
   }
 
+  /// The cgroup of any process.
   /// - Parameter membership: the text of /proc/PID/cgroup: lines of hierarchy, controllers and path.
-  static func find(in table: MountTable, membership: String) -> MemoryCgroup? {
+  package static func find(in table: MountTable, membership: String) -> MemoryCgroup? {
     var unified: MemoryCgroup?
     for line in membership.split(separator: "\n") {
       let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
