@@ -12,9 +12,16 @@ struct AlluxioCSI: AsyncParsableCommand {
 
   static let configuration = CommandConfiguration(
     commandName: "alluxio-csi",
-    abstract: "Serves the Container Storage Interface for Alluxio under file systems, over FUSE.", version: version)
+    abstract: "Serves the Container Storage Interface for Alluxio under file systems, over FUSE.",
+    discussion: "`alluxio-csi status` lists the volumes of this node.", version: version)
 
   @OptionGroup var options: Options
+
+  /// `status` has flags of the same names, so it is no subcommand: the parent would take their values.
+  static func main() async {
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    if arguments.first == "status" { await Status.main(Array(arguments.dropFirst())) } else { await main(arguments) }
+  }
 
   func run() async throws {
     Heap.limitArenas(to: 2)

@@ -15,6 +15,8 @@ package struct NodeConfiguration: Sendable, Hashable {
   package var defaultPatience: Duration = .seconds(60)
   /// How long cleaning up after a failed call may take, beyond its deadline.
   package var cleanupPatience: Duration = .seconds(10)
+  /// How long one attempt to mount a lost volume again may take.
+  package var recoveryPatience: Duration = .seconds(60)
   /// How long a volume may take to say how full it is.
   package var statisticsPatience: Duration = .seconds(5)
 

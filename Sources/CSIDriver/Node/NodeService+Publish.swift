@@ -8,7 +8,7 @@ extension NodeService {
   /// secrets to the worker; a broken mount is repaired; what a failed call made is gone before it answers.
   package func publish(_ request: NodePublishVolumeRequest, by deadline: Deadline) async throws(CSIError) {
     let plan = try PublishPlan(request, configuration: configuration)
-    try await locks.holding(plan.target.path, for: .publish) { () async throws(CSIError) in
+    try await holding(plan.target.path, for: .publish, by: deadline) { () async throws(CSIError) in
       switch try await standing(of: plan, by: deadline) {
       case .whole: try await refreshSecrets(plan, by: deadline)
       case .broken: try await repair(plan, by: deadline)
@@ -44,10 +44,23 @@ extension NodeService {
   private func repair(_ plan: PublishPlan, by deadline: Deadline) async throws(CSIError) {
     logger.notice("repairing a target", metadata: ["volume": "\(plan.volumeID)", "target": "\(plan.target)"])
     try await turns.holding(plan.key.name, until: deadline) { () async throws(CSIError) in
+      // Somebody else may have repaired it while this call waited.
+      if try await standing(of: plan, by: deadline) == .whole { return try await refreshSecrets(plan, by: deadline) }
       let worker = try await startWorker(for: plan, by: deadline)
       try await takeMountsAway(plan.target, by: deadline)
       try await bind(plan.target, to: worker, readOnly: plan.readOnly, noExec: plan.noExec, by: deadline)
+      workers.noteRecovery(nil, of: plan.key.name)
     }
+  }
+
+  /// Holds a target while `body` runs. A call waits for a repair that the plugin began by itself, and for nothing else.
+  func holding(
+    _ target: String, for call: TargetCall, by deadline: Deadline, _ body: () async throws(CSIError) -> Void
+  ) async throws(CSIError) {
+    if let record = records[target], recoveries.contains(record.workerKey.name) || locks.isUnderRepair(target) {
+      try await turns.holding(record.workerKey.name, until: deadline) { () async throws(CSIError) in }
+    }
+    try await locks.holding(target, for: call, body)
   }
 
   private func refreshSecrets(_ plan: PublishPlan, by deadline: Deadline) async throws(CSIError) {

@@ -37,21 +37,45 @@ extension NodeService {
       logger.warning("the mounter does not answer yet", metadata: ["reason": "\(error)"])
       return
     }
+    workers.connected(statuses)
     await adopt(statuses, by: deadline)
   }
 
-  /// Keeps the conditions up to date, and tidies up after the mounter was away. Runs until its task is cancelled.
+  /// Keeps the conditions up to date, tidies up after the mounter was away, finds it again, and mounts again what was lost
+  /// with it. Runs until its task is cancelled.
   package func followMounter() async {
     await withDiscardingTaskGroup { group in
+      group.addTask { [self] in await reconnect() }
+      beginRecovery(in: &group)
       for await event in mounter.events {
         switch event {
         case .changed(let status): note(status, in: &group)
-        case .disconnected: workers.disconnected()
-        case .connected(let statuses): await adopt(statuses, by: .after(configuration.cleanupPatience))
+        case .disconnected:
+          workers.disconnected()
+          group.addTask { [self] in await reconnect() }
+        case .connected(let statuses):
+          workers.connected(statuses)
+          beginRecovery(in: &group)
+          group.addTask { [self] in await adopt(statuses, by: .after(configuration.cleanupPatience)) }
         }
       }
     }
   }
+
+  /// Asks until a mounter answers; where the plugin starts its own, asking does that. The connection is an event.
+  private func reconnect() async {
+    guard recoveries.begin(Self.connection) else { return }
+    repeat {
+      var pause = Duration.milliseconds(100)
+      while !Task.isCancelled, (try? await mounter.list(by: .after(configuration.cleanupPatience))) == nil {
+        guard (try? await Task.sleep(for: pause)) != nil else { break }
+        pause = min(pause * 2, .seconds(5))
+      }
+    } while !recoveries.end(Self.connection) && !Task.isCancelled
+  }
+
+  /// Never the name of a worker, which is hexadecimal.
+  private static let connection = "connection"
 
   private func note(_ status: WorkerStatus, in group: inout DiscardingTaskGroup) {
     workers.note(status)
@@ -67,7 +91,6 @@ extension NodeService {
   }
 
   private func adopt(_ statuses: [WorkerStatus], by deadline: Deadline) async {
-    workers.connected(statuses)
     for key in statuses.map(\.request.key) where records.targets(ofWorker: key.name).isEmpty {
       do throws(CSIError) {
         try await turns.holding(key.name, until: deadline) { () async throws(CSIError) in

@@ -9,7 +9,7 @@ extension NodeService {
   package func unpublish(_ request: NodeUnpublishVolumeRequest, by deadline: Deadline) async throws(CSIError) {
     let volumeID = try NodeField.volumeID(request.volumeID)
     let target = try NodeField.target(request.targetPath, "target_path", paths)
-    try await locks.holding(target.path, for: .unpublish) { () async throws(CSIError) in
+    try await holding(target.path, for: .unpublish, by: deadline) { () async throws(CSIError) in
       guard let record = records[target.path] else { return try await removeUnknown(target, by: deadline) }
       guard PathComponents.same(record.volumeID, volumeID) else {
         throw .notFound(what: "volume", name: volumeID, advice: "\(record.volumeID) is what is published at \(target)")

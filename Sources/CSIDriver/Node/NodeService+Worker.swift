@@ -16,7 +16,10 @@ extension NodeService {
       let replaced = try await clearWorker(request, by: deadline)
       let status = try await mounter.ensureMounted(request, secrets: plan.secrets, by: deadline)
       workers.note(status)
-      if replaced { await bindSiblings(of: plan, to: status, by: deadline) }
+      if replaced {
+        workers.noteRecovery(nil, of: plan.key.name)
+        await bindSiblings(of: plan, to: status, by: deadline)
+      }
       return status
     } catch {
       throw CSIError(error)
@@ -38,7 +41,7 @@ extension NodeService {
 
   /// Makes way for the request: a lost mount is taken away, a read-only one learns that somebody will write.
   /// - Returns: whether a worker was taken away.
-  private func clearWorker(_ request: MountRequest, by deadline: Deadline) async throws(MounterError) -> Bool {
+  func clearWorker(_ request: MountRequest, by deadline: Deadline) async throws(MounterError) -> Bool {
     guard let status = try await mounter.status(of: request.key, by: deadline) else {
       return try await removeLeftoverMount(request, by: deadline)
     }

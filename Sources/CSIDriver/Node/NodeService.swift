@@ -21,6 +21,7 @@ package final class NodeService: Sendable {
   let turns = WorkerTurns()
   let workers = WorkerStates()
   let usage = LastUsage()
+  let recoveries = RecoveriesInProgress()
   let logger: Logger
 
   private init(

@@ -18,6 +18,7 @@ package struct PublishPlan: Sendable {
   /// `noexec` among the mount flags.
   package var noExec: Bool
   package var fingerprint: String
+  package var isInline: Bool
   package var secrets: VolumeSecrets?
 
   /// Checks everything that can be told from the request alone.
@@ -44,7 +45,7 @@ package struct PublishPlan: Sendable {
     options.readOnly = readOnly
     noExec = flags.noExec
     underFileSystem = context.underFileSystem
-    let isInline = VolumeContext.isInline(request.volumeContext)
+    isInline = VolumeContext.isInline(request.volumeContext)
     fileRoots = isInline ? configuration.inlineFileRoots : configuration.fileRoots
     key = WorkerKey(volumeID: volumeID, mountGroup: group.isEmpty ? nil : group)
     fingerprint = Self.fingerprint(volumeID, capability, readOnly: readOnly, values: context.values)

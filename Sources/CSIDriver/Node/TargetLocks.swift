@@ -29,6 +29,9 @@ package struct TargetLocks: Sendable {
     assert(held != nil, "a target is released by who acquired it")
   }
 
+  /// Who has the target, if anybody.
+  package func holder(of target: String) -> TargetCall? { running[ByteKey(target)] }
+
   /// Targets held at the moment.
   package var count: Int { running.count }
 }
@@ -38,6 +41,16 @@ package final class TargetLockTable: Sendable {
   private let locks = Mutex(TargetLocks())
 
   package init() {}
+
+  /// For an owner that has more to hold than a closure. False when a call has the target.
+  func tryAcquire(_ target: String, for call: TargetCall) -> Bool {
+    locks.withLock { $0.acquire(target, for: call) } == nil
+  }
+
+  func release(_ target: String) { locks.withLock { $0.release(target) } }
+
+  /// Whether the target is held by a repair of its mount, which no call asked for.
+  func isUnderRepair(_ target: String) -> Bool { locks.withLock { $0.holder(of: target) } == .repair }
 
   /// Runs `body` while no other call has `target`; never waits.
   /// - Throws: ABORTED when another call has it, else what `body` throws.

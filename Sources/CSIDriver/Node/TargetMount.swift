@@ -29,6 +29,14 @@ package struct TargetMount: Sendable, Hashable {
     return .volume(connection: top.minor, readOnly: top.flags.contains(.readOnly))
   }
 
+  /// The connections of the volume mounts at the target, hidden ones included, the topmost last.
+  package func connections() throws(TargetFault) -> [UInt32] {
+    let table = try readTable()
+    let top = table.visible(at: path)
+    let volumes = table.all(at: path).filter { $0.type == Self.fileSystemType }
+    return volumes.filter { $0.id != top?.id }.map(\.minor) + volumes.filter { $0.id == top?.id }.map(\.minor)
+  }
+
   /// How a target shows a worker's file system.
   package struct Bind: Sendable, Hashable {
     /// The worker's mount point.

@@ -33,6 +33,10 @@ package struct TargetRecord: Codable, Sendable, Hashable {
   package var madeFolder = false
   package var underFileSystem: String
   package var options: RecordedOptions
+  /// An inline volume, which other roots hold for. Absent in records of older plugins.
+  package var isInline: Bool?
+  /// It was published with secrets that its under file system needs, so that it cannot be mounted again from here.
+  package var needsSecrets: Bool?
 
   package init(_ plan: PublishPlan, madeFolder: Bool) {
     phase = .publishing
@@ -47,6 +51,8 @@ package struct TargetRecord: Codable, Sendable, Hashable {
     self.madeFolder = madeFolder
     underFileSystem = plan.underFileSystem.description
     options = RecordedOptions(plan.options)
+    isInline = plan.isInline
+    needsSecrets = plan.secrets != nil && plan.underFileSystem.scheme != .file
   }
 
   /// Published for one pod only.

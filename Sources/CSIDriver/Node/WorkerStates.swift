@@ -9,13 +9,40 @@ final class WorkerStates: Sendable {
     /// Names of workers are hashes of the bytes of their keys.
     var byName: [String: WorkerStatus] = [:]
     var mounterIsAway = false
+    /// Of workers whose mount had been lost.
+    var outcomes: [String: RecoveryOutcome] = [:]
+    /// Connections of theirs that are dead and that some container still had.
+    var stale: [String: Set<UInt32>] = [:]
   }
 
   private let state = Mutex(State())
 
   func note(_ status: WorkerStatus) { state.withLock { $0.byName[status.request.key.name] = status } }
 
-  func forget(_ key: WorkerKey) { state.withLock { $0.byName[key.name] = nil } }
+  func forget(_ key: WorkerKey) {
+    state.withLock { state in
+      state.byName[key.name] = nil
+      state.outcomes[key.name] = nil
+      state.stale[key.name] = nil
+    }
+  }
+
+  /// Dead connections that containers had when they were last looked at.
+  func stale(of name: String) -> Set<UInt32> { state.withLock { $0.stale[name] ?? [] } }
+  func noteStale(_ connections: Set<UInt32>, of name: String) {
+    state.withLock { $0.stale[name] = connections.isEmpty ? nil : connections }
+  }
+
+  /// - Parameter outcome: nil: a call has put everything in order.
+  /// - Returns: whether it is another one than before.
+  @discardableResult
+  func noteRecovery(_ outcome: RecoveryOutcome?, of name: String) -> Bool {
+    state.withLock { state in
+      if state.outcomes[name] == outcome { return false }
+      state.outcomes[name] = outcome
+      return true
+    }
+  }
 
   /// The mounter is there and these are all its workers.
   func connected(_ statuses: [WorkerStatus]) {
@@ -37,6 +64,10 @@ final class WorkerStates: Sendable {
   func condition(ofWorkers names: [String]) -> VolumeCondition {
     let now = Deadline.now.nanoseconds / 1_000_000
     return state.withLock { state in
+      let outcomes = names.compactMap { state.outcomes[$0] }
+      if let lost = outcomes.first(where: { !$0.isRecovered }) {
+        return VolumeCondition(abnormal: true, message: lost.sentence)
+      }
       let conditions = names.compactMap { state.byName[$0]?.condition(at: now) }
       if let worst = conditions.first(where: \.abnormal) {
         return VolumeCondition(abnormal: true, message: worst.message)
@@ -44,9 +75,35 @@ final class WorkerStates: Sendable {
       if state.mounterIsAway {
         return VolumeCondition(abnormal: false, message: "the mounter does not answer; mounted volumes go on serving")
       }
-      return VolumeCondition(abnormal: false, message: conditions.first?.message ?? "the volume is mounted")
+      let message = conditions.first?.message ?? "the volume is mounted"
+      guard let recovered = outcomes.first else { return VolumeCondition(abnormal: false, message: message) }
+      return VolumeCondition(abnormal: false, message: "\(recovered.sentence); \(message)")
     }
   }
+}
+
+/// Workers whose volume is being recovered: one at a time each, however often there is reason to.
+final class RecoveriesInProgress: Sendable {
+  /// With whether there has been reason to begin once more.
+  private let names = Mutex<[String: Bool]>([:])
+
+  /// - Returns: whether the caller is to do it; otherwise the one who does will do it again.
+  func begin(_ name: String) -> Bool {
+    names.withLock { names in
+      defer { names[name] = names[name] != nil }
+      return names[name] == nil
+    }
+  }
+
+  /// - Returns: false where it has to be done again.
+  func end(_ name: String) -> Bool {
+    names.withLock { names in
+      names[name] = names[name] == true ? false : nil
+      return names[name] == nil
+    }
+  }
+
+  func contains(_ name: String) -> Bool { names.withLock { $0[name] != nil } }
 }
 
 /// How full each volume was when it was last asked, for answers while it does not answer, and which volumes are being asked:

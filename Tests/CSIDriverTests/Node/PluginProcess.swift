@@ -77,6 +77,29 @@ final class PluginProcess: Sendable {
     unlink(folder.appending("csi/csi.sock"))
   }
 
+  /// kill -9 of the mounter, and where it is running; waits for its end.
+  func killMounter() throws {
+    for pid in try ProcessTable.pids() {
+      guard let line = try? WholeFile.text("/proc/\(pid)/cmdline"), line.contains("alluxio-mounter\0--socket"),
+        line.contains(folder.path), let mounter = try? PidFD(pid: pid)
+      else { continue }
+      try mounter.signal(SIGKILL)
+      _ = try? Waiting.untilEnded(mounter)
+    }
+  }
+
+  /// kill -9 of plugin, mounter and all workers: what is left of a node whose containers were lost.
+  func killAll() async throws {
+    let workers = try await mounter.list(by: .after(.patient)).compactMap(\.pid)
+    try kill()
+    try killMounter()
+    for pid in workers {
+      guard let worker = try? PidFD(pid: pid) else { continue }
+      try? worker.signal(SIGKILL)
+      _ = try? Waiting.untilEnded(worker)
+    }
+  }
+
   /// The next plugin on the same folders; serves when this returns.
   func restart() async throws {
     process.value = try Self.start(folder, arguments)
