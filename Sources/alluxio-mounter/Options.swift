@@ -28,7 +28,8 @@ struct Options {
   }
 
   private static let known: [CommandLineOptions.Known] = [
-    .init("socket"), .init("state-dir"), .init("worker"), .init("cgroup"), .init("notice-after"), .init("kill-after"), .init("log-level"), .init("log-format"),
+    .init("socket"), .init("state-dir"), .init("worker"), .init("cgroup"), .init("notice-after"), .init("kill-after"),
+    .init("log-level"), .init("log-format"),
     .init("ready-fd"),
     .init("parent-fd"), .init("as-init", takesValue: false), .init("version", takesValue: false),
     .init("help", takesValue: false, letter: "h"),
