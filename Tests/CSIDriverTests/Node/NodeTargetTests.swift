@@ -98,6 +98,21 @@ struct NodeTargetTests {
     }
   }
 
+  @Test("where the file system cannot shut a directory, what is written while the worker is dead fails all the same")
+  func folderWithoutFlag() async throws {
+    let node = try await NodeFixture(mounter: mounter)
+    let kubelet = node.configuration.paths.kubeletDirectory
+    try Mount.mount(source: "ramfs", target: kubelet, type: "ramfs")
+    defer { try? Mount.unmount(kubelet, flags: [.detach]) }
+    try await node.publish(node.request(at: "a"))
+    mounter.kill(WorkerKey(volumeID: "volume"))
+    #expect(throws: Errno.socketNotConnected) { try node.folder.write("x", to: "kubelet/a/file") }
+    try Mount.unmount(node.target("a"), flags: [.detach])
+    #expect(try node.isImmutable("a") == nil)
+    try await node.unpublish(at: "a")
+    #expect(try DirectoryNames.list(kubelet).isEmpty)
+  }
+
   @Test("an immutable empty directory without a record is removed by unpublish")
   func immutableWithoutRecord() async throws {
     let node = try await NodeFixture(mounter: mounter)
