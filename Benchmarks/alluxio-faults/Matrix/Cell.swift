@@ -17,9 +17,15 @@ struct Cell: Sendable {
   var repetitions: (full: Int, short: Int)
   var disk = Disk.roomy
   var load = LoadKind.all
+  /// Beside those that every mounter gets.
+  var mounterOptions: [String] = []
 
-  init(_ name: String, _ fault: Fault, full: Int, short: Int, on disk: Disk = .roomy, load: LoadKind = .all) {
-    (self.name, self.fault, repetitions, self.disk, self.load) = (name, fault, (full, short), disk, load)
+  init(
+    _ name: String, _ fault: Fault, full: Int, short: Int, on disk: Disk = .roomy, load: LoadKind = .all,
+    mounterOptions: [String] = []
+  ) {
+    (self.name, self.fault, repetitions) = (name, fault, (full, short))
+    (self.disk, self.load, self.mounterOptions) = (disk, load, mounterOptions)
   }
 
   /// All cells, the most valuable first.
@@ -30,6 +36,10 @@ struct Cell: Sendable {
     Cell("SIGSEGV × worker", .worker(SIGSEGV), full: 30, short: 5),
     Cell("storm of 6 kills while a read waits × worker", .storm, full: 20, short: 2),
     Cell("OOM × worker", .outOfMemory, full: 20, short: 3),
+    // The pause is what the mounter is told to wait before it kills: two minutes, where nobody says otherwise.
+    Cell(
+      "SIGSTOP × worker, killed after 2 s", .stoppedWorker, full: 5, short: 1,
+      mounterOptions: ["--notice-after", "1", "--kill-after", "2"]),
     Cell("SIGTERM × worker", .worker(SIGTERM), full: 20, short: 3),
     Cell("SIGKILL × plugin", .plugin(SIGKILL), full: 20, short: 3),
     Cell("graceful × plugin", .plugin(SIGTERM), full: 20, short: 3),
@@ -53,7 +63,6 @@ struct Cell: Sendable {
 
   /// Cells of the matrix that nothing can be run for yet, and why.
   static let missing: [(name: String, reason: String)] = [
-    ("SIGSTOP × worker", "the mounter does not detect a stopped worker yet"),
     ("upgrade × mounter, plugin, worker", "not built yet"),
     ("all gone, as after a reboot", "not built yet"),
     ("EIO, hang of the under file system", "no file system that fails so at a command is part of the matrix yet"),

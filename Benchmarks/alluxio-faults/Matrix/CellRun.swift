@@ -22,7 +22,8 @@ struct CellRun {
     do {
       try makeDisk()
       try SharedContent.make(in: underFileSystem)
-      let node = try await NodeProcesses(binaries: programs, work: folder, underFileSystem: underFileSystem)
+      let node = try await NodeProcesses(
+        binaries: programs, work: folder, underFileSystem: underFileSystem, mounterOptions: cell.mounterOptions)
       await load(node, &result)
       do { try await node.stop() } catch { note("\(error)", &result) }
       if !result.holds { Self.say(node.logs()) }

@@ -19,6 +19,19 @@ struct Fault: Sendable {
     }
   }
 
+  /// The mounter finds that the worker does not work any more, kills it, and starts the next.
+  static let stoppedWorker = Fault { node in
+    guard let pid = try await node.served().pid else { throw FaultError("no worker") }
+    let worker = try PidFD(pid: pid)
+    try worker.signal(SIGSTOP)
+    try node.ended(worker, "the stopped worker")
+    let next = try await node.served(exceptBy: pid)
+    guard case .unanswering? = next.history.deaths.last?.exit else {
+      throw FaultError(
+        "the worker's end was not seen as want of answers: \(next.history.deaths.last?.exit.cause ?? "none")")
+    }
+  }
+
   /// Each next worker is killed as soon as it is there, while a read waits from the beginning on.
   static let storm = Fault(kills: 6) { node in
     let status = try await node.served()

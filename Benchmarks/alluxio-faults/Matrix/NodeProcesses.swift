@@ -21,6 +21,7 @@ final class NodeProcesses {
   private let binaries: String
   private let work: String
   private let underFileSystem: String
+  private let mounterOptions: [String]
   private var mounterParent: PidFD
   private var plugin: PidFD
   private var client: Client
@@ -29,11 +30,12 @@ final class NodeProcesses {
   private static let patience = Duration.seconds(30)
   private static let volume = "faults"
 
-  init(binaries: String, work: String, underFileSystem: String) async throws {
+  init(binaries: String, work: String, underFileSystem: String, mounterOptions: [String]) async throws {
     (self.binaries, self.work, self.underFileSystem) = (binaries, work, underFileSystem)
+    self.mounterOptions = mounterOptions
     paths = NodePaths(stateDirectory: "\(work)/kubelet/plugins/alluxio", kubeletDirectory: "\(work)/kubelet")
     for folder in [paths.stateDirectory, "\(work)/csi"] { try Folder.makeAll(folder) }
-    mounterParent = try Self.startMounter(binaries, work, paths)
+    mounterParent = try Self.startMounter(binaries, work, paths, mounterOptions)
     mounter = MounterClient(socket: Self.socket(work), program: "alluxio-faults")
     plugin = try Self.startPlugin(binaries, work, paths, underFileSystem)
     client = Client(try Endpoint(path: "\(work)/csi/csi.sock"))
@@ -55,10 +57,12 @@ final class NodeProcesses {
     return try spawn.start()
   }
 
-  private static func startMounter(_ binaries: String, _ work: String, _ paths: NodePaths) throws -> PidFD {
+  private static func startMounter(_ binaries: String, _ work: String, _ paths: NodePaths, _ options: [String]) throws
+    -> PidFD
+  {
     try start(
       binaries, work, "alluxio-mounter",
-      ["--as-init", "--socket", socket(work), "--state-dir", paths.stateDirectory, "--log-level", "warning"])
+      ["--as-init", "--socket", socket(work), "--state-dir", paths.stateDirectory, "--log-level", "warning"] + options)
   }
 
   private static func startPlugin(
@@ -150,7 +154,7 @@ final class NodeProcesses {
   /// The next mounter with its parent, on the same folders. The last ones have ended.
   func startNextMounter() throws {
     _ = try? mounterParent.wait()
-    mounterParent = try Self.startMounter(binaries, work, paths)
+    mounterParent = try Self.startMounter(binaries, work, paths, mounterOptions)
   }
 
   /// The last lines of the programs' logs.
