@@ -58,8 +58,8 @@ final class ReaderGroup: @unchecked Sendable {
     if count == 0 { throw .resourceTemporarilyUnavailable }
     monitor.locked { isWatched = true }
     // Without the watch the first readers serve alone.
-    guard SessionThread.start(name: "fuse-watch", stackSize: 128 << 10, { self.watch(hasBacklog, body) }) != nil else {
-      return monitor.locked { isWatched = false }
+    if SessionThread.start(name: "fuse-watch", stackSize: 128 << 10, { self.watch(hasBacklog, body) }) == nil {
+      monitor.locked { isWatched = false }
     }
   }
 

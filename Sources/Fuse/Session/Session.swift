@@ -14,7 +14,7 @@ package final class Session: @unchecked Sendable {
   // SAFETY (Sendable): `handle` is made in init and freed in deinit; libfuse locks what it changes in between.
   private let handle: OpaquePointer
   private let device: CInt
-  private let context: SessionContext
+  let context: SessionContext
   private let readers: ReaderGroup
   private let drain: ResendDrain
 
@@ -33,7 +33,7 @@ package final class Session: @unchecked Sendable {
     device: consuming Descriptor, fuseInit: [UInt8], fileSystem: VolumeFileSystem, log: Logger,
     limits: ReaderCensus.Limits
   ) throws(Errno) {
-    context = SessionContext(fileSystem: fileSystem, log: log)
+    context = SessionContext(fileSystem: fileSystem, log: log, device: device.rawValue)
     readers = ReaderGroup(limits: limits)
     drain = ResendDrain(fileSystem)
     LibfuseLog.redirect(to: log)
@@ -107,7 +107,10 @@ extension Session {
   package var work: SessionWork { context.progress.now }
 
   /// Reads nothing more and lets what was begun be answered; what was not read stays with the kernel. Returns at once.
-  package func stop() { readers.stop() }
+  package func stop() {
+    context.leavesUnanswered.store(true, ordering: .relaxed)
+    readers.stop()
+  }
 
   /// Waits for the end: after `stop`, or when the file system is unmounted.
   /// - Parameter milliseconds: how long at most; nil: for ever.

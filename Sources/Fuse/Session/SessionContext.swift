@@ -11,15 +11,16 @@ final class SessionContext: Sendable {
   let log: Logger
   /// True while FUSE_INIT is replayed: the kernel has had its answer, so libfuse's is swallowed.
   let isReplaying = Atomic(false)
-  /// From `Session.stop(abandoning:)` on: requests that nobody answers are left for the next worker.
+  /// From `Session.stop` on: a request that nobody answers is left for the next worker, to which the kernel resends it.
   let leavesUnanswered = Atomic(false)
   let progress = SessionProgress()
-  /// The session's `/dev/fuse`, which it closes; -1 before FUSE_INIT is replayed.
-  let device = Atomic<CInt>(-1)
+  /// The session's `/dev/fuse`, which it closes.
+  private let device: CInt
 
-  init(fileSystem: VolumeFileSystem, log: Logger) {
+  init(fileSystem: VolumeFileSystem, log: Logger, device: CInt) {
     self.fileSystem = fileSystem
     self.log = log
+    self.device = device
   }
 
   /// The pointer that the session passes to libfuse; valid as long as the session, which owns the context.
@@ -28,7 +29,7 @@ final class SessionContext: Sendable {
   /// Has the kernel ask again for what stat(2) shows of a node; pages stay. Never waits for another request.
   func forgetAttributes(of node: NodeID) {
     var notice = cfuse_attributes_notice(node)
-    let device = device.load(ordering: .relaxed)
+    let device = device
     // ENOENT: the kernel has forgotten the node meanwhile. ENOTCONN: it is unmounted.
     _ = try? Syscall.retrying { write(device, &notice, MemoryLayout.size(ofValue: notice)) }
   }

@@ -264,7 +264,7 @@ extension LostMounts.BothGoneTests {
       _ = try await waitForCondition(plugin, at: "a") { $0.message.hasPrefix("recovered: ") }
       try await plugin.calls.unpublish("v", at: plugin.target("a"))
       #expect(try await plugin.isClean())
-      #expect(throws: Errno.noSuchFileOrDirectory) { try Descriptor.reach(source) }
+      #expect(throws: Errno.noSuchFileOrDirectory) { _ = try Descriptor.reach(source) }
     }
   }
 }

@@ -4,6 +4,7 @@ import LinuxSystem
 import Mounter
 import SystemPackage
 import TestSupport
+import VolumeModel
 
 /// The real plugin, in a process of its own, with the real mounter and real workers, over folders of its own.
 final class PluginProcess: Sendable {

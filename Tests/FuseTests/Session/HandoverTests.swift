@@ -111,11 +111,24 @@ struct HandoverTests {
     connection.end()
   }
 
+  @Test("a session that stops leaves what it does not answer to its successor, and one that serves does not")
+  func leaves() throws {
+    let connection = try RawConnection(try LooseVolume().fileSystem)
+    try connection.session.start()
+    let context = connection.session.context
+    let whileServing = context.leavesUnanswered.load(ordering: .relaxed)
+    #expect(!whileServing)
+    #expect(connection.end() == .stopped)
+    let whenStopped = context.leavesUnanswered.load(ordering: .relaxed)
+    #expect(whenStopped)
+  }
+
   @Test("a request that is dropped is answered with EIO, and left unanswered when the session leaves its requests")
   func dropped() throws {
-    let context = SessionContext(
-      fileSystem: try LooseVolume().fileSystem, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     let (kernel, worker) = try SeqpacketSocket.pair()
+    let context = SessionContext(
+      fileSystem: try LooseVolume().fileSystem, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+      device: worker.descriptor.rawValue)
     let session = try #require(try DroppingSession(context, worker.descriptor.rawValue))
     try session.process(RawConnection.request(Opcode.statfs.rawValue, unique: 8, node: 1, body: []))
     try Waiting.untilReadable(kernel.descriptor)
