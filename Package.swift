@@ -62,7 +62,7 @@ let package = Package(
     .target(name: "UnderFileSystem", dependencies: ["LinuxSystem", "VolumeModel", system], swiftSettings: safe),
     .target(
       name: "VolumeFileSystem", dependencies: ["LinuxSystem", "UnderFileSystem", "VolumeModel", collections, system],
-      swiftSettings: safe + faults),
+      exclude: ["Semantics.md", "SharedState.md"], swiftSettings: safe + faults),
     .target(
       name: "Fuse", dependencies: ["CFuse", "LinuxSystem", "UnderFileSystem", "VolumeFileSystem", logging, system],
       swiftSettings: swift),
@@ -115,9 +115,13 @@ let package = Package(
         "VolumeModel", logging, system,
       ],
       swiftSettings: swift),
+    // Applications that check each answer, and other processes that tests talk to.
+    .target(
+      name: "ApplicationLoad", dependencies: ["CLinux", "LinuxSystem", system], path: "Tests/ApplicationLoad",
+      swiftSettings: swift),
     // Changes names on a mount whose workers are killed, and counts what goes wrong; not shipped.
     .executableTarget(
-      name: "metadata-load", dependencies: ["CLinux", "LinuxSystem", system], path: "Tests/MetadataLoad",
+      name: "metadata-load", dependencies: ["ApplicationLoad"], path: "Tests/MetadataLoad",
       swiftSettings: swift),
     .testTarget(
       name: "FuseTests",
@@ -160,7 +164,10 @@ let package = Package(
     // Not shipped: the applications and the fault matrix of `make faults`.
     .executableTarget(
       name: "alluxio-faults",
-      dependencies: ["BenchmarkCalls", "CLinux", "GRPC", "LinuxSystem", "Mounter", "VolumeModel", arguments, system],
+      dependencies: [
+        "ApplicationLoad", "BenchmarkCalls", "CLinux", "GRPC", "LinuxSystem", "Mounter", "VolumeModel", arguments,
+        system,
+      ],
       path: "Benchmarks/alluxio-faults", swiftSettings: swift),
     .target(
       name: "BenchmarkCalls", dependencies: ["CSIProtocol", "GRPC", "ProtobufC"], path: "Benchmarks/Calls",
@@ -168,7 +175,8 @@ let package = Package(
     .testTarget(
       name: "MounterTests",
       dependencies: [
-        "LinuxSystem", "Log", "Mounter", "MounterProtocol", "ProtobufC", "TestSupport", "VolumeModel", logging, system,
+        "ApplicationLoad", "LinuxSystem", "Log", "Mounter", "MounterProtocol", "ProtobufC", "TestSupport",
+        "VolumeModel", logging, system,
       ], swiftSettings: swift),
   ],
   swiftLanguageModes: [.v6]

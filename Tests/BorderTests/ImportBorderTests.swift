@@ -3,11 +3,11 @@ import Testing
 @Suite("Borders between targets, in the text of the sources")
 struct ImportBorderTests {
   /// C modules and who may import them, beside Wire folders for the messages' runtime: one target and its tests.
-  /// TestSupport reaches for namespaces and threads, MetadataLoad for the calls whose answers it checks.
+  /// TestSupport reaches for namespaces and threads, ApplicationLoad for the calls whose answers it checks.
   static let owners: [(module: String, importers: Set<String>)] = [
     ("CGRPC", ["GRPC"]),
     ("CFuse", ["Fuse", "FuseTests"]),
-    ("CLinux", ["LinuxSystem", "TestSupport", "FuseTests", "MetadataLoad"]),
+    ("CLinux", ["LinuxSystem", "TestSupport", "FuseTests", "ApplicationLoad"]),
     ("CProtobufC", ["ProtobufC", "ProtobufCTests", "CSIProtocolTests", "CSIDriverTests"]),
     ("CMessageDigest", ["VolumeModel"]),
   ]

@@ -1,3 +1,4 @@
+import ApplicationLoad
 import Glibc
 
 /// A lock file that threads and processes make with O_EXCL, some through the mount and some beneath it: never two have it.
@@ -25,8 +26,8 @@ struct Exclusion: Sendable {
       let error = errno
       return log.check(error == EEXIST, "the lock file: errno \(error)")
     }
-    log.expect("making the witness, which only the one who made the lock file has") { make(witness) }
-    log.expect("removing the witness") { unlink(witness) }
-    log.expect("unlink of the lock file") { unlink(path) }
+    log.call("making the witness, which only the one who made the lock file has") { Int(make(witness)) }
+    log.call("removing the witness") { Int(unlink(witness)) }
+    log.call("unlink of the lock file") { Int(unlink(path)) }
   }
 }

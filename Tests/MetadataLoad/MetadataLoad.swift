@@ -1,5 +1,5 @@
+import ApplicationLoad
 import Glibc
-import LinuxSystem
 import Synchronization
 
 /// Changes names in a directory from several threads until its standard input ends, and checks every answer.
@@ -15,12 +15,12 @@ struct MetadataLoad {
     let arguments = CommandLine.arguments
     guard arguments.count == 4, let threads = Int(arguments[2]) else { exit(64) }
     let log = AnswerLog()
-    let isOver = Flag()
+    let isOver = EndFlag()
     let exclusion = Exclusion(directory: "\(arguments[1])/shared", witness: arguments[3], log)
-    var running: [OwnThread] = []
+    var running: [LoadThread] = []
     for number in 0..<threads {
       running.append(
-        OwnThread {
+        LoadThread {
           var cycle = NameCycle(directory: "\(arguments[1])/thread\(getpid()).\(number)", log)
           repeat {
             cycle.run()
@@ -37,46 +37,25 @@ struct MetadataLoad {
   }
 }
 
-final class Flag: Sendable {
-  private let value = Atomic(false)
-  var isSet: Bool { value.load(ordering: .relaxed) }
-  func set() { value.store(true, ordering: .relaxed) }
-}
-
-/// A thread that can be waited for.
-final class OwnThread: Sendable {
-  private let done: EventFD?
-
-  init(_ body: @escaping @Sendable () -> Void) {
-    let done = try? EventFD()
-    self.done = done
-    _ = try? DetachedThread.start(name: "load", stackSize: 256 << 10) {
-      body()
-      done?.signal()
-    }
-  }
-
-  func join() { _ = try? done?.descriptor.isReadable(within: -1) }
-}
-
 /// Counts answers, and prints those that are not as they must be.
-final class AnswerLog: Sendable {
+final class AnswerLog: AnswerCheck {
   private let answers = Atomic(0)
   private let wrong = Atomic(0)
 
   var count: Int { answers.load(ordering: .relaxed) }
   var errors: Int { wrong.load(ordering: .relaxed) }
 
-  /// - Parameter expected: the errno that the call must answer; 0: success.
-  func expect(_ what: String, _ expected: CInt = 0, _ call: () -> CInt) {
-    let error = call() < 0 ? errno : 0
+  func call(_ what: StaticString, expecting expected: CInt, _ call: () -> Int) -> Int {
+    let result = call()
+    let error = result < 0 ? errno : 0
     answers.add(1, ordering: .relaxed)
     if error != expected { complain("\(what): errno \(error) instead of \(expected)") }
+    return result
   }
 
-  func check(_ isTrue: Bool, _ what: String) {
+  func check(_ isRight: Bool, _ what: @autoclosure () -> String) {
     answers.add(1, ordering: .relaxed)
-    if !isTrue { complain(what) }
+    if !isRight { complain(what()) }
   }
 
   private func complain(_ sentence: String) {

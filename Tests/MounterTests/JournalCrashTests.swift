@@ -1,7 +1,7 @@
+import ApplicationLoad
 import Glibc
 import LinuxSystem
 import Mounter
-import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
@@ -55,33 +55,19 @@ struct JournalCrashTests {
 
   /// An application that changes names and checks the answers, until its input is closed.
   private final class Load: Sendable {
-    private let process: PidFD
-    private let input: Mutex<Pipe>
-    private let output: Pipe
+    private let process: TalkingProcess
 
     init(_ directory: String, threads: Int, witness: String) throws {
-      let input = try Pipe()
-      var output = try Pipe()
-      var spawn = Spawn(
-        executable: try builtProduct("metadata-load"),
-        arguments: ["metadata-load", directory, "\(threads)", witness])
-      spawn.descriptors = [0: input.reader.rawValue, 1: output.writerNumber]
-      process = try spawn.start()
-      output.closeWriter()
-      self.input = Mutex(input)
-      self.output = output
-    }
-
-    deinit {
-      try? process.signal(SIGKILL)
-      _ = try? process.wait()
+      process = try TalkingProcess(builtProduct("metadata-load"), [directory, "\(threads)", witness])
     }
 
     /// - Returns: what it printed, and how it ended.
-    func finish() async throws -> (text: String, exit: ProcessExit) {
-      input.withLock { $0.closeWriter() }
+    func finish() async throws -> (lines: [String], exit: ProcessExit?) {
+      process.closeInput()
       return try await OwnThread.run { [self] in
-        (String(decoding: try output.reader.descriptor.readToEnd(), as: UTF8.self), try process.wait())
+        var lines: [String] = []
+        while let line = try process.line(within: Waiting.limit) { lines.append(line) }
+        return (lines, try Waiting.untilEnded(process.process))
       }
     }
   }
@@ -99,10 +85,9 @@ struct JournalCrashTests {
       let beneath = try Load("\(mounter.files)/data", threads: 1, witness: witness)
       try await Self.replaceWorkers(mounter, request, folder)
       for load in [above, beneath] {
-        let (text, exit) = try await load.finish()
-        #expect(exit == .exited(code: 0), "\(text)")
-        let summary: Substring? = text.split(separator: "\n").last
-        print(summary.map(String.init) ?? "nothing")
+        let (lines, exit) = try await load.finish()
+        #expect(exit == .exited(code: 0), "\(lines)")
+        print(lines.last ?? "nothing")
       }
       let points = try Self.points(folder)
       #expect(points.count >= Self.deaths && Set(points).count == 7)

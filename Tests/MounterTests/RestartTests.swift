@@ -1,3 +1,4 @@
+import ApplicationLoad
 import Glibc
 import LinuxSystem
 import Mounter
@@ -12,33 +13,18 @@ struct RestartTests {
   /// An application: a shell with open files. A process of its own, since a file of the test's process would be closed in
   /// every child that other tests start meanwhile, and the close waits for a worker.
   private final class Application: Sendable {
-    private let process: PidFD
-    private let input: Pipe
-    private let output: Pipe
+    private let process: TalkingProcess
 
     init(_ script: String, _ arguments: [String]) throws {
-      var (input, output) = (try Pipe(), try Pipe())
-      var spawn = Spawn(
-        executable: "/bin/sh", arguments: ["/bin/sh", "-euc", script, "sh"] + arguments,
-        environment: ["PATH=/usr/bin:/bin"])
-      spawn.descriptors = [0: input.reader.rawValue, 1: output.writerNumber]
-      process = try spawn.start()
-      output.closeWriter()
-      (self.input, self.output) = (input, output)
-    }
-
-    deinit {
-      try? process.signal(SIGKILL)
-      _ = try? process.wait()
+      process = try TalkingProcess(
+        "/bin/sh", ["-euc", script, "sh"] + arguments, environment: ["PATH=/usr/bin:/bin"])
     }
 
     /// Gives it a line. - Returns: the line that it answers; empty when it has ended.
     func ask(_ line: String) async throws -> String {
       try await OwnThread.run { [self] in
-        try input.writer?.descriptor.writeAll(Array((line + "\n").utf8))
-        try Waiting.untilReadable(output.reader.descriptor)
-        let answer = String(decoding: try output.reader.descriptor.read(upTo: 4096), as: UTF8.self)
-        return String(answer.prefix { $0 != "\n" })
+        try process.say(line)
+        return try process.line(within: Waiting.limit) ?? ""
       }
     }
   }

@@ -1,9 +1,10 @@
+import ApplicationLoad
 import Glibc
 import LinuxSystem
 import Synchronization
 
 /// What the operations of a load have answered: how many, what was wrong, and how long the longest took.
-final class Answers: Sendable {
+final class Answers: AnswerCheck {
   /// Counts since the start, and the longest operation since the last mark.
   struct Counts: Sendable {
     var operations = 0
@@ -27,13 +28,8 @@ final class Answers: Sendable {
     }
   }
 
-  /// Makes a system call and checks its answer.
-  /// - Parameters:
-  ///   - expected: the errno that it must answer; 0: success.
-  ///   - call: gives -1 for a failure, with errno.
-  /// - Returns: what the call gave.
   @discardableResult
-  func call(_ what: StaticString, expecting expected: CInt = 0, _ call: () -> Int) -> Int {
+  func call(_ what: StaticString, expecting expected: CInt, _ call: () -> Int) -> Int {
     let begin = Deadline.now.nanoseconds
     let result = call()
     let error = result < 0 ? errno : 0
@@ -48,7 +44,6 @@ final class Answers: Sendable {
     return result
   }
 
-  /// Counts a content or a state that must be right.
   func check(_ isRight: Bool, _ what: @autoclosure () -> String) {
     if !isRight { complain(what()) { $0.wrong += 1 } }
   }
@@ -66,13 +61,6 @@ final class Answers: Sendable {
     let bytes = Array((line + "\n").utf8)
     _ = Glibc.write(STDOUT_FILENO, bytes, bytes.count)
   }
-}
-
-/// Set once.
-final class EndFlag: Sendable {
-  private let value = Atomic(false)
-  var isSet: Bool { value.load(ordering: .relaxed) }
-  func set() { value.store(true, ordering: .relaxed) }
 }
 
 /// Memory for a load's transfers: aligned for O_DIRECT.

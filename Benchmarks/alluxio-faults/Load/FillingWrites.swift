@@ -1,3 +1,4 @@
+import ApplicationLoad
 import Glibc
 import LinuxSystem
 

@@ -1,3 +1,4 @@
+import ApplicationLoad
 import Glibc
 import LinuxSystem
 
@@ -41,47 +42,29 @@ private func setLock(_ file: CInt, _ type: Int16) -> Int {
 
 /// Another process that tries to get a record lock: they belong to processes.
 final class LockProbe {
-  enum Answer: UInt8 {
-    case refused = 0x72
-    case granted = 0x67
-    case failed = 0x65
+  enum Answer: String {
+    case refused
+    case granted
+    case failed
   }
 
-  private let process: PidFD
-  private let input: Pipe
-  private let output: Pipe
+  private let process: TalkingProcess
 
-  init(path: String) throws {
-    var (input, output) = (try Pipe(), try Pipe())
-    let program = ExecutablePath.own
-    var spawn = Spawn(executable: program, arguments: [program, "--lock-probe", path])
-    spawn.descriptors = [0: input.reader.rawValue, 1: output.writerNumber]
-    process = try spawn.start()
-    output.closeWriter()
-    (self.input, self.output) = (input, output)
-  }
-
-  deinit {
-    try? process.signal(SIGKILL)
-    _ = try? process.wait()
-  }
+  init(path: String) throws { process = try TalkingProcess(ExecutablePath.own, ["--lock-probe", path]) }
 
   func ask() -> Answer {
-    try? input.writer?.descriptor.writeAll([0])
-    guard let byte = try? output.reader.descriptor.read(upTo: 1).first else { return .failed }
-    return Answer(rawValue: byte) ?? .failed
+    try? process.say("try")
+    return (try? process.line(within: -1)).flatMap { $0 }.flatMap(Answer.init(rawValue:)) ?? .failed
   }
 
-  /// The other process: answers each byte with what became of an attempt.
+  /// The other process: answers each line with what became of an attempt.
   static func serve(path: String) -> Never {
     let file = open(path, O_RDWR)
-    var byte: UInt8 = 0
-    while read(STDIN_FILENO, &byte, 1) == 1 {
+    while readLine() != nil {
       let got = setLock(file, Int16(F_WRLCK))
       let error = errno
       if got == 0 { _ = setLock(file, Int16(F_UNLCK)) }
-      var answer = (got == 0 ? Answer.granted : error == EAGAIN || error == EACCES ? .refused : .failed).rawValue
-      guard write(STDOUT_FILENO, &answer, 1) == 1 else { break }
+      Answers.say((got == 0 ? Answer.granted : error == EAGAIN || error == EACCES ? .refused : .failed).rawValue)
     }
     exit(0)
   }

@@ -1,3 +1,4 @@
+import ApplicationLoad
 import Glibc
 import LinuxSystem
 
@@ -28,7 +29,7 @@ extension LoadTask {
 
 /// The load generator: a process of its own, since who holds files of a mount may have to wait for its worker.
 ///
-/// For each `m` on standard input it prints `mark OPERATIONS ERRORS WRONG NANOSECONDS NAME`: the counts since the start, and
+/// For each line on standard input it prints `mark OPERATIONS ERRORS WRONG NANOSECONDS NAME`: the counts since the start, and
 /// the longest operation since the last mark. When standard input ends, the applications check their files a last time
 /// and it prints `end OPERATIONS ERRORS WRONG`.
 struct LoadProcess {
@@ -54,32 +55,21 @@ struct LoadProcess {
       case .nameless: [UnlinkedFiles(folder: folder)]
       }
     let running = tasks.flatMap { task in
-      (0..<task.threads).compactMap { number in
-        Self.start { task.run(answers, thread: number, until: isOver) }
-      }
+      (0..<task.threads).map { number in LoadThread { task.run(answers, thread: number, until: isOver) } }
     }
     Answers.say("ready")
     var byte: UInt8 = 0
     while Glibc.read(STDIN_FILENO, &byte, 1) == 1 {
+      guard byte == UInt8(ascii: "\n") else { continue }
       let counts = answers.mark()
       Answers.say(
         "mark \(counts.operations) \(counts.errors) \(counts.wrong) \(counts.longest) \(counts.longestName)")
     }
     isOver.set()
-    for thread in running { _ = try? thread.descriptor.isReadable(within: -1) }
+    for thread in running { thread.join() }
     let counts = answers.mark()
     Answers.say("end \(counts.operations) \(counts.errors) \(counts.wrong)")
     exit(counts.errors + counts.wrong == 0 && counts.operations > 0 ? 0 : 1)
-  }
-
-  /// - Returns: becomes readable when the thread has ended.
-  private static func start(_ body: @escaping @Sendable () -> Void) -> EventFD? {
-    guard let done = try? EventFD() else { return nil }
-    _ = try? DetachedThread.start(name: "load", stackSize: 1 << 20) {
-      body()
-      done.signal()
-    }
-    return done
   }
 
   /// A mapped page that cannot be read ends the process; it says so first.

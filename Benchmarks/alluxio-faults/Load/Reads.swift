@@ -1,3 +1,4 @@
+import ApplicationLoad
 import CLinux
 import Glibc
 

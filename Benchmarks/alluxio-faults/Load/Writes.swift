@@ -1,3 +1,4 @@
+import ApplicationLoad
 import Glibc
 
 /// Writes at random places, reads back and compares with what it remembers; cuts and grows the file now and then.

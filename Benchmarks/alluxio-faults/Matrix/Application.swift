@@ -1,3 +1,4 @@
+import ApplicationLoad
 import Glibc
 import LinuxSystem
 
@@ -13,43 +14,28 @@ final class Application {
     var longestName = ""
   }
 
-  private let process: PidFD
-  private var input: Pipe
-  private let output: Pipe
-  private var rest: [UInt8] = []
+  private let process: TalkingProcess
   /// What it complained of.
   private(set) var complaints: [String] = []
 
   /// - Parameter program: this program, under a path that can be started.
   init(program: String, folder: String, kind: LoadKind) throws {
-    var (input, output) = (try Pipe(), try Pipe())
-    var spawn = Spawn(executable: program, arguments: [program, "--load", folder, "--load-kind", kind.rawValue])
-    spawn.descriptors = [0: input.reader.rawValue, 1: output.writerNumber]
-    process = try spawn.start()
-    output.closeWriter()
-    (self.input, self.output) = (input, output)
+    process = try TalkingProcess(program, ["--load", folder, "--load-kind", kind.rawValue])
     _ = try answer("ready")
   }
 
   /// Ends one interval and begins the next.
   func mark() throws -> Mark {
-    try input.writer?.descriptor.writeAll([0])
+    try process.say("mark")
     return Self.mark(try answer("mark"))
   }
 
   /// Lets it check its files a last time and end.
   func finish() throws -> Mark {
-    input.closeWriter()
+    process.closeInput()
     let last = Self.mark(try answer("end"))
-    _ = try process.wait()
+    _ = try process.process.wait()
     return last
-  }
-
-  /// Ends it where it cannot end by itself.
-  func kill() {
-    try? process.signal(SIGKILL)
-    // A thread that waits for a worker cannot be ended before its request is.
-    if (try? process.hasEnded(within: 5_000)) == true { _ = try? process.wait() }
   }
 
   private static func mark(_ words: [Substring]) -> Mark {
@@ -64,26 +50,22 @@ final class Application {
   /// Reads lines until one that begins so.
   private func answer(_ first: String) throws -> [Substring] {
     while true {
-      while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
-        let line = String(decoding: rest[..<end], as: UTF8.self)
-        rest.removeSubrange(...end)
-        let words = line.split(separator: " ")
-        if words.first == first[...] { return words }
-        complaints.append(line)
+      let line: String?
+      do { line = try process.line(within: 60_000) } catch { throw FaultError("the applications hang: \(waits())") }
+      guard let line else {
+        throw FaultError("the applications have died: \(complaints.last ?? "without a word")")
       }
-      guard try output.reader.descriptor.isReadable(within: 60_000) else {
-        throw FaultError("the applications hang: \(waits())")
-      }
-      let more = try output.reader.descriptor.read(upTo: 65_536)
-      if more.isEmpty { throw FaultError("the applications have died: \(complaints.last ?? "without a word")") }
-      rest += more
+      let words = line.split(separator: " ")
+      if words.first == first[...] { return words }
+      complaints.append(line)
     }
   }
 
   /// Where its threads wait.
   private func waits() -> String {
-    let tasks = (try? DirectoryNames.list("/proc/\(process.pid)/task")) ?? []
-    return tasks.compactMap { try? WholeFile.text("/proc/\(process.pid)/task/\($0)/wchan") }.joined(separator: " ")
+    let folder = "/proc/\(process.process.pid)/task"
+    let tasks = (try? DirectoryNames.list(folder)) ?? []
+    return tasks.compactMap { try? WholeFile.text("\(folder)/\($0)/wchan") }.joined(separator: " ")
   }
 }
 

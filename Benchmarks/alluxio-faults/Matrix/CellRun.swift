@@ -71,7 +71,6 @@ struct CellRun {
     } catch {
       note("\(error)", &result)
       result.applicationErrors = max(1, application.complaints.count)
-      application.kill()
     }
     for line in application.complaints { Self.say("  \(line)") }
     guard let verified else { return }
