@@ -16,6 +16,7 @@ enum DescriptorRole: UInt32, Sendable, Hashable {
   case workerControl = 5
   case workerProcess = 6
   case workerOutput = 7
+  case node = 8
 }
 
 /// A packet from a client to the mounter.
@@ -105,6 +106,7 @@ struct CommandMessage: Sendable, Hashable {
 struct ReportMessage: Sendable, Hashable {
   /// Of the command that is completed.
   var id: UInt64 = 0
+  var roles: [DescriptorRole?] = []
   /// Nil for a report of a newer version.
   var report: WorkerReport?
 }

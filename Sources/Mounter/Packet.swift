@@ -5,6 +5,8 @@ internal import SystemPackage
 enum Packet {
   /// The largest message: a mount request with paths of 4096 bytes and many roots. A packet is allocated whole.
   static let maximumBytes = 64 << 10
+  /// The largest report of a worker: a reason of 4096 characters.
+  static let maximumReportBytes = 20 << 10
   /// The most descriptors beside one packet.
   static let maximumDescriptors = 8
   /// The largest content of a secrets memfd.

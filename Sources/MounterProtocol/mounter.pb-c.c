@@ -1723,6 +1723,96 @@ void   mounter__v1__work__free_unpacked
   assert(message->base.descriptor == &mounter__v1__work__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   mounter__v1__hold_node__init
+                     (Mounter__V1__HoldNode         *message)
+{
+  static const Mounter__V1__HoldNode init_value = MOUNTER__V1__HOLD_NODE__INIT;
+  *message = init_value;
+}
+size_t mounter__v1__hold_node__get_packed_size
+                     (const Mounter__V1__HoldNode *message)
+{
+  assert(message->base.descriptor == &mounter__v1__hold_node__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mounter__v1__hold_node__pack
+                     (const Mounter__V1__HoldNode *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mounter__v1__hold_node__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mounter__v1__hold_node__pack_to_buffer
+                     (const Mounter__V1__HoldNode *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mounter__v1__hold_node__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mounter__V1__HoldNode *
+       mounter__v1__hold_node__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mounter__V1__HoldNode *)
+     protobuf_c_message_unpack (&mounter__v1__hold_node__descriptor,
+                                allocator, len, data);
+}
+void   mounter__v1__hold_node__free_unpacked
+                     (Mounter__V1__HoldNode *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mounter__v1__hold_node__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   mounter__v1__release_node__init
+                     (Mounter__V1__ReleaseNode         *message)
+{
+  static const Mounter__V1__ReleaseNode init_value = MOUNTER__V1__RELEASE_NODE__INIT;
+  *message = init_value;
+}
+size_t mounter__v1__release_node__get_packed_size
+                     (const Mounter__V1__ReleaseNode *message)
+{
+  assert(message->base.descriptor == &mounter__v1__release_node__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mounter__v1__release_node__pack
+                     (const Mounter__V1__ReleaseNode *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mounter__v1__release_node__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mounter__v1__release_node__pack_to_buffer
+                     (const Mounter__V1__ReleaseNode *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mounter__v1__release_node__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mounter__V1__ReleaseNode *
+       mounter__v1__release_node__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mounter__V1__ReleaseNode *)
+     protobuf_c_message_unpack (&mounter__v1__release_node__descriptor,
+                                allocator, len, data);
+}
+void   mounter__v1__release_node__free_unpacked
+                     (Mounter__V1__ReleaseNode *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mounter__v1__release_node__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   mounter__v1__worker_report__init
                      (Mounter__V1__WorkerReport         *message)
 {
@@ -4483,7 +4573,83 @@ const ProtobufCMessageDescriptor mounter__v1__work__descriptor =
   (ProtobufCMessageInit) mounter__v1__work__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__worker_report__field_descriptors[7] =
+static const ProtobufCFieldDescriptor mounter__v1__hold_node__field_descriptors[1] =
+{
+  {
+    "node",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__HoldNode, node),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mounter__v1__hold_node__field_indices_by_name[] = {
+  0,   /* field[0] = node */
+};
+static const ProtobufCIntRange mounter__v1__hold_node__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor mounter__v1__hold_node__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.HoldNode",
+  "HoldNode",
+  "Mounter__V1__HoldNode",
+  "mounter.v1",
+  sizeof(Mounter__V1__HoldNode),
+  1,
+  mounter__v1__hold_node__field_descriptors,
+  mounter__v1__hold_node__field_indices_by_name,
+  1,  mounter__v1__hold_node__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__hold_node__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__release_node__field_descriptors[1] =
+{
+  {
+    "node",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__ReleaseNode, node),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mounter__v1__release_node__field_indices_by_name[] = {
+  0,   /* field[0] = node */
+};
+static const ProtobufCIntRange mounter__v1__release_node__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor mounter__v1__release_node__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.ReleaseNode",
+  "ReleaseNode",
+  "Mounter__V1__ReleaseNode",
+  "mounter.v1",
+  sizeof(Mounter__V1__ReleaseNode),
+  1,
+  mounter__v1__release_node__field_descriptors,
+  mounter__v1__release_node__field_indices_by_name,
+  1,  mounter__v1__release_node__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__release_node__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__worker_report__field_descriptors[10] =
 {
   {
     "id",
@@ -4495,6 +4661,18 @@ static const ProtobufCFieldDescriptor mounter__v1__worker_report__field_descript
     NULL,
     NULL,
     0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "descriptors",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Mounter__V1__WorkerReport, n_descriptors),
+    offsetof(Mounter__V1__WorkerReport, descriptors),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
@@ -4569,21 +4747,48 @@ static const ProtobufCFieldDescriptor mounter__v1__worker_report__field_descript
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "hold_node",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__WorkerReport, report_case),
+    offsetof(Mounter__V1__WorkerReport, hold_node),
+    &mounter__v1__hold_node__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "release_node",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__WorkerReport, report_case),
+    offsetof(Mounter__V1__WorkerReport, release_node),
+    &mounter__v1__release_node__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__worker_report__field_indices_by_name[] = {
-  5,   /* field[5] = answered */
-  4,   /* field[4] = completed */
-  2,   /* field[2] = failed */
+  6,   /* field[6] = answered */
+  5,   /* field[5] = completed */
+  1,   /* field[1] = descriptors */
+  3,   /* field[3] = failed */
+  8,   /* field[8] = hold_node */
   0,   /* field[0] = id */
-  3,   /* field[3] = progress */
-  1,   /* field[1] = ready */
-  6,   /* field[6] = work */
+  4,   /* field[4] = progress */
+  2,   /* field[2] = ready */
+  9,   /* field[9] = release_node */
+  7,   /* field[7] = work */
 };
 static const ProtobufCIntRange mounter__v1__worker_report__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 10, 1 },
-  { 0, 7 }
+  { 10, 2 },
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor mounter__v1__worker_report__descriptor =
 {
@@ -4593,7 +4798,7 @@ const ProtobufCMessageDescriptor mounter__v1__worker_report__descriptor =
   "Mounter__V1__WorkerReport",
   "mounter.v1",
   sizeof(Mounter__V1__WorkerReport),
-  7,
+  10,
   mounter__v1__worker_report__field_descriptors,
   mounter__v1__worker_report__field_indices_by_name,
   2,  mounter__v1__worker_report__number_ranges,
@@ -4940,7 +5145,7 @@ const ProtobufCMessageDescriptor mounter__v1__from_parent__descriptor =
   (ProtobufCMessageInit) mounter__v1__from_parent__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue mounter__v1__descriptor_role__enum_values_by_number[8] =
+static const ProtobufCEnumValue mounter__v1__descriptor_role__enum_values_by_number[9] =
 {
   { "DESCRIPTOR_ROLE_UNSPECIFIED", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_UNSPECIFIED", 0 },
   { "DESCRIPTOR_ROLE_FUSE_DEVICE", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_FUSE_DEVICE", 1 },
@@ -4950,13 +5155,15 @@ static const ProtobufCEnumValue mounter__v1__descriptor_role__enum_values_by_num
   { "DESCRIPTOR_ROLE_WORKER_CONTROL", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_WORKER_CONTROL", 5 },
   { "DESCRIPTOR_ROLE_WORKER_PROCESS", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_WORKER_PROCESS", 6 },
   { "DESCRIPTOR_ROLE_WORKER_OUTPUT", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_WORKER_OUTPUT", 7 },
+  { "DESCRIPTOR_ROLE_NODE", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_NODE", 8 },
 };
 static const ProtobufCIntRange mounter__v1__descriptor_role__value_ranges[] = {
-{0, 0},{0, 8}
+{0, 0},{0, 9}
 };
-static const ProtobufCEnumValueIndex mounter__v1__descriptor_role__enum_values_by_name[8] =
+static const ProtobufCEnumValueIndex mounter__v1__descriptor_role__enum_values_by_name[9] =
 {
   { "DESCRIPTOR_ROLE_FUSE_DEVICE", 1 },
+  { "DESCRIPTOR_ROLE_NODE", 8 },
   { "DESCRIPTOR_ROLE_SECRETS", 4 },
   { "DESCRIPTOR_ROLE_SHARED_STATE", 2 },
   { "DESCRIPTOR_ROLE_UFS_ROOT", 3 },
@@ -4972,9 +5179,9 @@ const ProtobufCEnumDescriptor mounter__v1__descriptor_role__descriptor =
   "DescriptorRole",
   "Mounter__V1__DescriptorRole",
   "mounter.v1",
-  8,
+  9,
   mounter__v1__descriptor_role__enum_values_by_number,
-  8,
+  9,
   mounter__v1__descriptor_role__enum_values_by_name,
   1,
   mounter__v1__descriptor_role__value_ranges,

@@ -19,6 +19,9 @@ package protocol UnderFileSystem: AnyObject, Sendable {
 package protocol UnderNode: AnyObject, Sendable {
   /// nil where the under file system has none: the node is then known by its parent and name.
   var identity: NodeIdentity? { get }
+  /// A descriptor of this process that keeps the object alive whatever its names, valid as long as the reference; nil where
+  /// nodes are nothing but memory.
+  var descriptorNumber: CInt? { get }
 
   /// What tells this object from every other one, to this process and the next: its identity or what comes nearest to one.
   /// For the intent journal.
@@ -64,6 +67,10 @@ package protocol UnderNode: AnyObject, Sendable {
   func removeExtendedAttribute(_ name: FileName, caller: Caller) throws(Errno)
   /// fsync(2) of a directory.
   func synchronize() throws(Errno)
+}
+
+extension UnderNode {
+  package var descriptorNumber: CInt? { nil }
 }
 
 /// An open regular file. Offsets are explicit, so that any number of threads may share it.

@@ -47,6 +47,7 @@ struct NodeSlot {
   static let shownChange = 64
   static let shownSize = 72
   static let backing = 80
+  static let custody = 84
   static let inode = 88
   static let identity = 96
 
@@ -79,6 +80,7 @@ struct NodeSlot {
     store64(0, Self.shownChange)
     store64(.max, Self.shownSize)
     store32(0, Self.backing)
+    store32(0, Self.custody)
     store(key, hash: hash)
   }
 

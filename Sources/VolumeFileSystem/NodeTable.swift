@@ -40,6 +40,7 @@ final class NodeTable: Sendable {
         continue
       }
       if slot.load32(NodeSlot.opens) > 0 { hasOpenFiles = true }
+      slot.endAllRemovals()
       if slot.load32(NodeSlot.form) == NodeSlot.Form.named.rawValue { namedNodes.store(true, ordering: .relaxed) }
       guard slot.key != nil else { continue }
       let hash = slot.load64(NodeSlot.hash)

@@ -64,7 +64,7 @@ extension VolumeFileSystem {
       return Intent()
     } wasApplied: { _ throws(Errno) in
       (try? reference(node).extendedAttribute(name)) == value
-    } apply: { () throws(Errno) in
+    } apply: { _ throws(Errno) in
       try reference(node).setExtendedAttribute(name, to: value, flags: flags, caller: caller)
     }
   }
@@ -86,7 +86,7 @@ extension VolumeFileSystem {
     } wasApplied: { intent throws(Errno) in
       guard let value = try? reference(node).extendedAttribute(name) else { return true }
       return Self.digest(value) != intent.digest
-    } apply: { () throws(Errno) in
+    } apply: { _ throws(Errno) in
       try reference(node).removeExtendedAttribute(name, caller: caller)
     }
   }

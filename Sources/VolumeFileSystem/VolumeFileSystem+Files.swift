@@ -13,9 +13,15 @@ extension VolumeFileSystem {
       if let cached = cache.file(node, handle.access) { cached } else {
         try openFile(node, handle.access, caller: caller)
       }
-    let attributes = try file.attributes()
     let slot = try table.slot(node)
+    // Counted before the look at its links: a removal meanwhile sees the open, or this sees the removal.
     slot.addOpen(writer: handle.access == .readWrite)
+    let attributes: Attributes
+    do throws(Errno) { attributes = try file.attributes() } catch {
+      release(node, handle: handle)
+      throw error
+    }
+    if attributes.linkCount == 0 || slot.isBeingRemoved { keepAlive(node) }
     // A file that changed a moment ago may have changed again within one tick of its clock.
     let isSettled = Wall.now() - max(attributes.modificationTime, attributes.changeTime) > Self.settlingTime
     return OpenReply(handle: handle, keepCache: isSettled && slot.isAsShown(attributes))
@@ -39,7 +45,9 @@ extension VolumeFileSystem {
     // Somebody else was faster, so that the kernel could not check who may open the file.
     let (file, entry) = try openAsCaller(name, in: parent, flags: flags, caller: caller)
     _ = cache.insert(file, for: entry.node)
-    try table.slot(entry.node).addOpen(writer: reply.handle.access == .readWrite)
+    let slot = try table.slot(entry.node)
+    slot.addOpen(writer: reply.handle.access == .readWrite)
+    if slot.isBeingRemoved { keepAlive(entry.node) }
     return (entry, reply)
   }
 
@@ -95,6 +103,7 @@ extension VolumeFileSystem {
     guard let slot = try? table.slot(node) else { return }
     let (opens, writers) = slot.removeOpen(writer: handle.access == .readWrite)
     cache.released(node, opens: opens, writers: writers)
+    if opens == 0 { nameless.closed(node, slot) }
   }
 
   /// FUSE_FALLOCATE, behind `clearSetIDBits`. - Parameter mode: FALLOC_FL_* bits.

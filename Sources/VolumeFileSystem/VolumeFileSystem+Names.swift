@@ -14,6 +14,7 @@ extension VolumeFileSystem {
   package func forget(_ node: NodeID, _ count: UInt64) {
     guard table.forget(node, count) else { return }
     // What is open must be gone before the number can stand for another node.
+    nameless.forgotten(node)
     cache.drop(node)
     streams.drop(node)
     table.recycle(node)
@@ -152,11 +153,13 @@ extension VolumeFileSystem {
       (try? reference(parent).fingerprint(of: name)).map { Intent(first: $0) }
     } wasApplied: { intent throws(Errno) in
       try intent.first != present(name, in: try reference(parent))
-    } apply: { () throws(Errno) in
+    } apply: { intent throws(Errno) in
       let container = try reference(parent)
       try cache.removing { (mustPin) throws(Errno) in
         if (mustPin || table.hasNamedNodes) && !directory { pinOpenFile(name, in: container, parent: parent) }
-        try container.remove(name, directory: directory, caller: caller)
+        try removing(victim(intent?.first, name, in: parent), isDirectory: directory) { () throws(Errno) in
+          try container.remove(name, directory: directory, caller: caller)
+        }
       }
     }
     if table.hasNamedNodes { table.detach(try named(name, in: parent)) }
@@ -175,12 +178,16 @@ extension VolumeFileSystem {
       if try present(name, in: try reference(parent)) == intent.first { return false }
       guard let replaced = intent.second else { return true }
       return try present(newName, in: try reference(newParent)) != replaced
-    } apply: { () throws(Errno) in
+    } apply: { intent throws(Errno) in
       let source = try reference(parent)
       let target = try reference(newParent)
       try cache.removing { (mustPin) throws(Errno) in
         if mustPin || table.hasNamedNodes { pinOpenFile(newName, in: target, parent: newParent) }
-        try source.rename(name, to: target, named: newName, flags: flags, caller: caller)
+        // With flags nothing loses its name.
+        let replaced = flags.isEmpty ? victim(intent?.second, newName, in: newParent) : nil
+        try removing(replaced, isDirectory: nil) { () throws(Errno) in
+          try source.rename(name, to: target, named: newName, flags: flags, caller: caller)
+        }
       }
     }
     if table.hasNamedNodes {
@@ -210,7 +217,7 @@ extension VolumeFileSystem {
     if exchange, let replaced { table.attach(replaced, as: old) }
   }
 
-  private func named(_ name: FileName, in parent: NodeID) throws(Errno) -> NodeKey {
+  func named(_ name: FileName, in parent: NodeID) throws(Errno) -> NodeKey {
     .named(parent: parent, parentGeneration: try table.generation(of: parent), name: name, inode: 0)
   }
 

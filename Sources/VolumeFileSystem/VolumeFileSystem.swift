@@ -16,15 +16,19 @@ package final class VolumeFileSystem: Sendable {
   let pending: PendingNames
   let journal: IntentJournal
   let presentation: Presentation
+  let nameless: NamelessNodes
   #if FAULT_INJECTION
     /// Where the tests let this volume's worker die.
     package let crashes = CrashInjection()
   #endif
 
   /// Takes over whatever `state` holds, or starts an empty table.
-  /// - Parameter descriptorLimit: descriptors kept open for nodes; nil: a quarter of RLIMIT_NOFILE, at most 4096.
+  /// - Parameters:
+  ///   - custody: who keeps what this process's death would end; nil: nobody.
+  ///   - descriptorLimit: descriptors kept open for nodes; nil: a quarter of RLIMIT_NOFILE, at most 4096.
   package init(
-    underFileSystem: any UnderFileSystem, state: SharedState, options: WorkerOptions, descriptorLimit: Int? = nil
+    underFileSystem: any UnderFileSystem, state: SharedState, options: WorkerOptions,
+    custody: (any NodeCustody)? = nil, descriptorLimit: Int? = nil
   ) throws(Errno) {
     self.underFileSystem = underFileSystem
     root = underFileSystem.root
@@ -32,6 +36,7 @@ package final class VolumeFileSystem: Sendable {
     cache = DescriptorCache(capacity: descriptorLimit ?? Self.defaultDescriptorLimit(), table: table)
     pending = PendingNames(state)
     journal = IntentJournal(state)
+    nameless = NamelessNodes(table: table, custody: custody)
     presentation = Presentation(options)
     pending.sweep { parent, token in (try? reference(parent))?.sweep(token: token) }
   }

@@ -5,10 +5,10 @@ package enum SharedStateLayout {
   /// `ALXVOLFS`, read as a little-endian integer.
   package static let magic: UInt64 = 0x5346_4C4F_5658_4C41
   /// Version that this build writes.
-  /// 2: the intent journal.
-  package static let version: UInt32 = 2
+  /// 2: the intent journal. 3: what is in the mounter's hands of a node.
+  package static let version: UInt32 = 3
   /// Oldest version that this build still reads (version N reads N − 1).
-  package static let oldestReadableVersion: UInt32 = 1
+  package static let oldestReadableVersion: UInt32 = 2
 
   // Header fields.
   /// Offsets of the header's fields, in bytes.

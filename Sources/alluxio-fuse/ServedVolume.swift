@@ -17,11 +17,11 @@ struct ServedVolume {
   ///   - fuseInit: reduced to what was granted.
   init(
     root: consuming Descriptor, state: borrowing Descriptor, device: consuming Descriptor, fuseInit: [UInt8],
-    options: WorkerOptions, log: Logger
+    options: WorkerOptions, custody: (any NodeCustody)? = nil, log: Logger
   ) throws(Errno) {
     let local = try LocalFileSystem(root: root)
     fileSystem = try VolumeFileSystem(
-      underFileSystem: local, state: try SharedState(descriptor: state), options: options)
+      underFileSystem: local, state: try SharedState(descriptor: state), options: options, custody: custody)
     session = try Session(device: device, fuseInit: fuseInit, fileSystem: fileSystem, log: log)
   }
 }

@@ -90,7 +90,7 @@ struct JournalCrashTests {
         print(lines.last ?? "nothing")
       }
       let points = try Self.points(folder)
-      #expect(points.count >= Self.deaths && Set(points).count == 7)
+      #expect(points.count >= Self.deaths && Set(points).count == 8)
       print("\(points.count) deaths")
       // Nothing is left of what came and went, hidden names included.
       #expect(try DirectoryNames.list("\(mounter.files)/data").sorted() == ["file", "shared"])

@@ -12,7 +12,7 @@ import VolumeModel
 struct RestartTests {
   /// An application: a shell with open files. A process of its own, since a file of the test's process would be closed in
   /// every child that other tests start meanwhile, and the close waits for a worker.
-  private final class Application: Sendable {
+  final class Application: Sendable {
     private let process: TalkingProcess
 
     init(_ script: String, _ arguments: [String]) throws {
@@ -27,10 +27,16 @@ struct RestartTests {
         return try process.line(within: Waiting.limit) ?? ""
       }
     }
+
+    /// Closes its input and waits for its end.
+    func end() async throws {
+      process.closeInput()
+      _ = try await OwnThread.run { [self] in try Waiting.untilEnded(process.process) }
+    }
   }
 
   /// Kills the worker, waits for its end and for the next one.
-  private static func replaceWorker(
+  static func replaceWorker(
     _ mounter: RunningMounter, _ request: MountRequest, _ status: WorkerStatus
   ) async throws -> WorkerStatus {
     let worker = try PidFD(pid: try #require(status.pid))

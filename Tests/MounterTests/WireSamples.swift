@@ -76,7 +76,7 @@ enum WireSamples {
 
   static let reports: [WorkerReport?] = [
     .ready, .failed(reason: "why"), .progress("what"), .completed, .answered,
-    .work(WorkerProgress(answered: .max, working: 3, oldestMilliseconds: 5)), nil,
+    .work(WorkerProgress(answered: .max, working: 3, oldestMilliseconds: 5)), .holdNode(.max), .releaseNode(3), nil,
   ]
 
   static let held = HeldVolume(status: statuses[1], fuseInit: [1, 0, 2], granted: 5, generation: 7)

@@ -29,7 +29,7 @@ struct WireTests {
 
   @Test("every report arrives as it was sent", arguments: WireSamples.reports)
   func reports(_ report: WorkerReport?) throws {
-    let message = ReportMessage(id: 7, report: report)
+    let message = ReportMessage(id: 7, roles: [.node, nil], report: report)
     #expect(try Wire.report(Wire.encode(message)) == message)
   }
 

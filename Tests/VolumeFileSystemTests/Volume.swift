@@ -15,6 +15,7 @@ final class Volume: Sendable {
   let useHandles: Bool
   let descriptorLimit: Int?
   let memory: SharedMemory
+  let custody = Custody()
   private let current: Mutex<VolumeFileSystem>
 
   var files: VolumeFileSystem { current.withLock { $0 } }
@@ -35,22 +36,24 @@ final class Volume: Sendable {
     self.useHandles = useHandles
     self.descriptorLimit = descriptorLimit
     current = Mutex(
-      try Self.serve(directory.path, state, options, useHandles: useHandles, descriptorLimit: descriptorLimit))
+      try Self.serve(directory.path, state, options, custody, useHandles: useHandles, descriptorLimit: descriptorLimit))
   }
 
   private static func serve(
-    _ path: String, _ state: borrowing Descriptor, _ options: WorkerOptions, useHandles: Bool, descriptorLimit: Int?
+    _ path: String, _ state: borrowing Descriptor, _ options: WorkerOptions, _ custody: Custody,
+    useHandles: Bool, descriptorLimit: Int?
   ) throws(Errno) -> VolumeFileSystem {
     let root = try Descriptor.open(path, O_RDONLY | O_DIRECTORY)
     return try VolumeFileSystem(
       underFileSystem: try LocalFileSystem(root: root, useHandles: useHandles),
-      state: try SharedState(descriptor: state), options: options, descriptorLimit: descriptorLimit)
+      state: try SharedState(descriptor: state), options: options, custody: custody,
+      descriptorLimit: descriptorLimit)
   }
 
   /// Another worker takes over: a fresh process as far as the file system can tell.
   func restart() throws(Errno) {
     let next = try Self.serve(
-      directory.path, state, options, useHandles: useHandles, descriptorLimit: descriptorLimit)
+      directory.path, state, options, custody, useHandles: useHandles, descriptorLimit: descriptorLimit)
     current.withLock { $0 = next }
   }
 

@@ -8,8 +8,8 @@ enum LoadKind: String {
   case all
   /// Those that a full under file system must not disturb, and one that fills it.
   case full
-  /// Files that were unlinked while they are open.
-  case nameless
+  /// As `all`, without files that were unlinked while they are open.
+  case named
 }
 
 /// An application: works on the mount, and checks what it gets, until it is told to end.
@@ -48,11 +48,12 @@ struct LoadProcess {
     let writes: [any LoadTask] = [
       RandomWrites(folder: folder), Appends(folder: folder), NameCycles(folder: folder), HeldLocks(folder: folder),
     ]
+    let nameless = UnlinkedFiles(folder: folder)
     let tasks: [any LoadTask] =
       switch kind {
-      case .all: reads + writes
+      case .all: reads + writes + [nameless]
+      case .named: reads + writes
       case .full: reads + [FillingWrites(folder: folder)]
-      case .nameless: [UnlinkedFiles(folder: folder)]
       }
     let running = tasks.flatMap { task in
       (0..<task.threads).map { number in LoadThread { task.run(answers, thread: number, until: isOver) } }

@@ -99,20 +99,27 @@ struct Appends: LoadTask {
   }
 }
 
-/// Files that have no name any more, held over faults.
+/// Files that have no name any more, held over faults: one that is unlinked, one that another is renamed over, one that was
+/// unlinked before it had any content.
 struct UnlinkedFiles: LoadTask {
   let folder: String
+  var threads: Int { 3 }
 
   func run(_ answers: Answers, thread: Int, until isOver: EndFlag) {
-    let path = "\(folder)/nameless"
+    let path = "\(folder)/nameless-\(thread)"
     let buffer = TransferBuffer(count: 16 << 10)
     while !isOver.isSet {
       let file = CInt(
         answers.call("create to unlink") { Int(open(path, O_RDWR | O_CREAT | O_EXCL, 0o600)) })
       guard file >= 0 else { continue }
       var model = [UInt8](repeating: 7, count: 16 << 10)
+      if thread == 2 { answers.call("unlink of a new file") { Int(unlink(path)) } }
       answers.call("pwrite to unlink") { pwrite(file, model, model.count, 0) }
-      answers.call("unlink while open") { Int(unlink(path)) }
+      switch thread {
+      case 0: answers.call("unlink while open") { Int(unlink(path)) }
+      case 1: replace(path, answers)
+      default: break
+      }
       // About two seconds, so that faults come meanwhile.
       for _ in 0..<1_500 where !isOver.isSet {
         let (offset, byte) = (Int.random(in: 0..<model.count), UInt8.random(in: 0...255))
@@ -133,5 +140,14 @@ struct UnlinkedFiles: LoadTask {
       answers.check(status.st_nlink == 0, "a file without a name has \(status.st_nlink)")
       answers.call("close without a name") { Int(close(file)) }
     }
+  }
+
+  private func replace(_ path: String, _ answers: Answers) {
+    let other = CInt(
+      answers.call("create to replace an open file") { Int(open("\(path)-new", O_RDWR | O_CREAT | O_EXCL, 0o600)) })
+    guard other >= 0 else { return }
+    answers.call("close to replace an open file") { Int(close(other)) }
+    answers.call("rename over an open file") { Int(rename("\(path)-new", path)) }
+    answers.call("unlink what replaced an open file") { Int(unlink(path)) }
   }
 }

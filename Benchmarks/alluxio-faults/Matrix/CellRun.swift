@@ -38,7 +38,7 @@ struct CellRun {
     do {
       let application = try Application(program: ownProgram, folder: node.target, kind: cell.load)
       let verified =
-        try cell.load != .all ? nil : VerifiedIO.program.map { try VerifiedIO(program: $0, folder: node.target) }
+        try cell.load == .full ? nil : VerifiedIO.program.map { try VerifiedIO(program: $0, folder: node.target) }
       do { try await strike(node, application, &result) } catch { note("\(error)", &result) }
       finish(application, verified, &result)
     } catch {

@@ -79,13 +79,15 @@ package final class SeqpacketSocket: Sendable {
 
   /// Sends one message; the descriptors stay open here.
   /// - Parameter bytes: at least one byte, as an empty message looks like the end of the connection.
+  /// - Parameter waits: false: does not wait for room, as if the socket were non-blocking.
   /// - Throws: EAGAIN when the socket is non-blocking and full, EPIPE or ECONNRESET when the other side is gone, EMSGSIZE
   ///   when the message is larger than the send buffer, ETOOMANYREFS with too many descriptors in flight.
-  package func send(_ bytes: [UInt8], descriptors: [CInt] = []) throws(Errno) {
+  package func send(_ bytes: [UInt8], descriptors: [CInt] = [], waits: Bool = true) throws(Errno) {
     guard !bytes.isEmpty, descriptors.count <= Self.maximumDescriptors else { throw Errno.invalidArgument }
     let number = rawValue
+    let flags = clinux_MSG_NOSIGNAL | (waits ? 0 : clinux_MSG_DONTWAIT)
     try Syscall.retrying {
-      clinux_send_message(number, bytes, bytes.count, descriptors, descriptors.count, clinux_MSG_NOSIGNAL)
+      clinux_send_message(number, bytes, bytes.count, descriptors, descriptors.count, flags)
     }
   }
 

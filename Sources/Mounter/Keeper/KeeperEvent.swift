@@ -61,6 +61,9 @@ enum WorkerReport: Hashable, Sendable {
   case answered
   /// The answer to a ping.
   case work(WorkerProgress)
+  /// Keep the descriptor beside the packet for this node, and do so no more. Not the keeper's business.
+  case holdNode(UInt64)
+  case releaseNode(UInt64)
 }
 
 /// How an unmount went.

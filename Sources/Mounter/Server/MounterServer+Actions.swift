@@ -107,17 +107,21 @@ extension MounterServer {
   private final class LastHolder: Sendable {
     private let mount: Mutex<VolumeMount?>
     private let secrets: Mutex<SharedDescriptor?>
+    private let held: Mutex<HeldDescriptors>
 
     init(_ holding: Holding) {
       mount = Mutex(holding.mount)
       secrets = Mutex(holding.secrets)
+      held = Mutex(holding.held)
       holding.mount = nil
       holding.secrets = nil
+      holding.held = HeldDescriptors()
     }
 
     func release() {
       mount.withLock { $0 = nil }
       secrets.withLock { $0 = nil }
+      held.withLock { $0 = HeldDescriptors() }
     }
   }
 }

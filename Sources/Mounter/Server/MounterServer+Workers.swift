@@ -63,9 +63,16 @@ extension MounterServer {
 
   private func readReports(_ worker: WorkerProcess, _ key: WorkerKey) {
     let (reports, isOpen) = worker.receive()
-    for message in reports {
-      if case .progress(let what) = message.report { log.info("the worker: \(what)", metadata: metadata(key)) }
-      if let report = message.report { feed(.workerReported(key, id: message.id, report)) }
+    for report in reports {
+      switch report.message.report {
+      case .holdNode(let node): if let descriptor = report.node { change(.held(node, descriptor), key) }
+      case .releaseNode(let node): change(.released(node), key)
+      case .progress(let what):
+        log.info("the worker: \(what)", metadata: metadata(key))
+        feed(.workerReported(key, id: report.message.id, .progress(what)))
+      case .some(let other): feed(.workerReported(key, id: report.message.id, other))
+      case nil: break
+      }
     }
     if !isOpen, let token = worker.tokens?.control {
       loop.unwatch(worker.control.rawValue, token)

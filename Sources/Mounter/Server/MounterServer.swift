@@ -36,6 +36,7 @@ package final class MounterServer {
   let loop: EventLoop
   let listener: SeqpacketListener
   let mailbox: Mailbox
+  let closer = DescriptorCloser()
   let blocking = BlockingThreads(maximumRunning: 256, maximumAbandoned: 256)
   let cgroups: WorkerCgroups
   /// Where this mounter is the child of one that holds its descriptors.
@@ -58,6 +59,8 @@ package final class MounterServer {
     var mount: VolumeMount?
     var secrets: SharedDescriptor?
     var worker: WorkerProcess?
+    var held = HeldDescriptors()
+    var hasWarnedOfHeld = false
   }
 
   /// Listens. Clients are served by ``run()``.

@@ -55,14 +55,23 @@ final class WorkerProcess {
     try control.send(Wire.encode(message), descriptors: descriptors)
   }
 
+  /// A report with the descriptor that came beside it.
+  struct Report {
+    var message: ReportMessage
+    var node: SharedDescriptor?
+  }
+
   /// Reports that have arrived; `isOpen` is false once the worker has closed its end.
-  func receive() -> (reports: [ReportMessage], isOpen: Bool) {
-    var reports: [ReportMessage] = []
+  func receive() -> (reports: [Report], isOpen: Bool) {
+    var reports: [Report] = []
     while true {
       do throws(Errno) {
-        guard let packet = try control.receive(maxBytes: Packet.maximumBytes) else { return (reports, false) }
+        guard let packet = try control.receive(maxBytes: Packet.maximumReportBytes, maxDescriptors: 1) else {
+          return (reports, false)
+        }
         // A worker may be in any state: what cannot be read says nothing.
-        if let report = try? Wire.report(packet.bytes) { reports.append(report) }
+        guard let message = try? Wire.report(packet.bytes) else { continue }
+        reports.append(Report(message: message, node: Packet.byRole(packet.descriptors, message.roles)[.node]))
       } catch .resourceTemporarilyUnavailable {
         return (reports, true)
       } catch .messageTooLong {

@@ -80,6 +80,7 @@ extension Wire {
   static func encode(_ message: ReportMessage) -> [UInt8] {
     let wire = unsafe MessageBuilder(mounter__v1__worker_report__init)
     unsafe wire.id = message.id
+    unsafe wire.setNumbers(\.n_descriptors, \.descriptors, wireRoles(message.roles))
     switch message.report {
     case .ready:
       unsafe wire.report_case = MOUNTER__V1__WORKER_REPORT__REPORT_READY
@@ -102,6 +103,12 @@ extension Wire {
       unsafe part.answered = work.answered
       unsafe part.working = work.working
       unsafe part.oldest_ms = work.oldestMilliseconds
+    case .holdNode(let node):
+      unsafe wire.report_case = MOUNTER__V1__WORKER_REPORT__REPORT_HOLD_NODE
+      unsafe wire.make(\.hold_node, mounter__v1__hold_node__init).node = node
+    case .releaseNode(let node):
+      unsafe wire.report_case = MOUNTER__V1__WORKER_REPORT__REPORT_RELEASE_NODE
+      unsafe wire.make(\.release_node, mounter__v1__release_node__init).node = node
     case nil: break
     }
     return unsafe wire.packed()
@@ -128,9 +135,14 @@ extension Wire {
           } else {
             nil
           }
+        case MOUNTER__V1__WORKER_REPORT__REPORT_HOLD_NODE:
+          if let hold = unsafe wire.hold_node { .holdNode(unsafe hold.node) } else { nil }
+        case MOUNTER__V1__WORKER_REPORT__REPORT_RELEASE_NODE:
+          if let release = unsafe wire.release_node { .releaseNode(unsafe release.node) } else { nil }
         default: nil
         }
-      return ReportMessage(id: unsafe wire.id, report: report)
+      return ReportMessage(
+        id: unsafe wire.id, roles: roles(unsafe wire.numbers(\.n_descriptors, \.descriptors)), report: report)
     }
   }
 

@@ -82,6 +82,32 @@ package final class WorkerChannel: Sendable {
           answered: answered, working: UInt32(clamping: working), oldestMilliseconds: oldestMilliseconds)))
   }
 
+  /// Has the mounter keep `descriptor`, which stays the caller's, for a node. Once this returns, the end of this process
+  /// does not end the descriptor's file. Waits for a mounter that is busy, or being replaced.
+  /// - Throws: ETIMEDOUT, EPIPE: it is not kept.
+  package func hold(_ node: UInt64, descriptor: CInt) throws(Errno) {
+    try send(ReportMessage(roles: [.node], report: .holdNode(node)), descriptors: [descriptor])
+  }
+
+  /// The node needs no descriptor any more.
+  package func release(_ node: UInt64) throws(Errno) { try send(ReportMessage(report: .releaseNode(node))) }
+
+  /// How long a request of an application waits for a mounter that reads nothing.
+  private static let patience: Int32 = 2_000
+
+  /// Sends without waiting for ever: the kernel lets a few packets wait for a mounter.
+  private func send(_ message: ReportMessage, descriptors: [CInt] = []) throws(Errno) {
+    let bytes = Wire.encode(message)
+    let deadline = Deadline.after(.milliseconds(Int(Self.patience)))
+    while true {
+      do throws(Errno) { return try socket.send(bytes, descriptors: descriptors, waits: false) } catch {
+        guard error == .resourceTemporarilyUnavailable else { throw error }
+        guard !deadline.hasPassed else { throw Errno.timedOut }
+        _ = try socket.descriptor.isWritable(within: Self.patience)
+      }
+    }
+  }
+
   /// Answers a command whose id is not 0.
   package func complete(_ id: UInt64) throws(Errno) { try send(.completed, id: id) }
 

@@ -54,6 +54,8 @@ typedef struct Mounter__V1__Progress Mounter__V1__Progress;
 typedef struct Mounter__V1__Completed Mounter__V1__Completed;
 typedef struct Mounter__V1__Answered Mounter__V1__Answered;
 typedef struct Mounter__V1__Work Mounter__V1__Work;
+typedef struct Mounter__V1__HoldNode Mounter__V1__HoldNode;
+typedef struct Mounter__V1__ReleaseNode Mounter__V1__ReleaseNode;
 typedef struct Mounter__V1__WorkerReport Mounter__V1__WorkerReport;
 typedef struct Mounter__V1__Deposit Mounter__V1__Deposit;
 typedef struct Mounter__V1__Withdraw Mounter__V1__Withdraw;
@@ -151,7 +153,11 @@ typedef enum _Mounter__V1__DescriptorRole {
   /*
    * The read end of the worker's standard error.
    */
-  MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_WORKER_OUTPUT = 7
+  MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_WORKER_OUTPUT = 7,
+  /*
+   * A file or directory of the under file system, O_PATH or open.
+   */
+  MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_NODE = 8
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__DESCRIPTOR_ROLE)
 } Mounter__V1__DescriptorRole;
 
@@ -866,6 +872,33 @@ struct  Mounter__V1__Work
     , 0, 0, 0 }
 
 
+/*
+ * Keep the descriptor beside this packet: its file is in use and about to lose its last name. No answer; it replaces one
+ * of the same node.
+ */
+struct  Mounter__V1__HoldNode
+{
+  ProtobufCMessage base;
+  uint64_t node;
+};
+#define MOUNTER__V1__HOLD_NODE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__hold_node__descriptor) \
+    , 0 }
+
+
+/*
+ * The node needs its descriptor no more.
+ */
+struct  Mounter__V1__ReleaseNode
+{
+  ProtobufCMessage base;
+  uint64_t node;
+};
+#define MOUNTER__V1__RELEASE_NODE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__release_node__descriptor) \
+    , 0 }
+
+
 typedef enum {
   MOUNTER__V1__WORKER_REPORT__REPORT__NOT_SET = 0,
   MOUNTER__V1__WORKER_REPORT__REPORT_READY = 10,
@@ -873,7 +906,9 @@ typedef enum {
   MOUNTER__V1__WORKER_REPORT__REPORT_PROGRESS = 12,
   MOUNTER__V1__WORKER_REPORT__REPORT_COMPLETED = 13,
   MOUNTER__V1__WORKER_REPORT__REPORT_ANSWERED = 14,
-  MOUNTER__V1__WORKER_REPORT__REPORT_WORK = 15
+  MOUNTER__V1__WORKER_REPORT__REPORT_WORK = 15,
+  MOUNTER__V1__WORKER_REPORT__REPORT_HOLD_NODE = 16,
+  MOUNTER__V1__WORKER_REPORT__REPORT_RELEASE_NODE = 17
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__WORKER_REPORT__REPORT__CASE)
 } Mounter__V1__WorkerReport__ReportCase;
 
@@ -881,6 +916,8 @@ struct  Mounter__V1__WorkerReport
 {
   ProtobufCMessage base;
   uint64_t id;
+  size_t n_descriptors;
+  uint32_t *descriptors;
   Mounter__V1__WorkerReport__ReportCase report_case;
   union {
     Mounter__V1__Ready *ready;
@@ -889,11 +926,13 @@ struct  Mounter__V1__WorkerReport
     Mounter__V1__Completed *completed;
     Mounter__V1__Answered *answered;
     Mounter__V1__Work *work;
+    Mounter__V1__HoldNode *hold_node;
+    Mounter__V1__ReleaseNode *release_node;
   };
 };
 #define MOUNTER__V1__WORKER_REPORT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__worker_report__descriptor) \
-    , 0, MOUNTER__V1__WORKER_REPORT__REPORT__NOT_SET, {0} }
+    , 0, 0,NULL, MOUNTER__V1__WORKER_REPORT__REPORT__NOT_SET, {0} }
 
 
 /*
@@ -1725,6 +1764,44 @@ Mounter__V1__Work *
 void   mounter__v1__work__free_unpacked
                      (Mounter__V1__Work *message,
                       ProtobufCAllocator *allocator);
+/* Mounter__V1__HoldNode methods */
+void   mounter__v1__hold_node__init
+                     (Mounter__V1__HoldNode         *message);
+size_t mounter__v1__hold_node__get_packed_size
+                     (const Mounter__V1__HoldNode   *message);
+size_t mounter__v1__hold_node__pack
+                     (const Mounter__V1__HoldNode   *message,
+                      uint8_t             *out);
+size_t mounter__v1__hold_node__pack_to_buffer
+                     (const Mounter__V1__HoldNode   *message,
+                      ProtobufCBuffer     *buffer);
+Mounter__V1__HoldNode *
+       mounter__v1__hold_node__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mounter__v1__hold_node__free_unpacked
+                     (Mounter__V1__HoldNode *message,
+                      ProtobufCAllocator *allocator);
+/* Mounter__V1__ReleaseNode methods */
+void   mounter__v1__release_node__init
+                     (Mounter__V1__ReleaseNode         *message);
+size_t mounter__v1__release_node__get_packed_size
+                     (const Mounter__V1__ReleaseNode   *message);
+size_t mounter__v1__release_node__pack
+                     (const Mounter__V1__ReleaseNode   *message,
+                      uint8_t             *out);
+size_t mounter__v1__release_node__pack_to_buffer
+                     (const Mounter__V1__ReleaseNode   *message,
+                      ProtobufCBuffer     *buffer);
+Mounter__V1__ReleaseNode *
+       mounter__v1__release_node__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mounter__v1__release_node__free_unpacked
+                     (Mounter__V1__ReleaseNode *message,
+                      ProtobufCAllocator *allocator);
 /* Mounter__V1__WorkerReport methods */
 void   mounter__v1__worker_report__init
                      (Mounter__V1__WorkerReport         *message);
@@ -1977,6 +2054,12 @@ typedef void (*Mounter__V1__Answered_Closure)
 typedef void (*Mounter__V1__Work_Closure)
                  (const Mounter__V1__Work *message,
                   void *closure_data);
+typedef void (*Mounter__V1__HoldNode_Closure)
+                 (const Mounter__V1__HoldNode *message,
+                  void *closure_data);
+typedef void (*Mounter__V1__ReleaseNode_Closure)
+                 (const Mounter__V1__ReleaseNode *message,
+                  void *closure_data);
 typedef void (*Mounter__V1__WorkerReport_Closure)
                  (const Mounter__V1__WorkerReport *message,
                   void *closure_data);
@@ -2047,6 +2130,8 @@ extern const ProtobufCMessageDescriptor mounter__v1__progress__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__completed__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__answered__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__work__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__hold_node__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__release_node__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__worker_report__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__deposit__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__withdraw__descriptor;

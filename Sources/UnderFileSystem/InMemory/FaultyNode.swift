@@ -17,6 +17,7 @@ final class FaultyNode: UnderNode {
   private static func base(of node: any UnderNode) -> any UnderNode { (node as? FaultyNode)?.base ?? node }
 
   var identity: NodeIdentity? { base.identity }
+  var descriptorNumber: CInt? { base.descriptorNumber }
 
   func fingerprint() throws(Errno) -> NodeIdentity { try base.fingerprint() }
 

@@ -21,6 +21,8 @@ final class LocalNode: UnderNode {
     self.init(descriptor, identity: identity, type: nil, volume: volume)
   }
 
+  var descriptorNumber: CInt? { descriptor.rawValue }
+
   func fingerprint() throws(Errno) -> NodeIdentity {
     if let identity { return identity }
     return try volume.fingerprint(of: [0], in: descriptor)

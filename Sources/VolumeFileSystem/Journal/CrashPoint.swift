@@ -12,6 +12,8 @@
 package enum CrashPoint: String, Sendable, CaseIterable {
   case beforeIntent
   case afterIntent
+  /// What is about to lose its name is in custody, where it needs to be.
+  case afterCustody
   case afterApply
   /// The lookup and open of the answer are counted.
   case afterCount

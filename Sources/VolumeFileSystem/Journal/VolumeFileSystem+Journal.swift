@@ -26,7 +26,8 @@ extension VolumeFileSystem {
   ///   - wasApplied: whether what is there now is what the recorded intent wanted.
   func once(
     _ operation: JournalOperation, _ request: RequestID, at node: NodeID,
-    learn: () throws(Errno) -> Intent?, wasApplied: (Intent) throws(Errno) -> Bool, apply: () throws(Errno) -> Void
+    learn: () throws(Errno) -> Intent?, wasApplied: (Intent) throws(Errno) -> Bool,
+    apply: (Intent?) throws(Errno) -> Void
   ) throws(Errno) {
     if let left = journal.claim(request, operation, at: node) {
       if let outcome = left.outcome { return try outcome.get() }
@@ -40,7 +41,7 @@ extension VolumeFileSystem {
     try reach(.beforeIntent)
     let entry = if let intent { journal.begin(request, operation, at: node, intent) } else { nil as JournalEntry? }
     try reach(.afterIntent)
-    do throws(Errno) { try apply() } catch {
+    do throws(Errno) { try apply(intent) } catch {
       entry?.finish(error)
       try reach(.afterDone)
       throw error

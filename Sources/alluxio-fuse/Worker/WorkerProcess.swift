@@ -43,7 +43,7 @@ enum WorkerProcess {
       log.warning("the worker keeps more rights than it needs", metadata: ["step": "\(failure)"])
     }
     do throws(Errno) {
-      let volume = try makeVolume(configuration, log)
+      let volume = try makeVolume(configuration, MounterCustody(channel, log), log)
       volume.session.whenFirstAnswered { try? channel.answered() }
       try begin(volume, configuration, log)
       try? channel.ready()
@@ -59,12 +59,13 @@ enum WorkerProcess {
   }
 
   private static func makeVolume(
-    _ configuration: borrowing WorkerConfiguration, _ log: Logger
+    _ configuration: borrowing WorkerConfiguration, _ custody: MounterCustody, _ log: Logger
   ) throws(Errno) -> ServedVolume {
     guard let root = try duplicate(configuration.underFileSystemRoot) else { throw .invalidArgument }
     return try ServedVolume(
       root: root, state: configuration.sharedState, device: try configuration.fuseDevice.duplicate(),
-      fuseInit: configuration.fuseInit, options: configuration.request.options, log: log)
+      fuseInit: configuration.fuseInit, options: configuration.request.options, custody: custody,
+      log: log)
   }
 
   private static func duplicate(_ descriptor: borrowing Descriptor?) throws(Errno) -> Descriptor? {

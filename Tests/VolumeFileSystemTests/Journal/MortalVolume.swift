@@ -22,6 +22,7 @@ final class MortalVolume: Mortal {
   let memory: SharedMemory
   private(set) var files: VolumeFileSystem
   private(set) var deaths = 0
+  let custody = Custody()
 
   func died() { deaths += 1 }
 
@@ -34,7 +35,7 @@ final class MortalVolume: Mortal {
     try state.writeAll(SharedStateLayout.header(maxNodes: Self.maxNodes, initRequest: [1], initReply: [2]) ?? [])
     try Memfd.seal(state, .shrink)
     memory = try SharedMemory(mapping: state)
-    files = try Self.serve(directory.path, ground, memoryFiles, state)
+    files = try Self.serve(directory.path, ground, memoryFiles, state, custody)
   }
 
   func base() throws(Errno) -> any UnderFileSystem { try Self.base(directory.path, ground, memoryFiles) }
@@ -48,11 +49,12 @@ final class MortalVolume: Mortal {
   }
 
   private static func serve(
-    _ path: String, _ ground: Ground, _ memory: InMemoryFileSystem, _ state: borrowing Descriptor
+    _ path: String, _ ground: Ground, _ memory: InMemoryFileSystem, _ state: borrowing Descriptor,
+    _ custody: Custody
   ) throws(Errno) -> VolumeFileSystem {
     try VolumeFileSystem(
       underFileSystem: try base(path, ground, memory), state: try SharedState(descriptor: state),
-      options: WorkerOptions())
+      options: WorkerOptions(), custody: custody)
   }
 
   /// How often the node is open, as its slot says.
@@ -61,5 +63,5 @@ final class MortalVolume: Mortal {
   }
 
   /// Another worker takes over.
-  func restart() throws(Errno) { files = try Self.serve(directory.path, ground, memoryFiles, state) }
+  func restart() throws(Errno) { files = try Self.serve(directory.path, ground, memoryFiles, state, custody) }
 }
