@@ -15,10 +15,14 @@ export TMPDIR
 chmod 755 "$TMPDIR"
 # Outside $TMPDIR, so that the record does not find itself.
 before=$(mktemp /tmp/acsi-before.XXXXXX)
+# What the running step printed.
+printed=$(mktemp /tmp/acsi-printed.XXXXXX)
 
 close() {
   local status=$?
-  rm -f "$before"
+  # Tests run side by side and print much: what failed is said once more, last, where it is looked for.
+  [ $status -eq 0 ] || grep -aE '^✘|^(FAILED|ERROR) |recorded an issue|error:' "$printed" >&2 || true
+  rm -f "$before" "$printed"
   # What the tests left has been reported by the leak check. A mount here would be the driver's: it is kept for the eye.
   rm -rf --one-file-system "$TMPDIR" 2>/dev/null || true
   [ $status -eq 0 ] || echo "FAILED: ${step:-preparation}" >&2
@@ -31,7 +35,7 @@ run() {
   shift
   local start=$SECONDS
   printf '\n==> %s\n' "$step"
-  "$@"
+  "$@" 2>&1 | tee "$printed"
   printf '<== %s: %d s\n' "$step" $((SECONDS - start))
 }
 

@@ -2934,7 +2934,7 @@ const ProtobufCEnumDescriptor mounter__v1__status__state__descriptor =
   mounter__v1__status__state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__status__field_descriptors[9] =
+static const ProtobufCFieldDescriptor mounter__v1__status__field_descriptors[10] =
 {
   {
     "mount",
@@ -3044,6 +3044,18 @@ static const ProtobufCFieldDescriptor mounter__v1__status__field_descriptors[9] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "revision",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Status, revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__status__field_indices_by_name[] = {
   4,   /* field[4] = connection */
@@ -3053,13 +3065,14 @@ static const unsigned mounter__v1__status__field_indices_by_name[] = {
   3,   /* field[3] = pid */
   2,   /* field[2] = reason */
   5,   /* field[5] = restarts */
+  9,   /* field[9] = revision */
   6,   /* field[6] = started_at_ms */
   1,   /* field[1] = state */
 };
 static const ProtobufCIntRange mounter__v1__status__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor mounter__v1__status__descriptor =
 {
@@ -3069,7 +3082,7 @@ const ProtobufCMessageDescriptor mounter__v1__status__descriptor =
   "Mounter__V1__Status",
   "mounter.v1",
   sizeof(Mounter__V1__Status),
-  9,
+  10,
   mounter__v1__status__field_descriptors,
   mounter__v1__status__field_indices_by_name,
   1,  mounter__v1__status__number_ranges,

@@ -23,11 +23,14 @@ package struct WorkerStatus: Sendable, Hashable {
   /// When the living worker was started: milliseconds of CLOCK_MONOTONIC; nil while no worker runs.
   package var startedAt: UInt64?
   package var history: WorkerHistory
+  /// Grows with what happens in one mounter: of two statuses of a volume the one with the smaller revision is older. 0
+  /// where the mounter does not say.
+  package var revision: UInt64
 
   package init(
     request: MountRequest, state: State, pid: Int32?, connection: UInt32, restarts: UInt32 = 0,
     startedAt: UInt64? = nil,
-    history: WorkerHistory = WorkerHistory()
+    history: WorkerHistory = WorkerHistory(), revision: UInt64 = 0
   ) {
     self.request = request
     self.state = state
@@ -36,6 +39,7 @@ package struct WorkerStatus: Sendable, Hashable {
     self.restarts = restarts
     self.startedAt = startedAt
     self.history = history
+    self.revision = revision
   }
 
   /// Requests are answered, as far as is known.

@@ -32,7 +32,7 @@ enum WireSamples {
   static func status(_ state: WorkerStatus.State, pid: Int32? = 5) -> WorkerStatus {
     WorkerStatus(
       request: request, state: state, pid: pid, connection: 77, restarts: 3, startedAt: pid == nil ? nil : 8,
-      history: WorkerHistory(deaths: deaths, longestPause: 9))
+      history: WorkerHistory(deaths: deaths, longestPause: 9), revision: 6)
   }
 
   static let deaths: [WorkerDeath] = [

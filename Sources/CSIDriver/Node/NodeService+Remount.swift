@@ -1,4 +1,4 @@
-internal import LinuxSystem
+package import LinuxSystem
 internal import Logging
 internal import Mounter
 internal import VolumeModel
@@ -191,8 +191,8 @@ extension NodeService {
     return .stale(users)
   }
 
-  /// Whether pods that had to be restarted have been.
-  func lookForStaleUsers(of name: String, by deadline: Deadline) async {
+  /// Finds out whether pods that had to be restarted have been, for the volume's condition.
+  package func lookForStaleUsers(of name: String, by deadline: Deadline) async {
     if workers.stale(of: name).isEmpty { return }
     workers.noteRecovery(await verify(name, by: deadline), of: name)
   }

@@ -17,7 +17,14 @@ final class WorkerStates: Sendable {
 
   private let state = Mutex(State())
 
-  func note(_ status: WorkerStatus) { state.withLock { $0.byName[status.request.key.name] = status } }
+  /// Takes in what a call or an event said, whichever is heard first: events queue behind each other while calls return.
+  func note(_ status: WorkerStatus) {
+    state.withLock { state in
+      let name = status.request.key.name
+      if let known = state.byName[name], status.revision < known.revision { return }
+      state.byName[name] = status
+    }
+  }
 
   func forget(_ key: WorkerKey) {
     state.withLock { state in

@@ -59,7 +59,7 @@ final class DeadlineWatch: @unchecked Sendable {
     }
   }
 
-  /// What has passed, at least one; nil when there was nothing to watch for a while, and the thread ends.
+  /// What has passed, at least one, in the order of the deadlines; nil when there was nothing to watch for a while, and the thread ends.
   private func waitForDue() -> [@Sendable () -> Void]? {
     monitor.locked {
       let idleEnd = Deadline.after(Self.idle)
@@ -68,7 +68,7 @@ final class DeadlineWatch: @unchecked Sendable {
         let due = entries.filter { $0.value.deadline <= now }
         if !due.isEmpty {
           for id in due.keys { entries.removeValue(forKey: id) }
-          return due.values.map(\.body)
+          return due.values.sorted { $0.deadline < $1.deadline }.map(\.body)
         }
         if entries.isEmpty, idleEnd <= now {
           isRunning = false

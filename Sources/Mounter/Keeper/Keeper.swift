@@ -42,6 +42,8 @@ struct Keeper: Sendable {
   private var shutdown: Waiter?
   private var isEnding = false
   private var lastCommand: UInt64 = 0
+  /// How many events there have been.
+  private var revision: UInt64 = 0
 
   init(limits: Limits = Limits()) { self.limits = limits }
 
@@ -57,10 +59,14 @@ struct Keeper: Sendable {
   }
 
   /// Takes a volume that a worker serves already, as another process handed it over.
-  mutating func adopt(_ volume: Volume) { volumes[volume.request.key] = volume }
+  mutating func adopt(_ volume: Volume) {
+    volumes[volume.request.key] = volume
+    revision = max(revision, volume.revision)
+  }
 
   /// What has to be done now that `event` has happened, in order.
   mutating func handle(_ event: KeeperEvent, at now: Deadline) -> [KeeperAction] {
+    revision += 1
     var turn = Turn(now: now, limits: limits, lastCommand: lastCommand)
     switch event {
     case .called(let call, let volumeCall, let deadline):
@@ -130,6 +136,7 @@ extension Keeper {
     case .ensureMounted(let request, let secrets):
       if secrets { turn.actions.append(.takeSecrets(queued.call, key)) }
       var volume = Volume(request: request, phase: .mounting(cancelled: nil))
+      volume.revision = revision
       volume.starters = [Waiter(queued.call, by: queued.deadline, now: turn.now)]
       volume.timer = turn.now.advanced(by: limits.start)
       volumes[key] = volume
@@ -199,8 +206,12 @@ extension Keeper {
       for queued in volume.queue { take(queued, &turn) }
       return
     }
+    if volume.status != before {
+      volume.revision = revision
+      for index in turn.actions[start...].indices { turn.actions[index].setRevision(revision) }
+      // Before any answer: who keeps copies must know what a caller knows.
+      turn.actions.insert(.publish(volume.status), at: start)
+    }
     volumes[key] = volume
-    // Before any answer: who keeps copies must know what a caller knows.
-    if volume.status != before { turn.actions.insert(.publish(volume.status), at: start) }
   }
 }

@@ -32,6 +32,15 @@ enum KeeperAction: Hashable, Sendable {
   case exit
 }
 
+extension KeeperAction {
+  /// A status that a call is answered with is of this revision.
+  mutating func setRevision(_ revision: UInt64) {
+    guard case .answer(let call, .status(var status)) = self else { return }
+    status.revision = revision
+    self = .answer(call, .status(status))
+  }
+}
+
 /// A command to a worker, without the secrets, which the keeper never sees.
 enum WorkerOrder: Hashable, Sendable {
   case stop(timeoutMilliseconds: UInt32)

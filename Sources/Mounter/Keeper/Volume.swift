@@ -5,6 +5,8 @@ internal import VolumeModel
 struct Volume: Hashable, Sendable {
   var request: MountRequest
   var phase: Phase
+  /// Of the last change of `status`.
+  var revision: UInt64 = 0
   /// Of the living worker.
   var pid: Int32?
   /// Minor device number of the mount; 0 before there is one.
@@ -108,7 +110,7 @@ struct Volume: Hashable, Sendable {
       }
     return WorkerStatus(
       request: request, state: state, pid: pid, connection: connection, restarts: generation > 1 ? generation - 1 : 0,
-      startedAt: startedAt, history: history)
+      startedAt: startedAt, history: history, revision: revision)
   }
 
   /// The mount has been served before: its users are not sent away when a start fails.

@@ -51,6 +51,7 @@ extension MounterServer {
     // Without a worker the next one is started as soon as the mounter serves.
     var volume = Volume(request: status.request, phase: .waiting)
     volume.timer = .now
+    volume.revision = status.revision
     volume.connection = status.connection
     volume.generation = kept.volume.generation
     volume.history = status.history

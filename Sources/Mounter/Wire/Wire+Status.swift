@@ -20,7 +20,8 @@ extension WorkerStatus {
     unsafe self.init(
       request: try Wire.mount(unsafe wire.mount), state: state, pid: pid == 0 ? nil : pid,
       connection: unsafe wire.connection, restarts: unsafe wire.restarts, startedAt: startedAt == 0 ? nil : startedAt,
-      history: WorkerHistory(deaths: deaths, longestPause: unsafe wire.longest_pause_ms))
+      history: WorkerHistory(deaths: deaths, longestPause: unsafe wire.longest_pause_ms),
+      revision: unsafe wire.revision)
   }
 
   func fill(_ wire: MessageBuilder<Mounter__V1__Status>) {
@@ -44,6 +45,7 @@ extension WorkerStatus {
       unsafe death.fill(wire)
     }
     unsafe wire.longest_pause_ms = history.longestPause
+    unsafe wire.revision = revision
   }
 }
 

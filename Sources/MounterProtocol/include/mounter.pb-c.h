@@ -372,10 +372,14 @@ struct  Mounter__V1__Status
    * The longest time without a worker that serves.
    */
   uint64_t longest_pause_ms;
+  /*
+   * Grows with what happens in one mounter: of two statuses of a volume the one with the smaller revision is older.
+   */
+  uint64_t revision;
 };
 #define MOUNTER__V1__STATUS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__status__descriptor) \
-    , NULL, MOUNTER__V1__STATUS__STATE__STATE_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0,NULL, 0 }
+    , NULL, MOUNTER__V1__STATUS__STATE__STATE_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0,NULL, 0, 0 }
 
 
 /*

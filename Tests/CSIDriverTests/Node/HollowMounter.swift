@@ -52,6 +52,9 @@ final class HollowMounter: VolumeMounter {
     if let status { sender.yield(.changed(status)) }
   }
 
+  /// Says this of a volume to whoever listens, without changing what it answers.
+  func report(_ status: WorkerStatus) { sender.yield(.changed(status)) }
+
   /// Forgets a volume without unmounting it, as a mounter does that is replaced.
   func lose(_ key: WorkerKey) {
     state.withLock { state in

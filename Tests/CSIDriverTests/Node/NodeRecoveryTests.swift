@@ -114,6 +114,27 @@ struct NodeRecoveryTests {
     try await node.unpublish(at: "a")
   }
 
+  @Test("what an event says that is heard late does not undo what is known")
+  func lateEvent() async throws {
+    let node = try await NodeFixture(mounter: mounter)
+    let follower = Task { await node.service.followMounter() }
+    defer { follower.cancel() }
+    for volume in ["volume", "other"] { try await node.publish(node.request(volume, at: volume)) }
+    func report(_ volume: String, _ state: WorkerStatus.State, revision: UInt64) throws {
+      var status = try #require(mounter.statuses.first { $0.request.key.volumeID == volume })
+      status.state = state
+      status.revision = revision
+      mounter.report(status)
+    }
+    try report("volume", .interrupted(reason: "stopped"), revision: 5)
+    try report("volume", .ready, revision: 4)
+    // Events are heard in their order: with this one, the others have been.
+    try report("other", .interrupted(reason: "stopped"), revision: 1)
+    while node.service.publication(of: "other")?.condition.abnormal != true { await Task.yield() }
+    #expect(node.service.publication(of: "volume")?.condition.message.contains("stopped") == true)
+    for volume in ["volume", "other"] { try await node.unpublish(volume, at: volume) }
+  }
+
   @Test("statistics of an unknown volume or path are NOT_FOUND before the path is looked at")
   func unknownStats() async throws {
     let node = try await published(at: "a")
