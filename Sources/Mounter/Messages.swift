@@ -38,6 +38,8 @@ struct CallMessage: Sendable, Hashable {
     case refreshSecrets(WorkerKey)
     case updateOptions(WorkerKey, WorkerOptions)
     case shutdown(unmountingAll: Bool)
+    case keepCustody
+    case offerCustody(VolumeCustody)
     /// A call of a newer version.
     case unknown
     /// A call that lacks what it must have.
@@ -60,6 +62,8 @@ struct ReplyMessage: Sendable, Hashable {
     case status(WorkerStatus)
     case failed(MounterError)
     case event(WorkerStatus)
+    case custody(VolumeCustody)
+    case withdraw(WorkerKey)
     /// A reply of a newer version.
     case unknown
   }
@@ -111,14 +115,6 @@ struct ReportMessage: Sendable, Hashable {
   var report: WorkerReport?
 }
 
-/// A volume as the parent of a serving mounter keeps it, beside its descriptors.
-struct HeldVolume: Sendable, Hashable {
-  var status: WorkerStatus
-  var fuseInit: [UInt8]
-  var granted: UInt64
-  var generation: UInt32
-}
-
 /// A packet between the serving mounter and its parent, in either direction.
 struct ParentMessage: Sendable, Hashable {
   var roles: [DescriptorRole?] = []
@@ -126,7 +122,7 @@ struct ParentMessage: Sendable, Hashable {
 
   enum Body: Sendable, Hashable {
     /// To the parent: keep this. From the parent: this was kept.
-    case volume(HeldVolume)
+    case volume(VolumeCustody)
     case withdraw(WorkerKey)
     case begin
     case reaped(pid: Int32, exit: WorkerExit)

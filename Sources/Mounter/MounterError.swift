@@ -33,6 +33,8 @@ package enum MounterError: Error, Sendable, Hashable {
   case protocolVersion(reason: String)
   /// The mounter could not read what it was sent.
   case malformed(reason: String)
+  /// Copies that were offered are not, or no longer, those of a mount that this mounter can serve.
+  case custodyRefused(key: WorkerKey, reason: String)
   /// The mounter is ending and takes no new work.
   case shuttingDown
   /// A system call failed. `step` says which, and on what.
@@ -96,6 +98,8 @@ extension MounterError: CustomStringConvertible {
       "node plugin and mounter do not understand each other (\(reason)): bring both to one version"
     case .malformed(let reason):
       "the mounter could not read the call (\(reason)): bring node plugin and mounter to one version"
+    case .custodyRefused(let key, let reason):
+      "the mounter cannot go on with volume \(key.volumeID): \(reason)"
     case .shuttingDown:
       "the mounter is ending and takes no new work: try again when it has been started anew"
     case .system(let error, let step):

@@ -45,6 +45,8 @@ package enum MounterEvent: Sendable, Hashable {
   case changed(WorkerStatus)
   /// The connection to the mounter is lost; workers go on serving. It is made again with the next call.
   case disconnected
+  /// What this process had kept of a volume is of no use to the mounter that it is connected to now, and is dropped.
+  case custodyRefused(WorkerKey, reason: String)
   /// A connection was made. What happened in between is in the list.
   case connected([WorkerStatus])
 }

@@ -508,6 +508,141 @@ void   mounter__v1__status__free_unpacked
   assert(message->base.descriptor == &mounter__v1__status__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   mounter__v1__custodians__init
+                     (Mounter__V1__Custodians         *message)
+{
+  static const Mounter__V1__Custodians init_value = MOUNTER__V1__CUSTODIANS__INIT;
+  *message = init_value;
+}
+size_t mounter__v1__custodians__get_packed_size
+                     (const Mounter__V1__Custodians *message)
+{
+  assert(message->base.descriptor == &mounter__v1__custodians__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mounter__v1__custodians__pack
+                     (const Mounter__V1__Custodians *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mounter__v1__custodians__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mounter__v1__custodians__pack_to_buffer
+                     (const Mounter__V1__Custodians *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mounter__v1__custodians__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mounter__V1__Custodians *
+       mounter__v1__custodians__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mounter__V1__Custodians *)
+     protobuf_c_message_unpack (&mounter__v1__custodians__descriptor,
+                                allocator, len, data);
+}
+void   mounter__v1__custodians__free_unpacked
+                     (Mounter__V1__Custodians *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mounter__v1__custodians__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   mounter__v1__volume_custody__init
+                     (Mounter__V1__VolumeCustody         *message)
+{
+  static const Mounter__V1__VolumeCustody init_value = MOUNTER__V1__VOLUME_CUSTODY__INIT;
+  *message = init_value;
+}
+size_t mounter__v1__volume_custody__get_packed_size
+                     (const Mounter__V1__VolumeCustody *message)
+{
+  assert(message->base.descriptor == &mounter__v1__volume_custody__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mounter__v1__volume_custody__pack
+                     (const Mounter__V1__VolumeCustody *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mounter__v1__volume_custody__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mounter__v1__volume_custody__pack_to_buffer
+                     (const Mounter__V1__VolumeCustody *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mounter__v1__volume_custody__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mounter__V1__VolumeCustody *
+       mounter__v1__volume_custody__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mounter__V1__VolumeCustody *)
+     protobuf_c_message_unpack (&mounter__v1__volume_custody__descriptor,
+                                allocator, len, data);
+}
+void   mounter__v1__volume_custody__free_unpacked
+                     (Mounter__V1__VolumeCustody *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mounter__v1__volume_custody__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   mounter__v1__withdraw__init
+                     (Mounter__V1__Withdraw         *message)
+{
+  static const Mounter__V1__Withdraw init_value = MOUNTER__V1__WITHDRAW__INIT;
+  *message = init_value;
+}
+size_t mounter__v1__withdraw__get_packed_size
+                     (const Mounter__V1__Withdraw *message)
+{
+  assert(message->base.descriptor == &mounter__v1__withdraw__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mounter__v1__withdraw__pack
+                     (const Mounter__V1__Withdraw *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mounter__v1__withdraw__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mounter__v1__withdraw__pack_to_buffer
+                     (const Mounter__V1__Withdraw *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mounter__v1__withdraw__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mounter__V1__Withdraw *
+       mounter__v1__withdraw__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mounter__V1__Withdraw *)
+     protobuf_c_message_unpack (&mounter__v1__withdraw__descriptor,
+                                allocator, len, data);
+}
+void   mounter__v1__withdraw__free_unpacked
+                     (Mounter__V1__Withdraw *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mounter__v1__withdraw__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   mounter__v1__error__init
                      (Mounter__V1__Error         *message)
 {
@@ -956,6 +1091,51 @@ void   mounter__v1__shutdown__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &mounter__v1__shutdown__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   mounter__v1__keep_custody__init
+                     (Mounter__V1__KeepCustody         *message)
+{
+  static const Mounter__V1__KeepCustody init_value = MOUNTER__V1__KEEP_CUSTODY__INIT;
+  *message = init_value;
+}
+size_t mounter__v1__keep_custody__get_packed_size
+                     (const Mounter__V1__KeepCustody *message)
+{
+  assert(message->base.descriptor == &mounter__v1__keep_custody__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mounter__v1__keep_custody__pack
+                     (const Mounter__V1__KeepCustody *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mounter__v1__keep_custody__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mounter__v1__keep_custody__pack_to_buffer
+                     (const Mounter__V1__KeepCustody *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mounter__v1__keep_custody__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mounter__V1__KeepCustody *
+       mounter__v1__keep_custody__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mounter__V1__KeepCustody *)
+     protobuf_c_message_unpack (&mounter__v1__keep_custody__descriptor,
+                                allocator, len, data);
+}
+void   mounter__v1__keep_custody__free_unpacked
+                     (Mounter__V1__KeepCustody *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mounter__v1__keep_custody__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   mounter__v1__request__init
@@ -1856,96 +2036,6 @@ void   mounter__v1__worker_report__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &mounter__v1__worker_report__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   mounter__v1__deposit__init
-                     (Mounter__V1__Deposit         *message)
-{
-  static const Mounter__V1__Deposit init_value = MOUNTER__V1__DEPOSIT__INIT;
-  *message = init_value;
-}
-size_t mounter__v1__deposit__get_packed_size
-                     (const Mounter__V1__Deposit *message)
-{
-  assert(message->base.descriptor == &mounter__v1__deposit__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t mounter__v1__deposit__pack
-                     (const Mounter__V1__Deposit *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &mounter__v1__deposit__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t mounter__v1__deposit__pack_to_buffer
-                     (const Mounter__V1__Deposit *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &mounter__v1__deposit__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Mounter__V1__Deposit *
-       mounter__v1__deposit__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Mounter__V1__Deposit *)
-     protobuf_c_message_unpack (&mounter__v1__deposit__descriptor,
-                                allocator, len, data);
-}
-void   mounter__v1__deposit__free_unpacked
-                     (Mounter__V1__Deposit *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &mounter__v1__deposit__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   mounter__v1__withdraw__init
-                     (Mounter__V1__Withdraw         *message)
-{
-  static const Mounter__V1__Withdraw init_value = MOUNTER__V1__WITHDRAW__INIT;
-  *message = init_value;
-}
-size_t mounter__v1__withdraw__get_packed_size
-                     (const Mounter__V1__Withdraw *message)
-{
-  assert(message->base.descriptor == &mounter__v1__withdraw__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t mounter__v1__withdraw__pack
-                     (const Mounter__V1__Withdraw *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &mounter__v1__withdraw__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t mounter__v1__withdraw__pack_to_buffer
-                     (const Mounter__V1__Withdraw *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &mounter__v1__withdraw__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Mounter__V1__Withdraw *
-       mounter__v1__withdraw__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Mounter__V1__Withdraw *)
-     protobuf_c_message_unpack (&mounter__v1__withdraw__descriptor,
-                                allocator, len, data);
-}
-void   mounter__v1__withdraw__free_unpacked
-                     (Mounter__V1__Withdraw *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &mounter__v1__withdraw__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   mounter__v1__to_parent__init
@@ -2934,7 +3024,7 @@ const ProtobufCEnumDescriptor mounter__v1__status__state__descriptor =
   mounter__v1__status__state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__status__field_descriptors[10] =
+static const ProtobufCFieldDescriptor mounter__v1__status__field_descriptors[11] =
 {
   {
     "mount",
@@ -3056,9 +3146,22 @@ static const ProtobufCFieldDescriptor mounter__v1__status__field_descriptors[10]
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "custodians",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Status, custodians),
+    &mounter__v1__custodians__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__status__field_indices_by_name[] = {
   4,   /* field[4] = connection */
+  10,   /* field[10] = custodians */
   7,   /* field[7] = deaths */
   8,   /* field[8] = longest_pause_ms */
   0,   /* field[0] = mount */
@@ -3072,7 +3175,7 @@ static const unsigned mounter__v1__status__field_indices_by_name[] = {
 static const ProtobufCIntRange mounter__v1__status__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor mounter__v1__status__descriptor =
 {
@@ -3082,14 +3185,180 @@ const ProtobufCMessageDescriptor mounter__v1__status__descriptor =
   "Mounter__V1__Status",
   "mounter.v1",
   sizeof(Mounter__V1__Status),
-  10,
+  11,
   mounter__v1__status__field_descriptors,
   mounter__v1__status__field_indices_by_name,
   1,  mounter__v1__status__number_ranges,
   (ProtobufCMessageInit) mounter__v1__status__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue mounter__v1__error__kind__enum_values_by_number[16] =
+static const ProtobufCFieldDescriptor mounter__v1__custodians__field_descriptors[2] =
+{
+  {
+    "names",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Mounter__V1__Custodians, n_names),
+    offsetof(Mounter__V1__Custodians, names),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "missing",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Mounter__V1__Custodians, n_missing),
+    offsetof(Mounter__V1__Custodians, missing),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mounter__v1__custodians__field_indices_by_name[] = {
+  1,   /* field[1] = missing */
+  0,   /* field[0] = names */
+};
+static const ProtobufCIntRange mounter__v1__custodians__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor mounter__v1__custodians__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.Custodians",
+  "Custodians",
+  "Mounter__V1__Custodians",
+  "mounter.v1",
+  sizeof(Mounter__V1__Custodians),
+  2,
+  mounter__v1__custodians__field_descriptors,
+  mounter__v1__custodians__field_indices_by_name,
+  1,  mounter__v1__custodians__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__custodians__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__volume_custody__field_descriptors[4] =
+{
+  {
+    "status",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__VolumeCustody, status),
+    &mounter__v1__status__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fuse_init",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__VolumeCustody, fuse_init),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "generation",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__VolumeCustody, generation),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "granted_flags",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__VolumeCustody, granted_flags),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mounter__v1__volume_custody__field_indices_by_name[] = {
+  1,   /* field[1] = fuse_init */
+  2,   /* field[2] = generation */
+  3,   /* field[3] = granted_flags */
+  0,   /* field[0] = status */
+};
+static const ProtobufCIntRange mounter__v1__volume_custody__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor mounter__v1__volume_custody__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.VolumeCustody",
+  "VolumeCustody",
+  "Mounter__V1__VolumeCustody",
+  "mounter.v1",
+  sizeof(Mounter__V1__VolumeCustody),
+  4,
+  mounter__v1__volume_custody__field_descriptors,
+  mounter__v1__volume_custody__field_indices_by_name,
+  1,  mounter__v1__volume_custody__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__volume_custody__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__withdraw__field_descriptors[1] =
+{
+  {
+    "key",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Withdraw, key),
+    &mounter__v1__key__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mounter__v1__withdraw__field_indices_by_name[] = {
+  0,   /* field[0] = key */
+};
+static const ProtobufCIntRange mounter__v1__withdraw__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor mounter__v1__withdraw__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.Withdraw",
+  "Withdraw",
+  "Mounter__V1__Withdraw",
+  "mounter.v1",
+  sizeof(Mounter__V1__Withdraw),
+  1,
+  mounter__v1__withdraw__field_descriptors,
+  mounter__v1__withdraw__field_indices_by_name,
+  1,  mounter__v1__withdraw__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__withdraw__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue mounter__v1__error__kind__enum_values_by_number[17] =
 {
   { "KIND_UNSPECIFIED", "MOUNTER__V1__ERROR__KIND__KIND_UNSPECIFIED", 0 },
   { "KIND_UFS_ABSENT", "MOUNTER__V1__ERROR__KIND__KIND_UFS_ABSENT", 1 },
@@ -3107,13 +3376,15 @@ static const ProtobufCEnumValue mounter__v1__error__kind__enum_values_by_number[
   { "KIND_NOT_MOUNTED", "MOUNTER__V1__ERROR__KIND__KIND_NOT_MOUNTED", 13 },
   { "KIND_SHUTTING_DOWN", "MOUNTER__V1__ERROR__KIND__KIND_SHUTTING_DOWN", 14 },
   { "KIND_UFS_NOT_SERVED", "MOUNTER__V1__ERROR__KIND__KIND_UFS_NOT_SERVED", 15 },
+  { "KIND_CUSTODY_REFUSED", "MOUNTER__V1__ERROR__KIND__KIND_CUSTODY_REFUSED", 16 },
 };
 static const ProtobufCIntRange mounter__v1__error__kind__value_ranges[] = {
-{0, 0},{0, 16}
+{0, 0},{0, 17}
 };
-static const ProtobufCEnumValueIndex mounter__v1__error__kind__enum_values_by_name[16] =
+static const ProtobufCEnumValueIndex mounter__v1__error__kind__enum_values_by_name[17] =
 {
   { "KIND_BUSY", 7 },
+  { "KIND_CUSTODY_REFUSED", 16 },
   { "KIND_DEADLINE", 8 },
   { "KIND_INCOMPATIBLE", 6 },
   { "KIND_MALFORMED", 11 },
@@ -3137,9 +3408,9 @@ const ProtobufCEnumDescriptor mounter__v1__error__kind__descriptor =
   "Kind",
   "Mounter__V1__Error__Kind",
   "mounter.v1",
-  16,
+  17,
   mounter__v1__error__kind__enum_values_by_number,
-  16,
+  17,
   mounter__v1__error__kind__enum_values_by_name,
   1,
   mounter__v1__error__kind__value_ranges,
@@ -3602,7 +3873,25 @@ const ProtobufCMessageDescriptor mounter__v1__shutdown__descriptor =
   (ProtobufCMessageInit) mounter__v1__shutdown__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__request__field_descriptors[12] =
+#define mounter__v1__keep_custody__field_descriptors NULL
+#define mounter__v1__keep_custody__field_indices_by_name NULL
+#define mounter__v1__keep_custody__number_ranges NULL
+const ProtobufCMessageDescriptor mounter__v1__keep_custody__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.KeepCustody",
+  "KeepCustody",
+  "Mounter__V1__KeepCustody",
+  "mounter.v1",
+  sizeof(Mounter__V1__KeepCustody),
+  0,
+  mounter__v1__keep_custody__field_descriptors,
+  mounter__v1__keep_custody__field_indices_by_name,
+  0,  mounter__v1__keep_custody__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__keep_custody__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__request__field_descriptors[14] =
 {
   {
     "id",
@@ -3748,6 +4037,30 @@ static const ProtobufCFieldDescriptor mounter__v1__request__field_descriptors[12
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "keep_custody",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__Request, call_case),
+    offsetof(Mounter__V1__Request, keep_custody),
+    &mounter__v1__keep_custody__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offer_custody",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__Request, call_case),
+    offsetof(Mounter__V1__Request, offer_custody),
+    &mounter__v1__volume_custody__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__request__field_indices_by_name[] = {
   2,   /* field[2] = descriptors */
@@ -3755,7 +4068,9 @@ static const unsigned mounter__v1__request__field_indices_by_name[] = {
   6,   /* field[6] = get_status */
   3,   /* field[3] = hello */
   0,   /* field[0] = id */
+  12,   /* field[12] = keep_custody */
   7,   /* field[7] = list */
+  13,   /* field[13] = offer_custody */
   9,   /* field[9] = refresh_secrets */
   11,   /* field[11] = shutdown */
   8,   /* field[8] = subscribe */
@@ -3767,7 +4082,7 @@ static const ProtobufCIntRange mounter__v1__request__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 10, 3 },
-  { 0, 12 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor mounter__v1__request__descriptor =
 {
@@ -3777,7 +4092,7 @@ const ProtobufCMessageDescriptor mounter__v1__request__descriptor =
   "Mounter__V1__Request",
   "mounter.v1",
   sizeof(Mounter__V1__Request),
-  12,
+  14,
   mounter__v1__request__field_descriptors,
   mounter__v1__request__field_indices_by_name,
   2,  mounter__v1__request__number_ranges,
@@ -3917,7 +4232,7 @@ const ProtobufCMessageDescriptor mounter__v1__event__descriptor =
   (ProtobufCMessageInit) mounter__v1__event__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__reply__field_descriptors[8] =
+static const ProtobufCFieldDescriptor mounter__v1__reply__field_descriptors[10] =
 {
   {
     "id",
@@ -4015,8 +4330,33 @@ static const ProtobufCFieldDescriptor mounter__v1__reply__field_descriptors[8] =
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "custody",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__Reply, body_case),
+    offsetof(Mounter__V1__Reply, custody),
+    &mounter__v1__volume_custody__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "withdraw",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__Reply, body_case),
+    offsetof(Mounter__V1__Reply, withdraw),
+    &mounter__v1__withdraw__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__reply__field_indices_by_name[] = {
+  8,   /* field[8] = custody */
   2,   /* field[2] = descriptors */
   4,   /* field[4] = done */
   6,   /* field[6] = error */
@@ -4025,12 +4365,13 @@ static const unsigned mounter__v1__reply__field_indices_by_name[] = {
   0,   /* field[0] = id */
   1,   /* field[1] = more */
   5,   /* field[5] = status */
+  9,   /* field[9] = withdraw */
 };
 static const ProtobufCIntRange mounter__v1__reply__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 10, 3 },
-  { 0, 8 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor mounter__v1__reply__descriptor =
 {
@@ -4040,7 +4381,7 @@ const ProtobufCMessageDescriptor mounter__v1__reply__descriptor =
   "Mounter__V1__Reply",
   "mounter.v1",
   sizeof(Mounter__V1__Reply),
-  8,
+  10,
   mounter__v1__reply__field_descriptors,
   mounter__v1__reply__field_indices_by_name,
   2,  mounter__v1__reply__number_ranges,
@@ -4818,121 +5159,6 @@ const ProtobufCMessageDescriptor mounter__v1__worker_report__descriptor =
   (ProtobufCMessageInit) mounter__v1__worker_report__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__deposit__field_descriptors[4] =
-{
-  {
-    "status",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Mounter__V1__Deposit, status),
-    &mounter__v1__status__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "fuse_init",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
-    0,   /* quantifier_offset */
-    offsetof(Mounter__V1__Deposit, fuse_init),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "generation",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
-    0,   /* quantifier_offset */
-    offsetof(Mounter__V1__Deposit, generation),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "granted_flags",
-    4,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT64,
-    0,   /* quantifier_offset */
-    offsetof(Mounter__V1__Deposit, granted_flags),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned mounter__v1__deposit__field_indices_by_name[] = {
-  1,   /* field[1] = fuse_init */
-  2,   /* field[2] = generation */
-  3,   /* field[3] = granted_flags */
-  0,   /* field[0] = status */
-};
-static const ProtobufCIntRange mounter__v1__deposit__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 4 }
-};
-const ProtobufCMessageDescriptor mounter__v1__deposit__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "mounter.v1.Deposit",
-  "Deposit",
-  "Mounter__V1__Deposit",
-  "mounter.v1",
-  sizeof(Mounter__V1__Deposit),
-  4,
-  mounter__v1__deposit__field_descriptors,
-  mounter__v1__deposit__field_indices_by_name,
-  1,  mounter__v1__deposit__number_ranges,
-  (ProtobufCMessageInit) mounter__v1__deposit__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor mounter__v1__withdraw__field_descriptors[1] =
-{
-  {
-    "key",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Mounter__V1__Withdraw, key),
-    &mounter__v1__key__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned mounter__v1__withdraw__field_indices_by_name[] = {
-  0,   /* field[0] = key */
-};
-static const ProtobufCIntRange mounter__v1__withdraw__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 1 }
-};
-const ProtobufCMessageDescriptor mounter__v1__withdraw__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "mounter.v1.Withdraw",
-  "Withdraw",
-  "Mounter__V1__Withdraw",
-  "mounter.v1",
-  sizeof(Mounter__V1__Withdraw),
-  1,
-  mounter__v1__withdraw__field_descriptors,
-  mounter__v1__withdraw__field_indices_by_name,
-  1,  mounter__v1__withdraw__number_ranges,
-  (ProtobufCMessageInit) mounter__v1__withdraw__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
 static const ProtobufCFieldDescriptor mounter__v1__to_parent__field_descriptors[3] =
 {
   {
@@ -4954,7 +5180,7 @@ static const ProtobufCFieldDescriptor mounter__v1__to_parent__field_descriptors[
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Mounter__V1__ToParent, body_case),
     offsetof(Mounter__V1__ToParent, deposit),
-    &mounter__v1__deposit__descriptor,
+    &mounter__v1__volume_custody__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -5101,7 +5327,7 @@ static const ProtobufCFieldDescriptor mounter__v1__from_parent__field_descriptor
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Mounter__V1__FromParent, body_case),
     offsetof(Mounter__V1__FromParent, held),
-    &mounter__v1__deposit__descriptor,
+    &mounter__v1__volume_custody__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */

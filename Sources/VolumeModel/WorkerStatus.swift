@@ -26,6 +26,8 @@ package struct WorkerStatus: Sendable, Hashable {
   /// Grows with what happens in one mounter: of two statuses of a volume the one with the smaller revision is older. 0
   /// where the mounter does not say.
   package var revision: UInt64
+  /// Who keeps copies beside the mounter; nil where it was not asked for.
+  package var custody: CustodyReport?
 
   package init(
     request: MountRequest, state: State, pid: Int32?, connection: UInt32, restarts: UInt32 = 0,

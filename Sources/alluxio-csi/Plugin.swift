@@ -76,7 +76,10 @@ struct Plugin {
     _ settings: Settings, _ version: String, _ registry: DirectoryVolumeRegistry
   ) async throws -> NodeService {
     let client = MounterClient(
-      socket: settings.mounterSocket ?? settings.paths.mounterSocket, program: "alluxio-csi \(version)")
+      socket: settings.mounterSocket ?? settings.paths.mounterSocket, program: "alluxio-csi \(version)",
+      keepsCustody: true)
+    // A copy of every volume's descriptors is kept here.
+    _ = try? ResourceLimit.raiseOpenFiles(to: 65_536)
     let configuration = NodeConfiguration(
       nodeID: settings.nodeID, paths: settings.paths, fileRoots: settings.fileRoots,
       inlineFileRoots: settings.inlineFileRoots, maximumVolumes: settings.maximumVolumes)

@@ -16,7 +16,7 @@ struct NamelessFileTests {
     try await RunningMounter.use { mounter in
       let request = try mounter.request("data")
       var status = try await mounter.mount(request)
-      let application = try RestartTests.Application(
+      let application = try Application(
         """
         cd "$1"; mkdir gone; exec 3<>unlinked 4<>replaced 5>>log
         echo begun >&3; echo begun >&4; rm unlinked; echo other >new; mv new replaced

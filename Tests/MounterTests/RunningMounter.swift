@@ -27,6 +27,17 @@ final class RunningMounter: Sendable {
     client = MounterClient(socket: launcher.socket, program: "test")
   }
 
+  /// Another on the same folders.
+  init(after former: RunningMounter, socket: String) {
+    folder = former.folder
+    files = former.files
+    paths = former.paths
+    var launcher = former.launcher
+    launcher.socket = socket
+    self.launcher = launcher
+    client = MounterClient(socket: socket, program: "test")
+  }
+
   /// Long enough for any machine; a test that needs it has failed.
   static var patience: Deadline { .after(.patient) }
 

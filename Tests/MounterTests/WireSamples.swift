@@ -42,8 +42,14 @@ enum WireSamples {
 
   static let statuses = [
     status(.starting, pid: nil), status(.ready), status(.failed(reason: "it is gone")), status(.stopping),
-    status(.interrupted(reason: "it comes back")),
+    status(.interrupted(reason: "it comes back")), keptStatus,
   ]
+
+  private static var keptStatus: WorkerStatus {
+    var status = status(.ready)
+    status.custody = CustodyReport(custodians: ["plugin (pid 3)", "parent"], missing: ["worker"])
+    return status
+  }
 
   static let errors: [MounterError] = [
     .underFileSystemAbsent(path: "/a"), .underFileSystemNotADirectory(path: "/b"),
@@ -51,18 +57,22 @@ enum WireSamples {
     .underFileSystemNotServed(scheme: "oss"), .incompatible(key: key, difference: "uid"),
     .busy(key: key, holders: [.process(pid: 3, program: "sh"), .mount(at: "/m")]), .notMounted(key),
     .deadline(step: "waiting"), .workerFailed(reason: "no", output: ["line", ""]), .protocolVersion(reason: "old"),
-    .malformed(reason: "bytes"), .shuttingDown, .system(.ioError, step: "mounting"),
+    .malformed(reason: "bytes"), .custodyRefused(key: key, reason: "stale"), .shuttingDown,
+    .system(.ioError, step: "mounting"),
   ]
 
   static let calls: [CallMessage.Call] = [
     .hello(version: 9, program: "test 1"), .ensureMounted(request), .unmount(key, abandoningUsers: true),
     .unmount(key, abandoningUsers: false), .status(key), .list, .subscribe, .refreshSecrets(key),
     .updateOptions(key, options), .updateOptions(key, WorkerOptions()), .shutdown(unmountingAll: true),
-    .shutdown(unmountingAll: false), .unknown,
+    .shutdown(unmountingAll: false), .keepCustody, .offerCustody(held), .unknown,
   ]
 
   static let replies: [ReplyMessage.Reply] =
-    [.hello(.init(version: 1, oldestVersion: 1, program: "mounter", pid: 4)), .done, .unknown]
+    [
+      .hello(.init(version: 1, oldestVersion: 1, program: "mounter", pid: 4)), .done, .custody(held), .withdraw(key),
+      .unknown,
+    ]
     + statuses.map { .status($0) } + statuses.map { .event($0) } + errors.map { .failed($0) }
 
   static let commands: [CommandMessage.Command] = [
@@ -79,7 +89,7 @@ enum WireSamples {
     .work(WorkerProgress(answered: .max, working: 3, oldestMilliseconds: 5)), .holdNode(.max), .releaseNode(3), nil,
   ]
 
-  static let held = HeldVolume(status: statuses[1], fuseInit: [1, 0, 2], granted: 5, generation: 7)
+  static let held = VolumeCustody(status: statuses[1], fuseInit: [1, 0, 2], granted: 5, generation: 7)
 
   /// A packet with the function that reads it again.
   struct Sample: Sendable {

@@ -27,7 +27,8 @@ extension CSIError {
     case .busy: self = .failed(step: "the unmount", cause: error.description)
     case .deadline(let step): self = .deadlineExceeded(step: step)
     case .unreachable, .shuttingDown, .cancelled: self = .unavailable(problem: error.description)
-    case .workerFailed, .protocolVersion, .malformed: self = .failed(step: "the mount", cause: error.description)
+    case .workerFailed, .protocolVersion, .malformed, .custodyRefused:
+      self = .failed(step: "the mount", cause: error.description)
     case .system(let cause, let step): self = Self.system(cause, step: step)
     }
   }

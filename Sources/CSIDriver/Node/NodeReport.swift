@@ -21,8 +21,8 @@ package struct NodeReport: Codable, Sendable, Hashable {
     /// The longest time without a worker that serves.
     package var longestPauseMilliseconds: UInt64
     package var targets: [Target]
-    /// Who holds copies of the descriptors beside the mounter; nil: not known.
-    package var custody: String?
+    /// Who holds copies of the descriptors beside the mounter, and what they lack; nil: not known.
+    package var custody: Custody?
   }
 
   package struct Worker: Codable, Sendable, Hashable {
@@ -31,6 +31,15 @@ package struct NodeReport: Codable, Sendable, Hashable {
     package var ageSeconds: UInt64?
     /// Resident memory; nil where the process cannot be seen from here.
     package var residentBytes: UInt64?
+  }
+
+  package struct Custody: Codable, Sendable, Hashable {
+    /// Another mounter can go on with the volume and its worker.
+    package var isComplete: Bool
+    package var custodians: [String]
+    package var missing: [String]
+    /// The same in words.
+    package var message: String
   }
 
   package struct Death: Codable, Sendable, Hashable {
@@ -116,6 +125,11 @@ extension NodeReport.Volume {
       NodeReport.Death(cause: death.exit.cause, secondsAgo: now > death.moment ? (now - death.moment) / 1_000 : 0)
     }
     longestPauseMilliseconds = status.history.longestPause
+    custody = status.custody.map { custody in
+      NodeReport.Custody(
+        isComplete: !custody.custodians.isEmpty && custody.missing.isEmpty, custodians: custody.custodians,
+        missing: custody.missing, message: custody.sentence)
+    }
     targets = Self.targets(records)
   }
 
@@ -156,7 +170,7 @@ extension NodeReport.Volume {
     let causes = deaths.map { "\($0.cause), \($0.secondsAgo) s ago" }.joined(separator: "; ")
     lines.append("  restarts       \(restarts)\(causes.isEmpty ? "" : ": \(causes)")")
     lines.append("  longest pause  \(longestPauseMilliseconds) ms")
-    lines.append("  custody        \(custody ?? "not known")")
+    lines.append("  custody        \(custody?.message ?? "not known")")
     for target in targets { lines.append("  target         \(target.path)\(target.readOnly ? " (read-only)" : "")") }
     return lines.joined(separator: "\n")
   }

@@ -50,6 +50,9 @@ extension NodeService {
       for await event in mounter.events {
         switch event {
         case .changed(let status): note(status, in: &group)
+        case .custodyRefused(let key, let reason):
+          logger.warning(
+            "the mounter cannot go on with a volume", metadata: ["volume": "\(key.volumeID)", "reason": "\(reason)"])
         case .disconnected:
           workers.disconnected()
           group.addTask { [self] in await reconnect() }
@@ -66,10 +69,10 @@ extension NodeService {
   private func reconnect() async {
     guard recoveries.begin(Self.connection) else { return }
     repeat {
-      var pause = Duration.milliseconds(100)
+      var pause = Duration.milliseconds(20)
       while !Task.isCancelled, (try? await mounter.list(by: .after(configuration.cleanupPatience))) == nil {
         guard (try? await Task.sleep(for: pause)) != nil else { break }
-        pause = min(pause * 2, .seconds(5))
+        pause = min(pause * 2, .milliseconds(500))
       }
     } while !recoveries.end(Self.connection) && !Task.isCancelled
   }

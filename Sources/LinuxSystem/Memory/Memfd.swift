@@ -49,6 +49,11 @@ package enum Memfd {
   package static func contents(of descriptor: borrowing Descriptor, limit: Int = 1 << 20) throws(Errno) -> [UInt8] {
     let count = try byteCount(of: descriptor)
     guard count <= limit else { throw Errno.fileTooLarge }
+    return try firstBytes(count, of: descriptor)
+  }
+
+  /// So many bytes from the start, or all where there are fewer.
+  package static func firstBytes(_ count: Int, of descriptor: borrowing Descriptor) throws(Errno) -> [UInt8] {
     let number = descriptor.rawValue
     var bytes = [UInt8](repeating: 0, count: count)
     var done = 0

@@ -1,13 +1,18 @@
 internal import LinuxSystem
 internal import Synchronization
 internal import SystemPackage
+internal import VolumeModel
 
 /// One connection to a mounter: a thread of its own reads replies, sends what the socket did not take at once and ends
 /// calls at their deadlines, so that a stopped mounter holds nobody up. Callers never block.
 final class ClientLink: Sendable {
   /// What the owner is told, on the link's thread.
   enum Event: Sendable {
-    case event(ReplyMessage.Reply)
+    case event(WorkerStatus)
+    /// A copy of a volume as it is now.
+    case custody(CustodyCopy)
+    /// The volume is gone, copies of it are of no use.
+    case withdraw(WorkerKey)
     /// Nothing more comes; every call has been ended.
     case closed
   }
@@ -66,7 +71,8 @@ final class ClientLink: Sendable {
   /// - Returns: the call's id, to cancel it by; nil when it has ended already.
   @discardableResult
   func send(
-    _ call: CallMessage.Call, secrets: SharedDescriptor? = nil, by deadline: Deadline, step: String,
+    _ call: CallMessage.Call, descriptors: [DescriptorRole: SharedDescriptor] = [:], by deadline: Deadline,
+    step: String,
     _ finish: @escaping @Sendable (Outcome) -> Void
   ) -> UInt64? {
     let id = state.withLock { state -> UInt64? in
@@ -75,9 +81,8 @@ final class ClientLink: Sendable {
       state.pending[state.lastID] = Pending(deadline: deadline, step: step, finish: finish)
       let message = CallMessage(
         id: state.lastID, timeoutMilliseconds: Self.milliseconds(until: deadline),
-        roles: secrets == nil ? [] : [.secrets],
-        call: call)
-      state.outbox.append((Wire.encode(message), secrets.map { [$0] } ?? []))
+        roles: Array(descriptors.keys), call: call)
+      state.outbox.append((Wire.encode(message), Array(descriptors.values)))
       return state.lastID
     }
     if id == nil { finish(.failure(.unreachable(socket: path, reason: "the connection was lost"))) }
@@ -139,15 +144,25 @@ final class ClientLink: Sendable {
         let packet = try socket.receive(maxBytes: Packet.maximumBytes, maxDescriptors: Packet.maximumDescriptors)
         guard let packet else { return false }
         // What a newer mounter says that cannot be read is none of this version's business.
-        if let message = try? Wire.reply(packet.bytes) { take(message) }
+        if let message = try? Wire.reply(packet.bytes) { take(message, packet.descriptors) }
       } catch .resourceTemporarilyUnavailable {
         return true
+      } catch .messageTooLong {
+        // No descriptors are left for the copies that came with it.
+        continue
       }
     }
   }
 
-  private func take(_ message: ReplyMessage) {
-    if case .event = message.reply { return onEvent(.event(message.reply)) }
+  private func take(_ message: ReplyMessage, _ descriptors: [SharedDescriptor]) {
+    switch message.reply {
+    case .event(let status): return onEvent(.event(status))
+    case .custody(let volume) where message.id == 0:
+      let named = Packet.byRole(descriptors, message.roles)
+      return onEvent(.custody(CustodyCopy(volume: volume, descriptors: named)))
+    case .withdraw(let key): return onEvent(.withdraw(key))
+    default: break
+    }
     if message.more {
       return state.withLock { $0.pending[message.id]?.replies.append(message.reply) }
     }

@@ -12,11 +12,17 @@ package final class MounterClient: VolumeMounter {
   private let program: String
   private let sender: AsyncStream<MounterEvent>.Continuation
   private let link = Mutex<ClientLink?>(nil)
+  /// Nil where nothing is kept.
+  let custody: CustodyStore?
 
-  /// - Parameter program: name and version of the calling program, for the mounter's log.
-  package init(socket: String, program: String) {
+  /// - Parameters:
+  ///   - program: name and version of the calling program, for the mounter's log.
+  ///   - keepsCustody: keep a copy of every volume's descriptors and offer it to the next mounter, should this one die. What
+  ///     is kept lives as long as this client and its process.
+  package init(socket: String, program: String, keepsCustody: Bool = false) {
     self.socket = socket
     self.program = program
+    custody = keepsCustody ? CustodyStore() : nil
     (events, sender) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1_024))
   }
 
@@ -36,6 +42,7 @@ package final class MounterClient: VolumeMounter {
   package func unmount(_ key: WorkerKey, abandoningUsers: Bool, by deadline: Deadline) async throws(MounterError) {
     let step = "waiting for the mounter to unmount volume \(key.volumeID)"
     _ = try await call(.unmount(key, abandoningUsers: abandoningUsers), by: deadline, step: step)
+    custody?.drop(key)
   }
 
   package func status(of key: WorkerKey, by deadline: Deadline) async throws(MounterError) -> WorkerStatus? {
@@ -87,7 +94,10 @@ package final class MounterClient: VolumeMounter {
     let running = Mutex<UInt64?>(nil)
     let outcome = await withTaskCancellationHandler {
       await withCheckedContinuation { (continuation: CheckedContinuation<ClientLink.Outcome, Never>) in
-        let id = link.send(call, secrets: secrets, by: deadline, step: step) { continuation.resume(returning: $0) }
+        let descriptors: [DescriptorRole: SharedDescriptor] = secrets.map { [.secrets: $0] } ?? [:]
+        let id = link.send(call, descriptors: descriptors, by: deadline, step: step) {
+          continuation.resume(returning: $0)
+        }
         running.withLock { $0 = id }
         if Task.isCancelled, let id { link.cancel(id) }
       }
@@ -97,7 +107,8 @@ package final class MounterClient: VolumeMounter {
     return try outcome.get()
   }
 
-  /// The living connection, or a new one, which says hello and asks for events before anything else.
+  /// The living connection, or a new one, which says hello, offers what is kept and asks for events before anything else:
+  /// a mounter that is asked for a volume knows it by then.
   private func connected() throws(MounterError) -> ClientLink {
     try link.withLock { (current) throws(MounterError) in
       if let current, !current.isClosed { return current }
@@ -118,6 +129,7 @@ package final class MounterClient: VolumeMounter {
         link?.close()
       }
     }
+    if let custody { exchange(custody, on: link) }
     link.send(.subscribe, by: deadline, step: "") { [sender] in
       guard case .success(let replies) = $0 else { return }
       let statuses = replies.compactMap { if case .status(let status) = $0 { status } else { nil } }
@@ -125,10 +137,26 @@ package final class MounterClient: VolumeMounter {
     }
   }
 
+  /// Offers every copy, then asks for those of this mounter.
+  private func exchange(_ custody: CustodyStore, on link: ClientLink) {
+    custody.beginConnection()
+    for copy in custody.copies {
+      link.send(.offerCustody(copy.volume), descriptors: copy.descriptors, by: .never, step: "") { [sender] in
+        guard case .failure(.custodyRefused(let key, let reason)) = $0 else { return }
+        sender.yield(.custodyRefused(key, reason: reason))
+      }
+    }
+    link.send(.keepCustody, by: .never, step: "") {
+      // An older mounter, which neither takes nor gives copies, says that it does not know the call.
+      if case .success = $0 { custody.dropUnconfirmed() }
+    }
+  }
+
   private func take(_ event: ClientLink.Event) {
     switch event {
-    case .event(.event(let status)): sender.yield(.changed(status))
-    case .event: break
+    case .event(let status): sender.yield(.changed(status))
+    case .custody(let copy): custody?.keep(copy)
+    case .withdraw(let key): custody?.drop(key)
     case .closed:
       link.withLock { if $0?.isClosed == true { $0 = nil } }
       sender.yield(.disconnected)

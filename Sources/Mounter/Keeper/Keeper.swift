@@ -58,11 +58,14 @@ struct Keeper: Sendable {
     return next
   }
 
-  /// Takes a volume that a worker serves already, as another process handed it over.
+  /// Takes a volume that an earlier mounter had made.
   mutating func adopt(_ volume: Volume) {
     volumes[volume.request.key] = volume
     revision = max(revision, volume.revision)
   }
+
+  /// The key is not known, and nothing is being done about what may be left of it.
+  func canAdopt(_ key: WorkerKey) -> Bool { !isEnding && volumes[key] == nil && sweeps[key] == nil }
 
   /// What has to be done now that `event` has happened, in order.
   mutating func handle(_ event: KeeperEvent, at now: Deadline) -> [KeeperAction] {

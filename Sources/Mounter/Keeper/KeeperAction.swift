@@ -12,6 +12,9 @@ enum KeeperAction: Hashable, Sendable {
   case mount(MountRequest)
   /// Ends in `workerStarted` or `workerNotStarted`.
   case startWorker(WorkerKey, generation: UInt32)
+  /// Sends the worker that was just started what it serves from: it can do nothing before, and by now whoever keeps copies
+  /// knows of it.
+  case configureWorker(WorkerKey)
   /// A command with an id other than 0 ends in `workerReported` with `completed`, or in the worker's exit.
   case command(WorkerKey, id: UInt64, WorkerOrder)
   /// Ends in `workerReported` with `work`, while the worker works.

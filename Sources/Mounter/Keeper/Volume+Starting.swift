@@ -42,7 +42,8 @@ extension Volume {
   private mutating func workerStarted(_ pid: Int32, _ turn: inout Keeper.Turn) {
     self.pid = pid
     startedAt = turn.now.milliseconds
-    if case .starting(.some) = phase { turn.actions.append(.kill(request.key)) }
+    if case .starting(.some) = phase { return turn.actions.append(.kill(request.key)) }
+    turn.actions.append(.configureWorker(request.key))
   }
 
   private mutating func workerReported(_ id: UInt64, _ report: WorkerReport, _ turn: inout Keeper.Turn) {

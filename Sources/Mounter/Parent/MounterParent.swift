@@ -14,7 +14,7 @@ package final class MounterParent {
   private let signals: SignalFD
 
   /// What is held, by key.
-  private var kept: [WorkerKey: ParentLink.Kept] = [:]
+  private var kept: [WorkerKey: CustodyCopy] = [:]
   /// How workers ended that the serving mounter may still ask for.
   private var exits: [Int32: WorkerExit] = [:]
   private var child: Child?
@@ -91,9 +91,8 @@ package final class MounterParent {
 
   private func handOver(to child: Child) {
     for volume in kept.values {
-      let pairs = Array(volume.descriptors)
-      let message = ParentMessage(roles: pairs.map(\.key), body: .volume(volume.volume))
-      send(message, pairs.map(\.value), to: child)
+      let (roles, descriptors) = volume.parcel
+      send(ParentMessage(roles: roles, body: .volume(volume.volume)), descriptors, to: child)
     }
     for (pid, exit) in exits { send(ParentMessage(body: .reaped(pid: pid, exit: exit)), [], to: child) }
     exits = [:]
@@ -142,7 +141,7 @@ package final class MounterParent {
     switch message.body {
     case .volume(let volume):
       let named = Packet.byRole(descriptors, message.roles)
-      kept[volume.status.request.key] = ParentLink.Kept(volume: volume, descriptors: named)
+      kept[volume.status.request.key] = CustodyCopy(volume: volume, descriptors: named)
     case .withdraw(let key): kept[key] = nil
     case .begin, .reaped, .unknown: break
     }

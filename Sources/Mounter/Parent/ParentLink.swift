@@ -4,12 +4,6 @@ internal import VolumeModel
 
 /// The serving mounter's side of the socket to the parent that holds its descriptors. Belongs to the event loop's thread.
 final class ParentLink {
-  /// What the parent had kept of one volume.
-  struct Kept {
-    var volume: HeldVolume
-    var descriptors: [DescriptorRole: SharedDescriptor]
-  }
-
   private let socket: SeqpacketSocket
   private var exits: [Int32: WorkerExit] = [:]
   private var awaited: [Int32: (WorkerExit) -> Void] = [:]
@@ -19,11 +13,11 @@ final class ParentLink {
   var rawValue: CInt { socket.rawValue }
 
   /// Everything that the parent has kept. Blocks until it has handed over the last; then the socket is non-blocking.
-  func receiveKept() throws(Errno) -> [Kept] {
-    var kept: [Kept] = []
+  func receiveKept() throws(Errno) -> [CustodyCopy] {
+    var kept: [CustodyCopy] = []
     while let (message, descriptors) = try next() {
       switch message.body {
-      case .volume(let volume): kept.append(Kept(volume: volume, descriptors: descriptors))
+      case .volume(let volume): kept.append(CustodyCopy(volume: volume, descriptors: descriptors))
       case .reaped(let pid, let exit): exits[pid] = exit
       case .begin:
         try socket.descriptor.setNonBlocking(true)
@@ -57,9 +51,9 @@ final class ParentLink {
   func onExit(of pid: Int32, _ body: @escaping (WorkerExit) -> Void) { awaited[pid] = body }
 
   /// Lets the parent keep a copy of a volume. Replaces an earlier one.
-  func deposit(_ volume: HeldVolume, _ descriptors: [(DescriptorRole, CInt)]) throws(Errno) {
-    let message = ParentMessage(roles: descriptors.map(\.0), body: .volume(volume))
-    try send(message, descriptors.map(\.1))
+  func deposit(_ copy: CustodyCopy) throws(Errno) {
+    let (roles, descriptors) = copy.parcel
+    try send(ParentMessage(roles: roles, body: .volume(copy.volume)), descriptors.map(\.rawValue))
   }
 
   /// The parent may close its copies.

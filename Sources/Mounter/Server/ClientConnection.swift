@@ -1,5 +1,6 @@
 internal import LinuxSystem
 internal import SystemPackage
+internal import VolumeModel
 
 /// One client of the mounter. Belongs to the event loop's thread.
 final class ClientConnection {
@@ -10,18 +11,32 @@ final class ClientConnection {
   var program = "unknown"
   /// It wants events.
   var isSubscribed = false
+  /// It keeps copies of all volumes.
+  var keepsCustody = false
   /// It is gone, or is to be dropped.
   private(set) var isClosed = false
   /// What the event loop calls it.
   var token: EventLoop.Token?
-  private var outbox: [[UInt8]] = []
+  private var outbox: [Parcel] = []
+  /// Volumes whose copies wait to be sent.
+  private var stale: Set<WorkerKey> = []
+  private let custody: (WorkerKey) -> CustodyCopy?
+
+  /// What waits to be sent.
+  private enum Parcel {
+    case packet([UInt8])
+    /// The copy of this volume as it is when the socket takes it, or that it is gone.
+    case custody(WorkerKey)
+  }
 
   /// Packets that wait for a client that does not read; a client with more is dropped.
   private static let longestOutbox = 4_096
 
-  init(number: UInt64, socket: SeqpacketSocket) {
+  /// - Parameter custody: a volume as it is now; nil where it is gone.
+  init(number: UInt64, socket: SeqpacketSocket, custody: @escaping (WorkerKey) -> CustodyCopy?) {
     self.number = number
     self.socket = socket
+    self.custody = custody
   }
 
   /// What the connection waits for.
@@ -30,16 +45,35 @@ final class ClientConnection {
   /// Sends now or when the client reads again.
   func send(_ message: ReplyMessage) {
     if isClosed { return }
-    outbox.append(Wire.encode(message))
+    enqueue(.packet(Wire.encode(message)))
+  }
+
+  /// Brings the client's copy of the volume up to date, now or when the client reads again: a client that reads slowly gets
+  /// the last state and not every one.
+  func renewCustody(of key: WorkerKey) {
+    if isClosed || !keepsCustody || !stale.insert(key).inserted { return }
+    enqueue(.custody(key))
+  }
+
+  /// Whether the client has been sent the volume as it is now.
+  func hasCustody(of key: WorkerKey) -> Bool { keepsCustody && !isClosed && !stale.contains(key) }
+
+  private func enqueue(_ parcel: Parcel) {
+    outbox.append(parcel)
     flush()
     if outbox.count > Self.longestOutbox { isClosed = true }
   }
 
   /// Sends what waits, as far as the socket takes it.
   func flush() {
-    while let packet = outbox.first, !isClosed {
+    while let parcel = outbox.first, !isClosed {
       do throws(Errno) {
-        try socket.send(packet)
+        switch parcel {
+        case .packet(let bytes): try socket.send(bytes)
+        case .custody(let key):
+          try send(custodyOf: key)
+          stale.remove(key)
+        }
         outbox.removeFirst()
       } catch .resourceTemporarilyUnavailable {
         return
@@ -47,6 +81,15 @@ final class ClientConnection {
         isClosed = true
       }
     }
+  }
+
+  private func send(custodyOf key: WorkerKey) throws(Errno) {
+    guard let copy = custody(key) else {
+      return try socket.send(Wire.encode(ReplyMessage(id: 0, reply: .withdraw(key))))
+    }
+    let (roles, descriptors) = copy.parcel
+    let message = ReplyMessage(id: 0, roles: roles, reply: .custody(copy.volume))
+    try socket.send(Wire.encode(message), descriptors: descriptors.map(\.rawValue))
   }
 
   /// The next packet; nil when there is none now. Sets `isClosed` at the end of the connection.

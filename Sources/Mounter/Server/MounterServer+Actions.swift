@@ -10,9 +10,12 @@ extension MounterServer {
     switch action {
     case .answer(let call, let result): answer(call, result)
     case .publish(let status): publish(status)
-    case .takeSecrets(let call, let key): holding(key).secrets = incomingSecrets[call]
+    case .takeSecrets(let call, let key):
+      holding(key).secrets = incomingSecrets[call]
+      deposit(key)
     case .mount(let request): mount(request)
     case .startWorker(let key, let generation): startWorker(key, generation: generation)
+    case .configureWorker(let key): configureWorker(key)
     case .command(let key, let id, let order): command(key, id: id, order)
     case .ping(let key): ping(key)
     case .kill(let key): kill(key)
@@ -31,7 +34,7 @@ extension MounterServer {
     let reply: ReplyMessage.Reply =
       switch result {
       case .done: .done
-      case .status(let status): .status(status)
+      case .status(let status): .status(withCustody(status))
       case .failed(let error): .failed(error)
       }
     client.send(ReplyMessage(id: call.number, reply: reply))
@@ -44,7 +47,7 @@ extension MounterServer {
       client.send(ReplyMessage(id: 0, reply: .event(status)))
       settle(client)
     }
-    deposit(status)
+    deposit(status.request.key)
   }
 
   /// Runs `body` on a thread of its own; what it returns goes to the keeper.
@@ -95,6 +98,7 @@ extension MounterServer {
     parent?.withdraw(key)
     let path = MountPoint(of: key, in: configuration.stateDirectory)
     guard let holding = holdings.removeValue(forKey: key) else { return feed(.finished(key, nil)) }
+    for client in clients.values { client.renewCustody(of: key) }
     forget(holding.worker)
     let last = LastHolder(holding)
     offload(key) {

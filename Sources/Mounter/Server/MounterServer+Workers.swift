@@ -10,6 +10,7 @@ extension MounterServer {
     guard let holding = holdings[key], let mount = holding.mount, let volume = keeper.volumes[key] else {
       return feed(.workerNotStarted(key, .notMounted(key)))
     }
+    if let stranger = stranger(at: mount) { return endStranger(stranger, key) }
     do throws(MounterError) {
       let worker = try WorkerProcess.start(executable: configuration.worker, for: key)
       holding.worker = worker
@@ -17,28 +18,50 @@ extension MounterServer {
         pid: worker.process.pid, key, generation: generation, limit: volume.request.options.memoryLimitBytes)
       try failing("watching the worker \(worker.process.pid)") { () throws(Errno) in try watch(worker, key) }
       feed(.workerStarted(key, pid: worker.process.pid))
-      configure(worker, key, volume.request, mount, secrets: holding.secrets, generation: generation)
     } catch {
       feed(.workerNotStarted(key, error))
     }
   }
 
-  /// Sends the configuration. A worker that died before it could read it is known by its exit.
-  private func configure(
-    _ worker: WorkerProcess, _ key: WorkerKey, _ request: MountRequest, _ mount: VolumeMount,
-    secrets: SharedDescriptor?, generation: UInt32
-  ) {
+  /// A worker that serves the mount though this mounter knows of none: an earlier one had started it just before it died.
+  private func stranger(at mount: VolumeMount) -> WorkerProcess? {
+    let state = mount.sharedState
+    guard let pid = try? ProcessLock.owner(of: state.descriptor), pid > 0, let process = try? PidFD(pid: pid) else {
+      return nil
+    }
+    // The number may have become another process's before it was opened.
+    guard (try? ProcessLock.owner(of: state.descriptor)) == pid else { return nil }
+    return try? WorkerProcess(unreachable: process)
+  }
+
+  /// Its death, and nothing else, brings the next worker.
+  private func endStranger(_ stranger: WorkerProcess, _ key: WorkerKey) {
+    holdings[key]?.worker = stranger
+    do throws(Errno) { try watch(stranger, key) } catch {
+      return feed(.workerNotStarted(key, .system(error, step: "watching a worker of an earlier mounter")))
+    }
+    feed(.workerStarted(key, pid: stranger.process.pid))
+    feed(
+      .workerReported(
+        key, id: 0, .failed(reason: "a worker of an earlier mounter, which cannot be talked to, is ended")))
+  }
+
+  /// A worker that died before it could read it is known by its exit.
+  func configureWorker(_ key: WorkerKey) {
+    guard let holding = holdings[key], let mount = holding.mount, let worker = holding.worker, worker.canBeAsked,
+      let volume = keeper.volumes[key]
+    else { return }
     var descriptors: [(DescriptorRole, SharedDescriptor)] = [
       (.fuseDevice, mount.fuseDevice), (.sharedState, mount.sharedState),
     ]
     if let root = mount.underFileSystemRoot { descriptors.append((.underFileSystemRoot, root)) }
-    if let secrets { descriptors.append((.secrets, secrets)) }
+    if let secrets = holding.secrets { descriptors.append((.secrets, secrets)) }
     let message = CommandMessage(
       id: 0, roles: descriptors.map(\.0),
       command: .configuration(
         CommandMessage.Configuration(
-          request: request, fuseInit: mount.fuseInit, granted: mount.granted.rawValue, generation: generation,
-          log: configuration.log)))
+          request: volume.request, fuseInit: mount.fuseInit, granted: mount.granted.rawValue,
+          generation: volume.generation, log: configuration.log)))
     do throws(Errno) { try worker.send(message, descriptors: descriptors.map(\.1.rawValue)) } catch {
       log.error("the worker takes no configuration", metadata: metadata(key, error))
     }
@@ -107,16 +130,16 @@ extension MounterServer {
       case nil: return
       }
     } catch {
-      // A worker that an earlier mounter of this parent had started: the parent has reaped it, and says how it ended.
-      guard let told = parent?.exit(of: worker.process.pid) else { return awaitExit(worker, key) }
+      // A child of another process: nobody tells how it ended but the parent that reaps its own.
+      guard worker.isReapedByParent, let parent else { return workerGone(worker, key, .unknown) }
+      guard let told = parent.exit(of: worker.process.pid) else { return awaitExit(worker, key, parent) }
       exit = told
     }
     workerGone(worker, key, exit)
   }
 
   /// The pidfd stays readable: it would wake the loop over and over until the parent has told.
-  private func awaitExit(_ worker: WorkerProcess, _ key: WorkerKey) {
-    guard let parent else { return workerGone(worker, key, .unknown) }
+  private func awaitExit(_ worker: WorkerProcess, _ key: WorkerKey, _ parent: ParentLink) {
     if let token = worker.tokens?.process { loop.unwatch(worker.process.rawValue, token) }
     parent.onExit(of: worker.process.pid) { [unowned self] exit in workerGone(worker, key, exit) }
   }

@@ -214,7 +214,7 @@ extension MounterServer {
 
   private func serve(_ socket: SeqpacketSocket) {
     lastClient += 1
-    let client = ClientConnection(number: lastClient, socket: socket)
+    let client = ClientConnection(number: lastClient, socket: socket) { [unowned self] in copy(of: $0) }
     do throws(Errno) {
       client.token = try loop.watch(socket.rawValue) { [unowned self] _ in read(client) }
       clients[client.number] = client
@@ -264,9 +264,13 @@ extension MounterServer {
     let call = CallID(connection: client.number, number: message.id)
     let deadline: Deadline =
       message.timeoutMilliseconds == 0 ? .never : .after(.milliseconds(Int(message.timeoutMilliseconds)))
-    let secrets = Packet.byRole(descriptors, message.roles)[.secrets]
+    let named = Packet.byRole(descriptors, message.roles)
+    if case .offerCustody(let volume) = message.call {
+      return take(CustodyCopy(volume: volume, descriptors: named), offeredBy: client, call)
+    }
+    let secrets = named[.secrets]
     if let secrets {
-      guard Self.isSealed(secrets) else {
+      guard CustodyCheck.isSealed(secrets) else {
         return answer(call, .failed(.malformed(reason: "the secrets are not a sealed memfd of at most 256 KiB")))
       }
       incomingSecrets[call] = secrets
@@ -288,6 +292,8 @@ extension MounterServer {
       client.isSubscribed = true
       list(client, call)
     case .shutdown(let unmountingAll): feed(.shutdown(call, unmountingAll: unmountingAll, by: deadline))
+    case .keepCustody: letKeepCustody(client, call)
+    case .offerCustody: break
     case .unknown: answer(call, .failed(.protocolVersion(reason: "the mounter does not know this call")))
     case .malformed(let reason): answer(call, .failed(.malformed(reason: reason)))
     }
@@ -307,15 +313,9 @@ extension MounterServer {
   }
 
   private func list(_ client: ClientConnection, _ call: CallID) {
-    for status in keeper.statuses { client.send(ReplyMessage(id: call.number, more: true, reply: .status(status))) }
+    for status in keeper.statuses {
+      client.send(ReplyMessage(id: call.number, more: true, reply: .status(withCustody(status))))
+    }
     client.send(ReplyMessage(id: call.number, reply: .done))
-  }
-
-  /// Nobody can change what the worker will read, and it is no more than a worker reads.
-  private static func isSealed(_ secrets: SharedDescriptor) -> Bool {
-    guard let seals = try? Memfd.seals(of: secrets.descriptor), seals.isSuperset(of: .everything),
-      let size = try? Memfd.byteCount(of: secrets.descriptor)
-    else { return false }
-    return size <= Packet.maximumSecretBytes
   }
 }

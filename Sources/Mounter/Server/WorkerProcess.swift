@@ -10,8 +10,12 @@ final class WorkerProcess {
   /// The read end of the worker's standard error. Non-blocking.
   let output: SharedDescriptor
   var lines = WorkerOutput()
+  /// An earlier mounter of the same parent had started it: the parent says how it ended.
+  var isReapedByParent = false
   /// Its own; nil where it has none.
   var cgroup: MemoryCgroup?
+  /// Commands reach it.
+  let canBeAsked: Bool
   /// What the event loop calls them.
   var tokens: (process: EventLoop.Token, control: EventLoop.Token?, output: EventLoop.Token?)?
 
@@ -19,6 +23,27 @@ final class WorkerProcess {
     self.process = process
     self.control = control
     self.output = output
+    canBeAsked = true
+  }
+
+  /// A worker of which nothing is left but the process: it can be killed, and its end seen.
+  init(unreachable process: PidFD) throws(Errno) {
+    self.process = process
+    let (own, _) = try SeqpacketSocket.pair()
+    try own.descriptor.setNonBlocking(true)
+    control = own
+    output = try Pipe().reader
+    canBeAsked = false
+  }
+
+  /// What a next mounter needs of it; without those that could not be copied.
+  var descriptors: [DescriptorRole: SharedDescriptor] {
+    var copies: [DescriptorRole: SharedDescriptor] = [:]
+    copies[.workerProcess] = try? SharedDescriptor(process.descriptor.duplicate())
+    guard canBeAsked else { return copies }
+    copies[.workerControl] = try? SharedDescriptor(control.descriptor.duplicate())
+    copies[.workerOutput] = output
+    return copies
   }
 
   /// Starts a worker that waits for its configuration on descriptor 3.

@@ -14,7 +14,7 @@ extension MounterError {
     unsafe wire.subject = withoutNul(subject)
     unsafe wire.reason = withoutNul(reason)
     switch self {
-    case .incompatible(let key, _), .notMounted(let key), .busy(let key, _):
+    case .incompatible(let key, _), .notMounted(let key), .busy(let key, _), .custodyRefused(let key, _):
       unsafe key.fill(wire.make(\.key, mounter__v1__key__init))
     default: break
     }
@@ -53,6 +53,7 @@ extension MounterError {
     case .workerFailed(let reason, _): (MOUNTER__V1__ERROR__KIND__KIND_WORKER_FAILED, "", reason)
     case .protocolVersion(let reason): (MOUNTER__V1__ERROR__KIND__KIND_UNSUPPORTED, "", reason)
     case .malformed(let reason): (MOUNTER__V1__ERROR__KIND__KIND_MALFORMED, "", reason)
+    case .custodyRefused(_, let reason): (MOUNTER__V1__ERROR__KIND__KIND_CUSTODY_REFUSED, "", reason)
     case .shuttingDown: (MOUNTER__V1__ERROR__KIND__KIND_SHUTTING_DOWN, "", "")
     case .system(_, let step): (MOUNTER__V1__ERROR__KIND__KIND_SYSTEM, step, "")
     }
@@ -79,6 +80,8 @@ extension MounterError {
         .workerFailed(reason: reason, output: unsafe wire.strings(\.n_worker_output, \.worker_output))
       case MOUNTER__V1__ERROR__KIND__KIND_UNSUPPORTED: .protocolVersion(reason: reason)
       case MOUNTER__V1__ERROR__KIND__KIND_MALFORMED: .malformed(reason: reason)
+      case MOUNTER__V1__ERROR__KIND__KIND_CUSTODY_REFUSED:
+        unsafe .custodyRefused(key: try Wire.key(wire.key), reason: reason)
       case MOUNTER__V1__ERROR__KIND__KIND_SHUTTING_DOWN: .shuttingDown
       case MOUNTER__V1__ERROR__KIND__KIND_SYSTEM: .system(Errno(rawValue: unsafe wire.error_number), step: subject)
       // A kind of a newer version.

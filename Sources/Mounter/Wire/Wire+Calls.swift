@@ -52,6 +52,12 @@ extension Wire {
       unsafe wire.call_case = MOUNTER__V1__REQUEST__CALL_SHUTDOWN
       let call = unsafe wire.make(\.shutdown, mounter__v1__shutdown__init)
       unsafe call.setFlag(\.unmount_all, unmountingAll)
+    case .keepCustody:
+      unsafe wire.call_case = MOUNTER__V1__REQUEST__CALL_KEEP_CUSTODY
+      unsafe wire.make(\.keep_custody, mounter__v1__keep_custody__init)
+    case .offerCustody(let volume):
+      unsafe wire.call_case = MOUNTER__V1__REQUEST__CALL_OFFER_CUSTODY
+      unsafe volume.fill(wire.make(\.offer_custody, mounter__v1__volume_custody__init))
     case .unknown, .malformed: break
     }
   }
@@ -97,6 +103,10 @@ extension Wire {
     case MOUNTER__V1__REQUEST__CALL_SHUTDOWN:
       guard let call = unsafe wire.shutdown else { return .unknown }
       return .shutdown(unmountingAll: unsafe call.flag(\.unmount_all))
+    case MOUNTER__V1__REQUEST__CALL_KEEP_CUSTODY: return .keepCustody
+    case MOUNTER__V1__REQUEST__CALL_OFFER_CUSTODY:
+      guard let volume = unsafe wire.offer_custody else { return .unknown }
+      return .offerCustody(try unsafe VolumeCustody(wire: volume))
     default: return .unknown
     }
   }
@@ -127,6 +137,13 @@ extension Wire {
       unsafe wire.body_case = MOUNTER__V1__REPLY__BODY_EVENT
       let event = unsafe wire.make(\.event, mounter__v1__event__init)
       unsafe status.fill(event.make(\.status, mounter__v1__status__init))
+    case .custody(let volume):
+      unsafe wire.body_case = MOUNTER__V1__REPLY__BODY_CUSTODY
+      unsafe volume.fill(wire.make(\.custody, mounter__v1__volume_custody__init))
+    case .withdraw(let key):
+      unsafe wire.body_case = MOUNTER__V1__REPLY__BODY_WITHDRAW
+      let withdraw = unsafe wire.make(\.withdraw, mounter__v1__withdraw__init)
+      unsafe key.fill(withdraw.make(\.key, mounter__v1__key__init))
     case .unknown: break
     }
     return unsafe wire.packed()
@@ -159,6 +176,12 @@ extension Wire {
     case MOUNTER__V1__REPLY__BODY_EVENT:
       guard let event = unsafe wire.event else { return .unknown }
       return unsafe .event(try status(event.status))
+    case MOUNTER__V1__REPLY__BODY_CUSTODY:
+      guard let volume = unsafe wire.custody else { return .unknown }
+      return .custody(try unsafe VolumeCustody(wire: volume))
+    case MOUNTER__V1__REPLY__BODY_WITHDRAW:
+      guard let withdraw = unsafe wire.withdraw else { return .unknown }
+      return unsafe .withdraw(try key(withdraw.key))
     default: return .unknown
     }
   }

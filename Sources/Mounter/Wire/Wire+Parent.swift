@@ -11,7 +11,7 @@ extension Wire {
     switch message.body {
     case .volume(let held):
       unsafe wire.body_case = MOUNTER__V1__TO_PARENT__BODY_DEPOSIT
-      unsafe held.fill(wire.make(\.deposit, mounter__v1__deposit__init))
+      unsafe held.fill(wire.make(\.deposit, mounter__v1__volume_custody__init))
     case .withdraw(let key):
       unsafe wire.body_case = MOUNTER__V1__TO_PARENT__BODY_WITHDRAW
       let withdraw = unsafe wire.make(\.withdraw, mounter__v1__withdraw__init)
@@ -26,7 +26,7 @@ extension Wire {
       var message = ParentMessage(roles: roles(unsafe wire.numbers(\.n_descriptors, \.descriptors)), body: .unknown)
       switch unsafe wire.body_case {
       case MOUNTER__V1__TO_PARENT__BODY_DEPOSIT:
-        if let deposit = unsafe wire.deposit { message.body = unsafe .volume(try HeldVolume(wire: deposit)) }
+        if let deposit = unsafe wire.deposit { message.body = unsafe .volume(try VolumeCustody(wire: deposit)) }
       case MOUNTER__V1__TO_PARENT__BODY_WITHDRAW:
         if let withdraw = unsafe wire.withdraw { message.body = unsafe .withdraw(try key(withdraw.key)) }
       default: break
@@ -42,7 +42,7 @@ extension Wire {
     switch message.body {
     case .volume(let held):
       unsafe wire.body_case = MOUNTER__V1__FROM_PARENT__BODY_HELD
-      unsafe held.fill(wire.make(\.held, mounter__v1__deposit__init))
+      unsafe held.fill(wire.make(\.held, mounter__v1__volume_custody__init))
     case .begin:
       unsafe wire.body_case = MOUNTER__V1__FROM_PARENT__BODY_BEGIN
       unsafe wire.make(\.begin, mounter__v1__begin__init)
@@ -68,7 +68,7 @@ extension Wire {
       var message = ParentMessage(roles: roles(unsafe wire.numbers(\.n_descriptors, \.descriptors)), body: .unknown)
       switch unsafe wire.body_case {
       case MOUNTER__V1__FROM_PARENT__BODY_HELD:
-        if let held = unsafe wire.held { message.body = unsafe .volume(try HeldVolume(wire: held)) }
+        if let held = unsafe wire.held { message.body = unsafe .volume(try VolumeCustody(wire: held)) }
       case MOUNTER__V1__FROM_PARENT__BODY_BEGIN: message.body = .begin
       case MOUNTER__V1__FROM_PARENT__BODY_REAPED:
         if let reaped = unsafe wire.reaped {
@@ -80,20 +80,5 @@ extension Wire {
       }
       return message
     }
-  }
-}
-
-extension HeldVolume {
-  fileprivate init(wire: borrowing MessageView<Mounter__V1__Deposit>) throws(MissingField) {
-    unsafe self.init(
-      status: try Wire.status(unsafe wire.status), fuseInit: unsafe wire.fuse_init, granted: unsafe wire.granted_flags,
-      generation: unsafe wire.generation)
-  }
-
-  fileprivate func fill(_ wire: MessageBuilder<Mounter__V1__Deposit>) {
-    unsafe status.fill(wire.make(\.status, mounter__v1__status__init))
-    unsafe wire.fuse_init = fuseInit
-    unsafe wire.granted_flags = granted
-    unsafe wire.generation = generation
   }
 }

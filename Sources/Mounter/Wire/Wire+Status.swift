@@ -22,6 +22,7 @@ extension WorkerStatus {
       connection: unsafe wire.connection, restarts: unsafe wire.restarts, startedAt: startedAt == 0 ? nil : startedAt,
       history: WorkerHistory(deaths: deaths, longestPause: unsafe wire.longest_pause_ms),
       revision: unsafe wire.revision)
+    if let custodians = unsafe wire.custodians { custody = unsafe CustodyReport(wire: custodians) }
   }
 
   func fill(_ wire: MessageBuilder<Mounter__V1__Status>) {
@@ -46,6 +47,7 @@ extension WorkerStatus {
     }
     unsafe wire.longest_pause_ms = history.longestPause
     unsafe wire.revision = revision
+    if let custody { unsafe custody.fill(wire.make(\.custodians, mounter__v1__custodians__init)) }
   }
 }
 

@@ -27,6 +27,9 @@ typedef struct Mounter__V1__Secrets__ValuesEntry Mounter__V1__Secrets__ValuesEnt
 typedef struct Mounter__V1__Holder Mounter__V1__Holder;
 typedef struct Mounter__V1__Death Mounter__V1__Death;
 typedef struct Mounter__V1__Status Mounter__V1__Status;
+typedef struct Mounter__V1__Custodians Mounter__V1__Custodians;
+typedef struct Mounter__V1__VolumeCustody Mounter__V1__VolumeCustody;
+typedef struct Mounter__V1__Withdraw Mounter__V1__Withdraw;
 typedef struct Mounter__V1__Error Mounter__V1__Error;
 typedef struct Mounter__V1__Hello Mounter__V1__Hello;
 typedef struct Mounter__V1__EnsureMounted Mounter__V1__EnsureMounted;
@@ -37,6 +40,7 @@ typedef struct Mounter__V1__Subscribe Mounter__V1__Subscribe;
 typedef struct Mounter__V1__RefreshSecrets Mounter__V1__RefreshSecrets;
 typedef struct Mounter__V1__UpdateOptions Mounter__V1__UpdateOptions;
 typedef struct Mounter__V1__Shutdown Mounter__V1__Shutdown;
+typedef struct Mounter__V1__KeepCustody Mounter__V1__KeepCustody;
 typedef struct Mounter__V1__Request Mounter__V1__Request;
 typedef struct Mounter__V1__HelloReply Mounter__V1__HelloReply;
 typedef struct Mounter__V1__Done Mounter__V1__Done;
@@ -57,8 +61,6 @@ typedef struct Mounter__V1__Work Mounter__V1__Work;
 typedef struct Mounter__V1__HoldNode Mounter__V1__HoldNode;
 typedef struct Mounter__V1__ReleaseNode Mounter__V1__ReleaseNode;
 typedef struct Mounter__V1__WorkerReport Mounter__V1__WorkerReport;
-typedef struct Mounter__V1__Deposit Mounter__V1__Deposit;
-typedef struct Mounter__V1__Withdraw Mounter__V1__Withdraw;
 typedef struct Mounter__V1__ToParent Mounter__V1__ToParent;
 typedef struct Mounter__V1__Reaped Mounter__V1__Reaped;
 typedef struct Mounter__V1__Begin Mounter__V1__Begin;
@@ -118,7 +120,11 @@ typedef enum _Mounter__V1__Error__Kind {
   MOUNTER__V1__ERROR__KIND__KIND_SYSTEM = 12,
   MOUNTER__V1__ERROR__KIND__KIND_NOT_MOUNTED = 13,
   MOUNTER__V1__ERROR__KIND__KIND_SHUTTING_DOWN = 14,
-  MOUNTER__V1__ERROR__KIND__KIND_UFS_NOT_SERVED = 15
+  MOUNTER__V1__ERROR__KIND__KIND_UFS_NOT_SERVED = 15,
+  /*
+   * Copies that were offered are not, or no longer, those of a mount that this mounter can serve.
+   */
+  MOUNTER__V1__ERROR__KIND__KIND_CUSTODY_REFUSED = 16
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__ERROR__KIND)
 } Mounter__V1__Error__Kind;
 /*
@@ -376,10 +382,76 @@ struct  Mounter__V1__Status
    * Grows with what happens in one mounter: of two statuses of a volume the one with the smaller revision is older.
    */
   uint64_t revision;
+  /*
+   * Only in the answers to List, Subscribe and GetStatus.
+   */
+  Mounter__V1__Custodians *custodians;
 };
 #define MOUNTER__V1__STATUS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__status__descriptor) \
-    , NULL, MOUNTER__V1__STATUS__STATE__STATE_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0,NULL, 0, 0 }
+    , NULL, MOUNTER__V1__STATUS__STATE__STATE_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0,NULL, 0, 0, NULL }
+
+
+/*
+ * Who could give a next mounter what it needs to go on with a volume.
+ */
+struct  Mounter__V1__Custodians
+{
+  ProtobufCMessage base;
+  /*
+   * Programs with their process ids, beside the mounter itself.
+   */
+  size_t n_names;
+  char **names;
+  /*
+   * What no copy of them has: words for people.
+   */
+  size_t n_missing;
+  char **missing;
+};
+#define MOUNTER__V1__CUSTODIANS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__custodians__descriptor) \
+    , 0,NULL, 0,NULL }
+
+
+/*
+ * A volume as it is handed from one mounter to the next, directly or by who kept copies meanwhile (custody). Beside it:
+ * FUSE_DEVICE, SHARED_STATE, UFS_ROOT for file://, SECRETS where there are some, and WORKER_PROCESS, WORKER_CONTROL and
+ * WORKER_OUTPUT while a worker lives. A receiver replaces an earlier copy of the same key.
+ */
+struct  Mounter__V1__VolumeCustody
+{
+  ProtobufCMessage base;
+  Mounter__V1__Status *status;
+  /*
+   * The FUSE_INIT request that was answered, its flags reduced to those granted.
+   */
+  ProtobufCBinaryData fuse_init;
+  /*
+   * Of the last worker.
+   */
+  uint32_t generation;
+  /*
+   * The capabilities that were granted: `flags` low, `flags2` high.
+   */
+  uint64_t granted_flags;
+};
+#define MOUNTER__V1__VOLUME_CUSTODY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__volume_custody__descriptor) \
+    , NULL, {0,NULL}, 0, 0 }
+
+
+/*
+ * Copies of this volume are of no use any more: it is gone.
+ */
+struct  Mounter__V1__Withdraw
+{
+  ProtobufCMessage base;
+  Mounter__V1__Key *key;
+};
+#define MOUNTER__V1__WITHDRAW__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__withdraw__descriptor) \
+    , NULL }
 
 
 /*
@@ -412,7 +484,7 @@ struct  Mounter__V1__Error
   size_t n_worker_output;
   char **worker_output;
   /*
-   * With KIND_INCOMPATIBLE, KIND_BUSY and KIND_NOT_MOUNTED.
+   * With KIND_INCOMPATIBLE, KIND_BUSY, KIND_NOT_MOUNTED and KIND_CUSTODY_REFUSED.
    */
   Mounter__V1__Key *key;
 };
@@ -549,6 +621,19 @@ struct  Mounter__V1__Shutdown
     , 0 }
 
 
+/*
+ * From now on this connection gets a copy of every volume, now and whenever it changes, as Reply.custody with id 0, and
+ * Reply.withdraw for one that is gone. Answered with Done after the first copies.
+ */
+struct  Mounter__V1__KeepCustody
+{
+  ProtobufCMessage base;
+};
+#define MOUNTER__V1__KEEP_CUSTODY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__keep_custody__descriptor) \
+     }
+
+
 typedef enum {
   MOUNTER__V1__REQUEST__CALL__NOT_SET = 0,
   MOUNTER__V1__REQUEST__CALL_HELLO = 10,
@@ -559,7 +644,9 @@ typedef enum {
   MOUNTER__V1__REQUEST__CALL_SUBSCRIBE = 15,
   MOUNTER__V1__REQUEST__CALL_REFRESH_SECRETS = 16,
   MOUNTER__V1__REQUEST__CALL_UPDATE_OPTIONS = 17,
-  MOUNTER__V1__REQUEST__CALL_SHUTDOWN = 18
+  MOUNTER__V1__REQUEST__CALL_SHUTDOWN = 18,
+  MOUNTER__V1__REQUEST__CALL_KEEP_CUSTODY = 19,
+  MOUNTER__V1__REQUEST__CALL_OFFER_CUSTODY = 20
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__REQUEST__CALL__CASE)
 } Mounter__V1__Request__CallCase;
 
@@ -590,6 +677,12 @@ struct  Mounter__V1__Request
     Mounter__V1__RefreshSecrets *refresh_secrets;
     Mounter__V1__UpdateOptions *update_options;
     Mounter__V1__Shutdown *shutdown;
+    Mounter__V1__KeepCustody *keep_custody;
+    /*
+     * What the client has kept, for a mounter that may not know it: the first thing on a new connection. Answered with Done
+     * where the mounter goes on with the volume or has it already.
+     */
+    Mounter__V1__VolumeCustody *offer_custody;
   };
 };
 #define MOUNTER__V1__REQUEST__INIT \
@@ -647,7 +740,9 @@ typedef enum {
   MOUNTER__V1__REPLY__BODY_DONE = 11,
   MOUNTER__V1__REPLY__BODY_STATUS = 12,
   MOUNTER__V1__REPLY__BODY_ERROR = 13,
-  MOUNTER__V1__REPLY__BODY_EVENT = 14
+  MOUNTER__V1__REPLY__BODY_EVENT = 14,
+  MOUNTER__V1__REPLY__BODY_CUSTODY = 15,
+  MOUNTER__V1__REPLY__BODY_WITHDRAW = 16
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__REPLY__BODY__CASE)
 } Mounter__V1__Reply__BodyCase;
 
@@ -671,6 +766,8 @@ struct  Mounter__V1__Reply
     Mounter__V1__Status *status;
     Mounter__V1__Error *error;
     Mounter__V1__Event *event;
+    Mounter__V1__VolumeCustody *custody;
+    Mounter__V1__Withdraw *withdraw;
   };
 };
 #define MOUNTER__V1__REPLY__INIT \
@@ -939,32 +1036,6 @@ struct  Mounter__V1__WorkerReport
     , 0, 0,NULL, MOUNTER__V1__WORKER_REPORT__REPORT__NOT_SET, {0} }
 
 
-/*
- * Keep copies of this volume's descriptors; replaces an earlier one of the same key.
- */
-struct  Mounter__V1__Deposit
-{
-  ProtobufCMessage base;
-  Mounter__V1__Status *status;
-  ProtobufCBinaryData fuse_init;
-  uint32_t generation;
-  uint64_t granted_flags;
-};
-#define MOUNTER__V1__DEPOSIT__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__deposit__descriptor) \
-    , NULL, {0,NULL}, 0, 0 }
-
-
-struct  Mounter__V1__Withdraw
-{
-  ProtobufCMessage base;
-  Mounter__V1__Key *key;
-};
-#define MOUNTER__V1__WITHDRAW__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__withdraw__descriptor) \
-    , NULL }
-
-
 typedef enum {
   MOUNTER__V1__TO_PARENT__BODY__NOT_SET = 0,
   MOUNTER__V1__TO_PARENT__BODY_DEPOSIT = 10,
@@ -979,7 +1050,7 @@ struct  Mounter__V1__ToParent
   uint32_t *descriptors;
   Mounter__V1__ToParent__BodyCase body_case;
   union {
-    Mounter__V1__Deposit *deposit;
+    Mounter__V1__VolumeCustody *deposit;
     Mounter__V1__Withdraw *withdraw;
   };
 };
@@ -1033,7 +1104,7 @@ struct  Mounter__V1__FromParent
   uint32_t *descriptors;
   Mounter__V1__FromParent__BodyCase body_case;
   union {
-    Mounter__V1__Deposit *held;
+    Mounter__V1__VolumeCustody *held;
     Mounter__V1__Begin *begin;
     Mounter__V1__Reaped *reaped;
   };
@@ -1255,6 +1326,63 @@ Mounter__V1__Status *
 void   mounter__v1__status__free_unpacked
                      (Mounter__V1__Status *message,
                       ProtobufCAllocator *allocator);
+/* Mounter__V1__Custodians methods */
+void   mounter__v1__custodians__init
+                     (Mounter__V1__Custodians         *message);
+size_t mounter__v1__custodians__get_packed_size
+                     (const Mounter__V1__Custodians   *message);
+size_t mounter__v1__custodians__pack
+                     (const Mounter__V1__Custodians   *message,
+                      uint8_t             *out);
+size_t mounter__v1__custodians__pack_to_buffer
+                     (const Mounter__V1__Custodians   *message,
+                      ProtobufCBuffer     *buffer);
+Mounter__V1__Custodians *
+       mounter__v1__custodians__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mounter__v1__custodians__free_unpacked
+                     (Mounter__V1__Custodians *message,
+                      ProtobufCAllocator *allocator);
+/* Mounter__V1__VolumeCustody methods */
+void   mounter__v1__volume_custody__init
+                     (Mounter__V1__VolumeCustody         *message);
+size_t mounter__v1__volume_custody__get_packed_size
+                     (const Mounter__V1__VolumeCustody   *message);
+size_t mounter__v1__volume_custody__pack
+                     (const Mounter__V1__VolumeCustody   *message,
+                      uint8_t             *out);
+size_t mounter__v1__volume_custody__pack_to_buffer
+                     (const Mounter__V1__VolumeCustody   *message,
+                      ProtobufCBuffer     *buffer);
+Mounter__V1__VolumeCustody *
+       mounter__v1__volume_custody__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mounter__v1__volume_custody__free_unpacked
+                     (Mounter__V1__VolumeCustody *message,
+                      ProtobufCAllocator *allocator);
+/* Mounter__V1__Withdraw methods */
+void   mounter__v1__withdraw__init
+                     (Mounter__V1__Withdraw         *message);
+size_t mounter__v1__withdraw__get_packed_size
+                     (const Mounter__V1__Withdraw   *message);
+size_t mounter__v1__withdraw__pack
+                     (const Mounter__V1__Withdraw   *message,
+                      uint8_t             *out);
+size_t mounter__v1__withdraw__pack_to_buffer
+                     (const Mounter__V1__Withdraw   *message,
+                      ProtobufCBuffer     *buffer);
+Mounter__V1__Withdraw *
+       mounter__v1__withdraw__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mounter__v1__withdraw__free_unpacked
+                     (Mounter__V1__Withdraw *message,
+                      ProtobufCAllocator *allocator);
 /* Mounter__V1__Error methods */
 void   mounter__v1__error__init
                      (Mounter__V1__Error         *message);
@@ -1444,6 +1572,25 @@ Mounter__V1__Shutdown *
                       const uint8_t       *data);
 void   mounter__v1__shutdown__free_unpacked
                      (Mounter__V1__Shutdown *message,
+                      ProtobufCAllocator *allocator);
+/* Mounter__V1__KeepCustody methods */
+void   mounter__v1__keep_custody__init
+                     (Mounter__V1__KeepCustody         *message);
+size_t mounter__v1__keep_custody__get_packed_size
+                     (const Mounter__V1__KeepCustody   *message);
+size_t mounter__v1__keep_custody__pack
+                     (const Mounter__V1__KeepCustody   *message,
+                      uint8_t             *out);
+size_t mounter__v1__keep_custody__pack_to_buffer
+                     (const Mounter__V1__KeepCustody   *message,
+                      ProtobufCBuffer     *buffer);
+Mounter__V1__KeepCustody *
+       mounter__v1__keep_custody__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mounter__v1__keep_custody__free_unpacked
+                     (Mounter__V1__KeepCustody *message,
                       ProtobufCAllocator *allocator);
 /* Mounter__V1__Request methods */
 void   mounter__v1__request__init
@@ -1825,44 +1972,6 @@ Mounter__V1__WorkerReport *
 void   mounter__v1__worker_report__free_unpacked
                      (Mounter__V1__WorkerReport *message,
                       ProtobufCAllocator *allocator);
-/* Mounter__V1__Deposit methods */
-void   mounter__v1__deposit__init
-                     (Mounter__V1__Deposit         *message);
-size_t mounter__v1__deposit__get_packed_size
-                     (const Mounter__V1__Deposit   *message);
-size_t mounter__v1__deposit__pack
-                     (const Mounter__V1__Deposit   *message,
-                      uint8_t             *out);
-size_t mounter__v1__deposit__pack_to_buffer
-                     (const Mounter__V1__Deposit   *message,
-                      ProtobufCBuffer     *buffer);
-Mounter__V1__Deposit *
-       mounter__v1__deposit__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   mounter__v1__deposit__free_unpacked
-                     (Mounter__V1__Deposit *message,
-                      ProtobufCAllocator *allocator);
-/* Mounter__V1__Withdraw methods */
-void   mounter__v1__withdraw__init
-                     (Mounter__V1__Withdraw         *message);
-size_t mounter__v1__withdraw__get_packed_size
-                     (const Mounter__V1__Withdraw   *message);
-size_t mounter__v1__withdraw__pack
-                     (const Mounter__V1__Withdraw   *message,
-                      uint8_t             *out);
-size_t mounter__v1__withdraw__pack_to_buffer
-                     (const Mounter__V1__Withdraw   *message,
-                      ProtobufCBuffer     *buffer);
-Mounter__V1__Withdraw *
-       mounter__v1__withdraw__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   mounter__v1__withdraw__free_unpacked
-                     (Mounter__V1__Withdraw *message,
-                      ProtobufCAllocator *allocator);
 /* Mounter__V1__ToParent methods */
 void   mounter__v1__to_parent__init
                      (Mounter__V1__ToParent         *message);
@@ -1977,6 +2086,15 @@ typedef void (*Mounter__V1__Death_Closure)
 typedef void (*Mounter__V1__Status_Closure)
                  (const Mounter__V1__Status *message,
                   void *closure_data);
+typedef void (*Mounter__V1__Custodians_Closure)
+                 (const Mounter__V1__Custodians *message,
+                  void *closure_data);
+typedef void (*Mounter__V1__VolumeCustody_Closure)
+                 (const Mounter__V1__VolumeCustody *message,
+                  void *closure_data);
+typedef void (*Mounter__V1__Withdraw_Closure)
+                 (const Mounter__V1__Withdraw *message,
+                  void *closure_data);
 typedef void (*Mounter__V1__Error_Closure)
                  (const Mounter__V1__Error *message,
                   void *closure_data);
@@ -2006,6 +2124,9 @@ typedef void (*Mounter__V1__UpdateOptions_Closure)
                   void *closure_data);
 typedef void (*Mounter__V1__Shutdown_Closure)
                  (const Mounter__V1__Shutdown *message,
+                  void *closure_data);
+typedef void (*Mounter__V1__KeepCustody_Closure)
+                 (const Mounter__V1__KeepCustody *message,
                   void *closure_data);
 typedef void (*Mounter__V1__Request_Closure)
                  (const Mounter__V1__Request *message,
@@ -2067,12 +2188,6 @@ typedef void (*Mounter__V1__ReleaseNode_Closure)
 typedef void (*Mounter__V1__WorkerReport_Closure)
                  (const Mounter__V1__WorkerReport *message,
                   void *closure_data);
-typedef void (*Mounter__V1__Deposit_Closure)
-                 (const Mounter__V1__Deposit *message,
-                  void *closure_data);
-typedef void (*Mounter__V1__Withdraw_Closure)
-                 (const Mounter__V1__Withdraw *message,
-                  void *closure_data);
 typedef void (*Mounter__V1__ToParent_Closure)
                  (const Mounter__V1__ToParent *message,
                   void *closure_data);
@@ -2106,6 +2221,9 @@ extern const ProtobufCMessageDescriptor mounter__v1__death__descriptor;
 extern const ProtobufCEnumDescriptor    mounter__v1__death__cause__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__status__descriptor;
 extern const ProtobufCEnumDescriptor    mounter__v1__status__state__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__custodians__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__volume_custody__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__withdraw__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__error__descriptor;
 extern const ProtobufCEnumDescriptor    mounter__v1__error__kind__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__hello__descriptor;
@@ -2117,6 +2235,7 @@ extern const ProtobufCMessageDescriptor mounter__v1__subscribe__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__refresh_secrets__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__update_options__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__shutdown__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__keep_custody__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__request__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__hello_reply__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__done__descriptor;
@@ -2137,8 +2256,6 @@ extern const ProtobufCMessageDescriptor mounter__v1__work__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__hold_node__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__release_node__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__worker_report__descriptor;
-extern const ProtobufCMessageDescriptor mounter__v1__deposit__descriptor;
-extern const ProtobufCMessageDescriptor mounter__v1__withdraw__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__to_parent__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__reaped__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__begin__descriptor;

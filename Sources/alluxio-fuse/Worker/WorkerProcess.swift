@@ -42,6 +42,11 @@ enum WorkerProcess {
     for failure in notConfined {
       log.warning("the worker keeps more rights than it needs", metadata: ["step": "\(failure)"])
     }
+    // Kept until the process ends: whatever mounters believe, the kernel lets one worker at a time have it.
+    do throws(Errno) { try ProcessLock.take(configuration.sharedState) } catch {
+      try? channel.failed("another worker still serves the volume (\(error))")
+      return .failed
+    }
     do throws(Errno) {
       let volume = try makeVolume(configuration, MounterCustody(channel, log), log)
       volume.session.whenFirstAnswered { try? channel.answered() }

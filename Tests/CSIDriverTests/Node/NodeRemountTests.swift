@@ -240,12 +240,14 @@ extension LostMounts.BothGoneTests {
     try await plugin.calls.unpublish("v", at: plugin.target("a"))
   }
 
-  @Test("a mounter that is killed alone is replaced without a call, and the volume is mounted again")
-  func mounterKilled() async throws {
+  @Test("mounter and plugin killed at once where no parent holds the mounts: the next plugin mounts the volume again")
+  func mounterAndPluginKilled() async throws {
     try await PluginProcess.with { plugin in
       try plugin.folder.write("x", to: "data/file")
       try await plugin.calls.publish("v", at: plugin.target("a"), context: plugin.context)
+      try plugin.kill()
       try plugin.killMounter()
+      try await plugin.restart()
       _ = try await waitForCondition(plugin, at: "a") { $0.message.hasPrefix("recovered: ") }
       #expect(try MountTable.read().all(at: plugin.target("a")).count == 1)
       #expect(try WholeFile.text(plugin.target("a/file")) == "x")

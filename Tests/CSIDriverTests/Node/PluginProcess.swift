@@ -78,12 +78,14 @@ final class PluginProcess: Sendable {
     unlink(folder.appending("csi/csi.sock"))
   }
 
-  /// kill -9 of the mounter, and where it is running; waits for its end.
-  func killMounter() throws {
+  /// kill -9 of the mounter; waits for its end.
+  /// - Parameter before: what is done to it first.
+  func killMounter(_ before: (PidFD) throws -> Void = { _ in }) throws {
     for pid in try ProcessTable.pids() {
       guard let line = try? WholeFile.text("/proc/\(pid)/cmdline"), line.contains("alluxio-mounter\0--socket"),
         line.contains(folder.path), let mounter = try? PidFD(pid: pid)
       else { continue }
+      try before(mounter)
       try mounter.signal(SIGKILL)
       _ = try? Waiting.untilEnded(mounter)
     }

@@ -1,0 +1,48 @@
+internal import LinuxSystem
+internal import Synchronization
+internal import VolumeModel
+
+/// The copies that a node plugin keeps: one set of descriptors for each volume, replaced with each change and dropped when
+/// the volume is gone.
+final class CustodyStore: Sendable {
+  private struct State {
+    var copies: [WorkerKey: CustodyCopy] = [:]
+    /// What the mounter of the present connection has sent.
+    var confirmed: Set<WorkerKey> = []
+  }
+
+  private let state = Mutex(State())
+
+  /// In no particular order.
+  var copies: [CustodyCopy] { state.withLock { Array($0.copies.values) } }
+
+  /// Closes an earlier copy's descriptors.
+  func keep(_ copy: CustodyCopy) {
+    let former = state.withLock { state in
+      state.confirmed.insert(copy.key)
+      return state.copies.updateValue(copy, forKey: copy.key)
+    }
+    withExtendedLifetime(former) {}
+  }
+
+  func drop(_ key: WorkerKey) {
+    let former = state.withLock { state in
+      state.confirmed.remove(key)
+      return state.copies.removeValue(forKey: key)
+    }
+    withExtendedLifetime(former) {}
+  }
+
+  /// A connection begins: nothing that is kept is known to its mounter.
+  func beginConnection() { state.withLock { $0.confirmed = [] } }
+
+  /// The mounter has sent a copy of every volume that it has: others are of no use.
+  func dropUnconfirmed() {
+    let former = state.withLock { state in
+      let former = state.copies.filter { !state.confirmed.contains($0.key) }
+      for key in former.keys { state.copies[key] = nil }
+      return former
+    }
+    withExtendedLifetime(former) {}
+  }
+}
