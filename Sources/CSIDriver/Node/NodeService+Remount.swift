@@ -1,7 +1,7 @@
 package import LinuxSystem
 internal import Logging
 internal import Mounter
-internal import VolumeModel
+package import VolumeModel
 
 /// Published volumes whose mount was lost: after the end of mounter and workers together, or of the whole node. They are
 /// mounted and bound again from their records, without a call of the kubelet's.
@@ -48,11 +48,13 @@ extension NodeService {
       outcome = .restartNeeded(reason: "the volume's mount was lost and cannot be made again yet: \(error.message)")
       isDone = false
     }
-    if let outcome, workers.noteRecovery(outcome, of: name) { log(outcome, of: key) }
+    if let outcome { note(outcome, of: key) }
     return isDone
   }
 
-  private func log(_ outcome: RecoveryOutcome, of key: WorkerKey) {
+  /// For the volume's condition, and the log where it is news.
+  private func note(_ outcome: RecoveryOutcome, of key: WorkerKey) {
+    guard workers.noteRecovery(outcome, of: key.name) else { return }
     let metadata: Logger.Metadata = ["volume": "\(key.volumeID)", "outcome": "\(outcome.sentence)"]
     if outcome.isRecovered {
       logger.notice("a mount was lost and made again", metadata: metadata)
@@ -192,9 +194,9 @@ extension NodeService {
   }
 
   /// Finds out whether pods that had to be restarted have been, for the volume's condition.
-  package func lookForStaleUsers(of name: String, by deadline: Deadline) async {
-    if workers.stale(of: name).isEmpty { return }
-    workers.noteRecovery(await verify(name, by: deadline), of: name)
+  package func lookForStaleUsers(of key: WorkerKey, by deadline: Deadline) async {
+    if workers.stale(of: key.name).isEmpty { return }
+    note(await verify(key.name, by: deadline), of: key)
   }
 }
 

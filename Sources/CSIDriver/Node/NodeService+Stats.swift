@@ -81,7 +81,7 @@ extension NodeService {
   private func currentCondition(of record: TargetRecord, by deadline: Deadline) async -> VolumeCondition {
     let patience = min(deadline, .after(configuration.statisticsPatience))
     if let status = try? await mounter.status(of: record.workerKey, by: patience) { workers.note(status) }
-    await lookForStaleUsers(of: record.workerKey.name, by: patience)
+    await lookForStaleUsers(of: record.workerKey, by: patience)
     return workers.condition(ofWorkers: [record.workerKey.name])
   }
 

@@ -29,7 +29,7 @@ extension LostMounts.NodeRemountTests {
       guard condition.message.contains("still see the mount that was lost"), Deadline.now < end else {
         return condition
       }
-      await node.service.lookForStaleUsers(of: key.name, by: end)
+      await node.service.lookForStaleUsers(of: key, by: end)
     }
     return nil
   }
