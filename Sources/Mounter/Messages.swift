@@ -40,6 +40,7 @@ struct CallMessage: Sendable, Hashable {
     case shutdown(unmountingAll: Bool)
     case keepCustody
     case offerCustody(VolumeCustody)
+    case offerNode(NodeCustody)
     /// A call of a newer version.
     case unknown
     /// A call that lacks what it must have.
@@ -63,6 +64,7 @@ struct ReplyMessage: Sendable, Hashable {
     case failed(MounterError)
     case event(WorkerStatus)
     case custody(VolumeCustody)
+    case node(NodeCustody)
     case withdraw(WorkerKey)
     /// A reply of a newer version.
     case unknown
@@ -124,6 +126,8 @@ struct ParentMessage: Sendable, Hashable {
     /// To the parent: keep this. From the parent: this was kept.
     case volume(VolumeCustody)
     case withdraw(WorkerKey)
+    case node(NodeCustody)
+    case serving
     case begin
     case reaped(pid: Int32, exit: WorkerExit)
     case unknown

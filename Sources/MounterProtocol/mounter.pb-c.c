@@ -598,6 +598,51 @@ void   mounter__v1__volume_custody__free_unpacked
   assert(message->base.descriptor == &mounter__v1__volume_custody__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   mounter__v1__node_custody__init
+                     (Mounter__V1__NodeCustody         *message)
+{
+  static const Mounter__V1__NodeCustody init_value = MOUNTER__V1__NODE_CUSTODY__INIT;
+  *message = init_value;
+}
+size_t mounter__v1__node_custody__get_packed_size
+                     (const Mounter__V1__NodeCustody *message)
+{
+  assert(message->base.descriptor == &mounter__v1__node_custody__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mounter__v1__node_custody__pack
+                     (const Mounter__V1__NodeCustody *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mounter__v1__node_custody__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mounter__v1__node_custody__pack_to_buffer
+                     (const Mounter__V1__NodeCustody *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mounter__v1__node_custody__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mounter__V1__NodeCustody *
+       mounter__v1__node_custody__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mounter__V1__NodeCustody *)
+     protobuf_c_message_unpack (&mounter__v1__node_custody__descriptor,
+                                allocator, len, data);
+}
+void   mounter__v1__node_custody__free_unpacked
+                     (Mounter__V1__NodeCustody *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mounter__v1__node_custody__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   mounter__v1__withdraw__init
                      (Mounter__V1__Withdraw         *message)
 {
@@ -2038,6 +2083,51 @@ void   mounter__v1__worker_report__free_unpacked
   assert(message->base.descriptor == &mounter__v1__worker_report__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   mounter__v1__serving__init
+                     (Mounter__V1__Serving         *message)
+{
+  static const Mounter__V1__Serving init_value = MOUNTER__V1__SERVING__INIT;
+  *message = init_value;
+}
+size_t mounter__v1__serving__get_packed_size
+                     (const Mounter__V1__Serving *message)
+{
+  assert(message->base.descriptor == &mounter__v1__serving__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mounter__v1__serving__pack
+                     (const Mounter__V1__Serving *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mounter__v1__serving__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mounter__v1__serving__pack_to_buffer
+                     (const Mounter__V1__Serving *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mounter__v1__serving__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mounter__V1__Serving *
+       mounter__v1__serving__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mounter__V1__Serving *)
+     protobuf_c_message_unpack (&mounter__v1__serving__descriptor,
+                                allocator, len, data);
+}
+void   mounter__v1__serving__free_unpacked
+                     (Mounter__V1__Serving *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mounter__v1__serving__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   mounter__v1__to_parent__init
                      (Mounter__V1__ToParent         *message)
 {
@@ -3320,6 +3410,70 @@ const ProtobufCMessageDescriptor mounter__v1__volume_custody__descriptor =
   (ProtobufCMessageInit) mounter__v1__volume_custody__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor mounter__v1__node_custody__field_descriptors[3] =
+{
+  {
+    "key",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__NodeCustody, key),
+    &mounter__v1__key__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "node",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__NodeCustody, node),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "released",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__NodeCustody, released),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mounter__v1__node_custody__field_indices_by_name[] = {
+  0,   /* field[0] = key */
+  1,   /* field[1] = node */
+  2,   /* field[2] = released */
+};
+static const ProtobufCIntRange mounter__v1__node_custody__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor mounter__v1__node_custody__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.NodeCustody",
+  "NodeCustody",
+  "Mounter__V1__NodeCustody",
+  "mounter.v1",
+  sizeof(Mounter__V1__NodeCustody),
+  3,
+  mounter__v1__node_custody__field_descriptors,
+  mounter__v1__node_custody__field_indices_by_name,
+  1,  mounter__v1__node_custody__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__node_custody__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor mounter__v1__withdraw__field_descriptors[1] =
 {
   {
@@ -3891,7 +4045,7 @@ const ProtobufCMessageDescriptor mounter__v1__keep_custody__descriptor =
   (ProtobufCMessageInit) mounter__v1__keep_custody__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__request__field_descriptors[14] =
+static const ProtobufCFieldDescriptor mounter__v1__request__field_descriptors[15] =
 {
   {
     "id",
@@ -4061,6 +4215,18 @@ static const ProtobufCFieldDescriptor mounter__v1__request__field_descriptors[14
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "offer_node",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__Request, call_case),
+    offsetof(Mounter__V1__Request, offer_node),
+    &mounter__v1__node_custody__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__request__field_indices_by_name[] = {
   2,   /* field[2] = descriptors */
@@ -4071,6 +4237,7 @@ static const unsigned mounter__v1__request__field_indices_by_name[] = {
   12,   /* field[12] = keep_custody */
   7,   /* field[7] = list */
   13,   /* field[13] = offer_custody */
+  14,   /* field[14] = offer_node */
   9,   /* field[9] = refresh_secrets */
   11,   /* field[11] = shutdown */
   8,   /* field[8] = subscribe */
@@ -4082,7 +4249,7 @@ static const ProtobufCIntRange mounter__v1__request__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 10, 3 },
-  { 0, 14 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor mounter__v1__request__descriptor =
 {
@@ -4092,7 +4259,7 @@ const ProtobufCMessageDescriptor mounter__v1__request__descriptor =
   "Mounter__V1__Request",
   "mounter.v1",
   sizeof(Mounter__V1__Request),
-  14,
+  15,
   mounter__v1__request__field_descriptors,
   mounter__v1__request__field_indices_by_name,
   2,  mounter__v1__request__number_ranges,
@@ -4232,7 +4399,7 @@ const ProtobufCMessageDescriptor mounter__v1__event__descriptor =
   (ProtobufCMessageInit) mounter__v1__event__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__reply__field_descriptors[10] =
+static const ProtobufCFieldDescriptor mounter__v1__reply__field_descriptors[11] =
 {
   {
     "id",
@@ -4354,6 +4521,18 @@ static const ProtobufCFieldDescriptor mounter__v1__reply__field_descriptors[10] 
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "node",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__Reply, body_case),
+    offsetof(Mounter__V1__Reply, node),
+    &mounter__v1__node_custody__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__reply__field_indices_by_name[] = {
   8,   /* field[8] = custody */
@@ -4364,6 +4543,7 @@ static const unsigned mounter__v1__reply__field_indices_by_name[] = {
   3,   /* field[3] = hello */
   0,   /* field[0] = id */
   1,   /* field[1] = more */
+  10,   /* field[10] = node */
   5,   /* field[5] = status */
   9,   /* field[9] = withdraw */
 };
@@ -4371,7 +4551,7 @@ static const ProtobufCIntRange mounter__v1__reply__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 10, 3 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor mounter__v1__reply__descriptor =
 {
@@ -4381,7 +4561,7 @@ const ProtobufCMessageDescriptor mounter__v1__reply__descriptor =
   "Mounter__V1__Reply",
   "mounter.v1",
   sizeof(Mounter__V1__Reply),
-  10,
+  11,
   mounter__v1__reply__field_descriptors,
   mounter__v1__reply__field_indices_by_name,
   2,  mounter__v1__reply__number_ranges,
@@ -5159,7 +5339,25 @@ const ProtobufCMessageDescriptor mounter__v1__worker_report__descriptor =
   (ProtobufCMessageInit) mounter__v1__worker_report__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__to_parent__field_descriptors[3] =
+#define mounter__v1__serving__field_descriptors NULL
+#define mounter__v1__serving__field_indices_by_name NULL
+#define mounter__v1__serving__number_ranges NULL
+const ProtobufCMessageDescriptor mounter__v1__serving__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.Serving",
+  "Serving",
+  "Mounter__V1__Serving",
+  "mounter.v1",
+  sizeof(Mounter__V1__Serving),
+  0,
+  mounter__v1__serving__field_descriptors,
+  mounter__v1__serving__field_indices_by_name,
+  0,  mounter__v1__serving__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__serving__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__to_parent__field_descriptors[5] =
 {
   {
     "descriptors",
@@ -5197,17 +5395,43 @@ static const ProtobufCFieldDescriptor mounter__v1__to_parent__field_descriptors[
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "node",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__ToParent, body_case),
+    offsetof(Mounter__V1__ToParent, node),
+    &mounter__v1__node_custody__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "serving",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__ToParent, body_case),
+    offsetof(Mounter__V1__ToParent, serving),
+    &mounter__v1__serving__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__to_parent__field_indices_by_name[] = {
   1,   /* field[1] = deposit */
   0,   /* field[0] = descriptors */
+  3,   /* field[3] = node */
+  4,   /* field[4] = serving */
   2,   /* field[2] = withdraw */
 };
 static const ProtobufCIntRange mounter__v1__to_parent__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 10, 1 },
-  { 0, 3 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor mounter__v1__to_parent__descriptor =
 {
@@ -5217,7 +5441,7 @@ const ProtobufCMessageDescriptor mounter__v1__to_parent__descriptor =
   "Mounter__V1__ToParent",
   "mounter.v1",
   sizeof(Mounter__V1__ToParent),
-  3,
+  5,
   mounter__v1__to_parent__field_descriptors,
   mounter__v1__to_parent__field_indices_by_name,
   2,  mounter__v1__to_parent__number_ranges,
@@ -5306,7 +5530,7 @@ const ProtobufCMessageDescriptor mounter__v1__begin__descriptor =
   (ProtobufCMessageInit) mounter__v1__begin__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__from_parent__field_descriptors[4] =
+static const ProtobufCFieldDescriptor mounter__v1__from_parent__field_descriptors[5] =
 {
   {
     "descriptors",
@@ -5356,18 +5580,31 @@ static const ProtobufCFieldDescriptor mounter__v1__from_parent__field_descriptor
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "node",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__FromParent, body_case),
+    offsetof(Mounter__V1__FromParent, node),
+    &mounter__v1__node_custody__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__from_parent__field_indices_by_name[] = {
   2,   /* field[2] = begin */
   0,   /* field[0] = descriptors */
   1,   /* field[1] = held */
+  4,   /* field[4] = node */
   3,   /* field[3] = reaped */
 };
 static const ProtobufCIntRange mounter__v1__from_parent__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 10, 1 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor mounter__v1__from_parent__descriptor =
 {
@@ -5377,7 +5614,7 @@ const ProtobufCMessageDescriptor mounter__v1__from_parent__descriptor =
   "Mounter__V1__FromParent",
   "mounter.v1",
   sizeof(Mounter__V1__FromParent),
-  4,
+  5,
   mounter__v1__from_parent__field_descriptors,
   mounter__v1__from_parent__field_indices_by_name,
   2,  mounter__v1__from_parent__number_ranges,

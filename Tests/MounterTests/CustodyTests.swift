@@ -75,13 +75,20 @@ struct CustodyTests {
     }
   }
 
-  @Test("worker and mounter are killed at once: the next mounter starts a worker on the same connection", .requiresFuse)
+  @Test(
+    "worker and mounter are killed at once: the next worker has the same connection, and files without a name",
+    .requiresFuse)
   func bothKilled() async throws {
     try await Self.use { mounter, custodian in
       let request = try mounter.request("data")
       let before = try await mounter.mount(request)
-      let application = try Self.writer(request)
+      let application = try Application(
+        """
+        cd "$1"; exec 3>>log 4<>nameless; rm nameless
+        while read -r word; do echo "$word" >&3; echo "$word" >&4; tail -n 1 /proc/self/fd/4; done
+        """, [request.mountPoint])
       #expect(try await application.ask("one") == "one")
+      _ = try await custodian.list(by: RunningMounter.patience)
       let worker = try PidFD(pid: try #require(before.pid))
       try mounter.process().signal(SIGSTOP)
       try worker.signal(SIGKILL)

@@ -65,12 +65,14 @@ enum WireSamples {
     .hello(version: 9, program: "test 1"), .ensureMounted(request), .unmount(key, abandoningUsers: true),
     .unmount(key, abandoningUsers: false), .status(key), .list, .subscribe, .refreshSecrets(key),
     .updateOptions(key, options), .updateOptions(key, WorkerOptions()), .shutdown(unmountingAll: true),
-    .shutdown(unmountingAll: false), .keepCustody, .offerCustody(held), .unknown,
+    .shutdown(unmountingAll: false), .keepCustody, .offerCustody(held),
+    .offerNode(node), .unknown,
   ]
 
   static let replies: [ReplyMessage.Reply] =
     [
-      .hello(.init(version: 1, oldestVersion: 1, program: "mounter", pid: 4)), .done, .custody(held), .withdraw(key),
+      .hello(.init(version: 1, oldestVersion: 1, program: "mounter", pid: 4)), .done, .custody(held), .node(node),
+      .withdraw(key),
       .unknown,
     ]
     + statuses.map { .status($0) } + statuses.map { .event($0) } + errors.map { .failed($0) }
@@ -90,6 +92,8 @@ enum WireSamples {
   ]
 
   static let held = VolumeCustody(status: statuses[1], fuseInit: [1, 0, 2], granted: 5, generation: 7)
+
+  static let node = NodeCustody(key: key, node: .max, isReleased: true)
 
   /// A packet with the function that reads it again.
   struct Sample: Sendable {

@@ -35,12 +35,15 @@ struct WireTests {
 
   @Test("parent and serving mounter understand each other")
   func parent() throws {
-    for body in [ParentMessage.Body.volume(WireSamples.held), .withdraw(WireSamples.key)] {
+    for body in [
+      ParentMessage.Body.volume(WireSamples.held), .withdraw(WireSamples.key), .node(WireSamples.node), .serving,
+    ] {
       let message = ParentMessage(roles: [.workerControl, .workerProcess, .workerOutput], body: body)
       #expect(try Wire.messageToParent(Wire.encodeToParent(message)) == message)
     }
     let bodies: [ParentMessage.Body] = [
-      .volume(WireSamples.held), .begin, .reaped(pid: 3, exit: .exited(code: 2)), .reaped(pid: 4, exit: .signaled(9)),
+      .volume(WireSamples.held), .node(WireSamples.node), .begin, .reaped(pid: 3, exit: .exited(code: 2)),
+      .reaped(pid: 4, exit: .signaled(9)),
     ]
     for body in bodies {
       let message = ParentMessage(roles: [], body: body)
@@ -176,27 +179,5 @@ struct WorkerOutputTests {
   func notText() {
     var output = WorkerOutput()
     #expect(output.append([0xFF, 0x0A]) == ["\u{FFFD}"])
-  }
-}
-
-@Suite("Starting a process again")
-struct RestartPacingTests {
-  @Test("at once after one that had served, ever later after one that had not")
-  func pauses() {
-    var pacing = RestartPacing()
-    var now = Deadline(nanoseconds: 0)
-    pacing.started(at: now)
-    now = now.advanced(by: .seconds(60))
-    #expect(pacing.pause(at: now) == .zero)
-    var last = Duration.zero
-    for _ in 0..<20 {
-      pacing.started(at: now)
-      let pause = pacing.pause(at: now)
-      #expect(pause >= last && pause <= .seconds(10))
-      last = pause
-    }
-    #expect(last == .seconds(10))
-    pacing.started(at: now)
-    #expect(pacing.pause(at: now.advanced(by: .seconds(6))) == .zero)
   }
 }

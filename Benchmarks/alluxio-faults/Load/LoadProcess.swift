@@ -8,8 +8,6 @@ enum LoadKind: String {
   case all
   /// Those that a full under file system must not disturb, and one that fills it.
   case full
-  /// As `all`, without files that were unlinked while they are open.
-  case named
 }
 
 /// An application: works on the mount, and checks what it gets, until it is told to end.
@@ -52,7 +50,6 @@ struct LoadProcess {
     let tasks: [any LoadTask] =
       switch kind {
       case .all: reads + writes + [nameless]
-      case .named: reads + writes
       case .full: reads + [FillingWrites(folder: folder)]
       }
     let running = tasks.flatMap { task in

@@ -11,6 +11,8 @@ final class ClientLink: Sendable {
     case event(WorkerStatus)
     /// A copy of a volume as it is now.
     case custody(CustodyCopy)
+    /// The same of one file without a name; nil: it is needed no more.
+    case node(NodeCustody, SharedDescriptor?)
     /// The volume is gone, copies of it are of no use.
     case withdraw(WorkerKey)
     /// Nothing more comes; every call has been ended.
@@ -160,6 +162,8 @@ final class ClientLink: Sendable {
     case .custody(let volume) where message.id == 0:
       let named = Packet.byRole(descriptors, message.roles)
       return onEvent(.custody(CustodyCopy(volume: volume, descriptors: named)))
+    case .node(let node):
+      return onEvent(.node(node, node.isReleased ? nil : Packet.byRole(descriptors, message.roles)[.node]))
     case .withdraw(let key): return onEvent(.withdraw(key))
     default: break
     }

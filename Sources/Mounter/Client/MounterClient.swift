@@ -145,6 +145,10 @@ package final class MounterClient: VolumeMounter {
         guard case .failure(.custodyRefused(let key, let reason)) = $0 else { return }
         sender.yield(.custodyRefused(key, reason: reason))
       }
+      for (node, descriptor) in copy.nodes {
+        let call = CallMessage.Call.offerNode(NodeCustody(key: copy.key, node: node))
+        link.send(call, descriptors: [.node: descriptor], by: .never, step: "") { _ in }
+      }
     }
     link.send(.keepCustody, by: .never, step: "") {
       // An older mounter, which neither takes nor gives copies, says that it does not know the call.
@@ -156,6 +160,7 @@ package final class MounterClient: VolumeMounter {
     switch event {
     case .event(let status): sender.yield(.changed(status))
     case .custody(let copy): custody?.keep(copy)
+    case .node(let node, let descriptor): custody?.keep(node.node, of: node.key, descriptor)
     case .withdraw(let key): custody?.drop(key)
     case .closed:
       link.withLock { if $0?.isClosed == true { $0 = nil } }

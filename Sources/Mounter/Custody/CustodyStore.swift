@@ -16,11 +16,22 @@ final class CustodyStore: Sendable {
   /// In no particular order.
   var copies: [CustodyCopy] { state.withLock { Array($0.copies.values) } }
 
-  /// Closes an earlier copy's descriptors.
+  /// Closes an earlier copy's descriptors, but those of files that this connection's mounter has sent.
   func keep(_ copy: CustodyCopy) {
     let former = state.withLock { state in
-      state.confirmed.insert(copy.key)
+      var copy = copy
+      if !state.confirmed.insert(copy.key).inserted { copy.nodes = state.copies[copy.key]?.nodes ?? [:] }
       return state.copies.updateValue(copy, forKey: copy.key)
+    }
+    withExtendedLifetime(former) {}
+  }
+
+  /// - Parameter descriptor: nil where it is needed no more.
+  func keep(_ node: UInt64, of key: WorkerKey, _ descriptor: SharedDescriptor?) {
+    let former = state.withLock { state in
+      let former = state.copies[key]?.nodes[node]
+      state.copies[key]?.nodes[node] = descriptor
+      return former
     }
     withExtendedLifetime(former) {}
   }

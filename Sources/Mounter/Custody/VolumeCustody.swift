@@ -11,11 +11,21 @@ struct VolumeCustody: Sendable, Hashable {
   var generation: UInt32
 }
 
+/// What becomes of the descriptor of one file without a name.
+struct NodeCustody: Sendable, Hashable {
+  var key: WorkerKey
+  var node: UInt64
+  /// It is needed no more; otherwise it is beside the packet.
+  var isReleased = false
+}
+
 /// A volume with its descriptors, as its mounter has it or a custodian keeps it. Whoever holds one keeps the FUSE connection
 /// open.
 struct CustodyCopy: Sendable {
   var volume: VolumeCustody
   var descriptors: [DescriptorRole: SharedDescriptor]
+  /// Of files that are in use and have no name any more, by node number.
+  var nodes: [UInt64: SharedDescriptor] = [:]
 
   var key: WorkerKey { volume.status.request.key }
 

@@ -93,6 +93,10 @@ package final class MounterParent {
     for volume in kept.values {
       let (roles, descriptors) = volume.parcel
       send(ParentMessage(roles: roles, body: .volume(volume.volume)), descriptors, to: child)
+      for (node, descriptor) in volume.nodes {
+        let body = ParentMessage.Body.node(NodeCustody(key: volume.key, node: node))
+        send(ParentMessage(roles: [.node], body: body), [descriptor], to: child)
+      }
     }
     for (pid, exit) in exits { send(ParentMessage(body: .reaped(pid: pid, exit: exit)), [], to: child) }
     exits = [:]
@@ -141,8 +145,12 @@ package final class MounterParent {
     switch message.body {
     case .volume(let volume):
       let named = Packet.byRole(descriptors, message.roles)
-      kept[volume.status.request.key] = CustodyCopy(volume: volume, descriptors: named)
+      let key = volume.status.request.key
+      kept[key] = CustodyCopy(volume: volume, descriptors: named, nodes: kept[key]?.nodes ?? [:])
+    case .node(let node):
+      kept[node.key]?.nodes[node.node] = node.isReleased ? nil : Packet.byRole(descriptors, message.roles)[.node]
     case .withdraw(let key): kept[key] = nil
+    case .serving: restarts.served()
     case .begin, .reaped, .unknown: break
     }
   }
@@ -189,7 +197,7 @@ package final class MounterParent {
     unwatch(child)
     self.child = nil
     switch exit {
-    case .exited(let code) where code == 0 || isEnding || (kept.isEmpty && !restarts.hasServed(at: .now)):
+    case .exited(let code) where code == 0 || isEnding || (kept.isEmpty && !restarts.hasServed):
       exitCode = code
       loop.stop()
     case .signaled where isEnding: loop.stop()
@@ -206,26 +214,5 @@ package final class MounterParent {
       log.critical("the mounter cannot be started", metadata: ["error": "\(error)"])
       try? loop.wake(at: .after(restarts.pause(at: .now)))
     }
-  }
-}
-
-/// How long to wait before a process that keeps dying is started again.
-struct RestartPacing: Sendable {
-  private var lastStart = Deadline(nanoseconds: 0)
-  private var failures: UInt32 = 0
-
-  /// A process that lives so long was able to serve.
-  private static let settled = Duration.seconds(5)
-  private static let longest = Duration.seconds(10)
-
-  mutating func started(at now: Deadline) { lastStart = now }
-
-  func hasServed(at now: Deadline) -> Bool { now > lastStart.advanced(by: Self.settled) }
-
-  /// At once after a process that had served; else twice as long as the last time.
-  mutating func pause(at now: Deadline) -> Duration {
-    if hasServed(at: now) { failures = 0 }
-    defer { failures += 1 }
-    return failures == 0 ? .zero : min(.milliseconds(100) * (1 << min(failures - 1, 10)), Self.longest)
   }
 }

@@ -14,15 +14,18 @@ final class ParentLink {
 
   /// Everything that the parent has kept. Blocks until it has handed over the last; then the socket is non-blocking.
   func receiveKept() throws(Errno) -> [CustodyCopy] {
-    var kept: [CustodyCopy] = []
+    var kept: [WorkerKey: CustodyCopy] = [:]
     while let (message, descriptors) = try next() {
       switch message.body {
-      case .volume(let volume): kept.append(CustodyCopy(volume: volume, descriptors: descriptors))
+      case .volume(let volume):
+        let copy = CustodyCopy(volume: volume, descriptors: descriptors)
+        kept[copy.key] = copy
+      case .node(let node): kept[node.key]?.nodes[node.node] = descriptors[.node]
       case .reaped(let pid, let exit): exits[pid] = exit
       case .begin:
         try socket.descriptor.setNonBlocking(true)
-        return kept
-      case .withdraw, .unknown: break
+        return Array(kept.values)
+      case .withdraw, .serving, .unknown: break
       }
     }
     throw Errno.connectionReset
@@ -55,6 +58,15 @@ final class ParentLink {
     let (roles, descriptors) = copy.parcel
     try send(ParentMessage(roles: roles, body: .volume(copy.volume)), descriptors.map(\.rawValue))
   }
+
+  /// Lets the parent keep a file's descriptor, or close it.
+  func deposit(_ node: UInt64, of key: WorkerKey, _ descriptor: SharedDescriptor?) throws(Errno) {
+    let body = ParentMessage.Body.node(NodeCustody(key: key, node: node, isReleased: descriptor == nil))
+    try send(ParentMessage(roles: descriptor == nil ? [] : [.node], body: body), descriptor.map { [$0.rawValue] } ?? [])
+  }
+
+  /// Clients are served from now on.
+  func serves() { try? send(ParentMessage(body: .serving), []) }
 
   /// The parent may close its copies.
   func withdraw(_ key: WorkerKey) { try? send(ParentMessage(body: .withdraw(key)), []) }

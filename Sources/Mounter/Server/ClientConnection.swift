@@ -20,20 +20,27 @@ final class ClientConnection {
   private var outbox: [Parcel] = []
   /// Volumes whose copies wait to be sent.
   private var stale: Set<WorkerKey> = []
-  private let custody: (WorkerKey) -> CustodyCopy?
+  private let custody: Custody
+
+  /// What is sent to a client that keeps copies, as it is at that moment; nil where there is nothing any more.
+  struct Custody {
+    var volume: (WorkerKey) -> CustodyCopy?
+    var node: (WorkerKey, UInt64) -> SharedDescriptor?
+  }
 
   /// What waits to be sent.
   private enum Parcel {
     case packet([UInt8])
     /// The copy of this volume as it is when the socket takes it, or that it is gone.
     case custody(WorkerKey)
+    /// The descriptor of this file, or that it is needed no more.
+    case node(WorkerKey, UInt64)
   }
 
   /// Packets that wait for a client that does not read; a client with more is dropped.
   private static let longestOutbox = 4_096
 
-  /// - Parameter custody: a volume as it is now; nil where it is gone.
-  init(number: UInt64, socket: SeqpacketSocket, custody: @escaping (WorkerKey) -> CustodyCopy?) {
+  init(number: UInt64, socket: SeqpacketSocket, custody: Custody) {
     self.number = number
     self.socket = socket
     self.custody = custody
@@ -55,6 +62,8 @@ final class ClientConnection {
     enqueue(.custody(key))
   }
 
+  func renewCustody(of node: UInt64, of key: WorkerKey) { if keepsCustody { enqueue(.node(key, node)) } }
+
   /// Whether the client has been sent the volume as it is now.
   func hasCustody(of key: WorkerKey) -> Bool { keepsCustody && !isClosed && !stale.contains(key) }
 
@@ -73,6 +82,7 @@ final class ClientConnection {
         case .custody(let key):
           try send(custodyOf: key)
           stale.remove(key)
+        case .node(let key, let node): try send(node, of: key)
         }
         outbox.removeFirst()
       } catch .resourceTemporarilyUnavailable {
@@ -84,12 +94,19 @@ final class ClientConnection {
   }
 
   private func send(custodyOf key: WorkerKey) throws(Errno) {
-    guard let copy = custody(key) else {
+    guard let copy = custody.volume(key) else {
       return try socket.send(Wire.encode(ReplyMessage(id: 0, reply: .withdraw(key))))
     }
     let (roles, descriptors) = copy.parcel
     let message = ReplyMessage(id: 0, roles: roles, reply: .custody(copy.volume))
     try socket.send(Wire.encode(message), descriptors: descriptors.map(\.rawValue))
+  }
+
+  private func send(_ node: UInt64, of key: WorkerKey) throws(Errno) {
+    let descriptor = custody.node(key, node)
+    let body = ReplyMessage.Reply.node(NodeCustody(key: key, node: node, isReleased: descriptor == nil))
+    let message = ReplyMessage(id: 0, roles: descriptor == nil ? [] : [.node], reply: body)
+    try socket.send(Wire.encode(message), descriptors: descriptor.map { [$0.rawValue] } ?? [])
   }
 
   /// The next packet; nil when there is none now. Sets `isClosed` at the end of the connection.

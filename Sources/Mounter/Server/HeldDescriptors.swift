@@ -14,6 +14,12 @@ struct HeldDescriptors: Sendable {
     /// Replaces an earlier one of the node.
     case held(UInt64, SharedDescriptor)
     case released(UInt64)
+
+    var node: UInt64 {
+      switch self {
+      case .held(let node, _), .released(let node): node
+      }
+    }
   }
 
   private(set) var byNode: [UInt64: SharedDescriptor] = [:]
@@ -35,6 +41,7 @@ extension MounterServer {
   func change(_ change: HeldDescriptors.Change, _ key: WorkerKey) {
     guard let holding = holdings[key] else { return }
     let (dropped, isDone) = holding.held.apply(change)
+    if isDone { depositNode(change.node, key) }
     // The last descriptor of a large file frees its space, which takes a while.
     if let dropped { closer.close(dropped) }
     guard !isDone, !holding.hasWarnedOfHeld else { return }

@@ -31,9 +31,22 @@ extension MounterServer {
     }
   }
 
+  /// The same of one file that has no name.
+  func depositNode(_ node: UInt64, _ key: WorkerKey) {
+    for client in clients.values where client.keepsCustody {
+      client.renewCustody(of: node, of: key)
+      settle(client)
+    }
+    // A parent that is gone keeps nothing; its end is this mounter's.
+    try? parent?.deposit(node, of: key, holdings[key]?.held.byNode[node])
+  }
+
   func letKeepCustody(_ client: ClientConnection, _ call: CallID) {
     client.keepsCustody = true
-    for key in holdings.keys where copy(of: key) != nil { client.renewCustody(of: key) }
+    for (key, holding) in holdings where copy(of: key) != nil {
+      client.renewCustody(of: key)
+      for node in holding.held.byNode.keys { client.renewCustody(of: node, of: key) }
+    }
     answer(call, .done)
   }
 
@@ -94,6 +107,7 @@ extension MounterServer {
       granted: FuseInitFlags(rawValue: copy.volume.granted), fuseDevice: device, sharedState: state,
       underFileSystemRoot: copy.descriptors[.underFileSystemRoot])
     holding.secrets = copy.descriptors[.secrets]
+    for (node, descriptor) in copy.nodes { _ = holding.held.apply(.held(node, descriptor)) }
     holding.worker = worker
     if let worker { try watch(worker, key) }
     keeper.adopt(Volume(adopting: copy.volume, worker: worker?.process.pid, limits: keeper.limits))

@@ -101,6 +101,7 @@ package final class MounterServer {
     loop.onTimer = { [unowned self] in feed(.timePassed) }
     loop.afterBatch = { [unowned self] in setTimer() }
     setTimer()
+    parent?.serves()
     log.info("serving", metadata: ["socket": "\(configuration.socket)", "program": "\(configuration.program)"])
     try loop.run()
     log.info("ending", metadata: ["volumes": "\(holdings.count)"])
@@ -214,7 +215,9 @@ extension MounterServer {
 
   private func serve(_ socket: SeqpacketSocket) {
     lastClient += 1
-    let client = ClientConnection(number: lastClient, socket: socket) { [unowned self] in copy(of: $0) }
+    let custody = ClientConnection.Custody(
+      volume: { [unowned self] in copy(of: $0) }, node: { [unowned self] in holdings[$0]?.held.byNode[$1] })
+    let client = ClientConnection(number: lastClient, socket: socket, custody: custody)
     do throws(Errno) {
       client.token = try loop.watch(socket.rawValue) { [unowned self] _ in read(client) }
       clients[client.number] = client
@@ -294,6 +297,12 @@ extension MounterServer {
     case .shutdown(let unmountingAll): feed(.shutdown(call, unmountingAll: unmountingAll, by: deadline))
     case .keepCustody: letKeepCustody(client, call)
     case .offerCustody: break
+    case .offerNode(let node):
+      // Of a volume that was just adopted, or that was not: then it is of no use.
+      if let descriptor = named[.node], holdings[node.key]?.mount != nil {
+        change(.held(node.node, descriptor), node.key)
+      }
+      answer(call, .done)
     case .unknown: answer(call, .failed(.protocolVersion(reason: "the mounter does not know this call")))
     case .malformed(let reason): answer(call, .failed(.malformed(reason: reason)))
     }

@@ -58,6 +58,9 @@ extension Wire {
     case .offerCustody(let volume):
       unsafe wire.call_case = MOUNTER__V1__REQUEST__CALL_OFFER_CUSTODY
       unsafe volume.fill(wire.make(\.offer_custody, mounter__v1__volume_custody__init))
+    case .offerNode(let node):
+      unsafe wire.call_case = MOUNTER__V1__REQUEST__CALL_OFFER_NODE
+      unsafe node.fill(wire.make(\.offer_node, mounter__v1__node_custody__init))
     case .unknown, .malformed: break
     }
   }
@@ -107,6 +110,9 @@ extension Wire {
     case MOUNTER__V1__REQUEST__CALL_OFFER_CUSTODY:
       guard let volume = unsafe wire.offer_custody else { return .unknown }
       return .offerCustody(try unsafe VolumeCustody(wire: volume))
+    case MOUNTER__V1__REQUEST__CALL_OFFER_NODE:
+      guard let node = unsafe wire.offer_node else { return .unknown }
+      return .offerNode(try unsafe NodeCustody(wire: node))
     default: return .unknown
     }
   }
@@ -140,6 +146,9 @@ extension Wire {
     case .custody(let volume):
       unsafe wire.body_case = MOUNTER__V1__REPLY__BODY_CUSTODY
       unsafe volume.fill(wire.make(\.custody, mounter__v1__volume_custody__init))
+    case .node(let node):
+      unsafe wire.body_case = MOUNTER__V1__REPLY__BODY_NODE
+      unsafe node.fill(wire.make(\.node, mounter__v1__node_custody__init))
     case .withdraw(let key):
       unsafe wire.body_case = MOUNTER__V1__REPLY__BODY_WITHDRAW
       let withdraw = unsafe wire.make(\.withdraw, mounter__v1__withdraw__init)
@@ -179,6 +188,9 @@ extension Wire {
     case MOUNTER__V1__REPLY__BODY_CUSTODY:
       guard let volume = unsafe wire.custody else { return .unknown }
       return .custody(try unsafe VolumeCustody(wire: volume))
+    case MOUNTER__V1__REPLY__BODY_NODE:
+      guard let node = unsafe wire.node else { return .unknown }
+      return .node(try unsafe NodeCustody(wire: node))
     case MOUNTER__V1__REPLY__BODY_WITHDRAW:
       guard let withdraw = unsafe wire.withdraw else { return .unknown }
       return unsafe .withdraw(try key(withdraw.key))

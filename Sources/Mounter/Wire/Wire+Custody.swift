@@ -18,6 +18,18 @@ extension VolumeCustody {
   }
 }
 
+extension NodeCustody {
+  init(wire: borrowing MessageView<Mounter__V1__NodeCustody>) throws(MissingField) {
+    unsafe self.init(key: try Wire.key(unsafe wire.key), node: unsafe wire.node, isReleased: wire.flag(\.released))
+  }
+
+  func fill(_ wire: MessageBuilder<Mounter__V1__NodeCustody>) {
+    unsafe key.fill(wire.make(\.key, mounter__v1__key__init))
+    unsafe wire.node = node
+    unsafe wire.setFlag(\.released, isReleased)
+  }
+}
+
 extension CustodyReport {
   init(wire: borrowing MessageView<Mounter__V1__Custodians>) {
     self.init(

@@ -4,7 +4,7 @@ internal import VolumeModel
 
 /// Packets between a serving mounter and its parent.
 extension Wire {
-  /// What the serving mounter sends: `volume` and `withdraw`.
+  /// What the serving mounter sends: `volume`, `node`, `withdraw` and `serving`.
   static func encodeToParent(_ message: ParentMessage) -> [UInt8] {
     let wire = unsafe MessageBuilder(mounter__v1__to_parent__init)
     unsafe wire.setNumbers(\.n_descriptors, \.descriptors, wireRoles(message.roles))
@@ -16,6 +16,12 @@ extension Wire {
       unsafe wire.body_case = MOUNTER__V1__TO_PARENT__BODY_WITHDRAW
       let withdraw = unsafe wire.make(\.withdraw, mounter__v1__withdraw__init)
       unsafe key.fill(withdraw.make(\.key, mounter__v1__key__init))
+    case .node(let node):
+      unsafe wire.body_case = MOUNTER__V1__TO_PARENT__BODY_NODE
+      unsafe node.fill(wire.make(\.node, mounter__v1__node_custody__init))
+    case .serving:
+      unsafe wire.body_case = MOUNTER__V1__TO_PARENT__BODY_SERVING
+      unsafe wire.make(\.serving, mounter__v1__serving__init)
     case .begin, .reaped, .unknown: break
     }
     return unsafe wire.packed()
@@ -29,13 +35,16 @@ extension Wire {
         if let deposit = unsafe wire.deposit { message.body = unsafe .volume(try VolumeCustody(wire: deposit)) }
       case MOUNTER__V1__TO_PARENT__BODY_WITHDRAW:
         if let withdraw = unsafe wire.withdraw { message.body = unsafe .withdraw(try key(withdraw.key)) }
+      case MOUNTER__V1__TO_PARENT__BODY_NODE:
+        if let node = unsafe wire.node { message.body = unsafe .node(try NodeCustody(wire: node)) }
+      case MOUNTER__V1__TO_PARENT__BODY_SERVING: message.body = .serving
       default: break
       }
       return message
     }
   }
 
-  /// What the parent sends: `volume`, `begin` and `reaped`.
+  /// What the parent sends: `volume`, `node`, `begin` and `reaped`.
   static func encodeFromParent(_ message: ParentMessage) -> [UInt8] {
     let wire = unsafe MessageBuilder(mounter__v1__from_parent__init)
     unsafe wire.setNumbers(\.n_descriptors, \.descriptors, wireRoles(message.roles))
@@ -58,7 +67,10 @@ extension Wire {
       // A parent sees what waitid(2) tells and no more.
       case .outOfMemory, .unanswering, .replaced, .disconnected, .notServing, .unknown: break
       }
-    case .withdraw, .unknown: break
+    case .node(let node):
+      unsafe wire.body_case = MOUNTER__V1__FROM_PARENT__BODY_NODE
+      unsafe node.fill(wire.make(\.node, mounter__v1__node_custody__init))
+    case .withdraw, .serving, .unknown: break
     }
     return unsafe wire.packed()
   }
@@ -69,6 +81,8 @@ extension Wire {
       switch unsafe wire.body_case {
       case MOUNTER__V1__FROM_PARENT__BODY_HELD:
         if let held = unsafe wire.held { message.body = unsafe .volume(try VolumeCustody(wire: held)) }
+      case MOUNTER__V1__FROM_PARENT__BODY_NODE:
+        if let node = unsafe wire.node { message.body = unsafe .node(try NodeCustody(wire: node)) }
       case MOUNTER__V1__FROM_PARENT__BODY_BEGIN: message.body = .begin
       case MOUNTER__V1__FROM_PARENT__BODY_REAPED:
         if let reaped = unsafe wire.reaped {

@@ -29,6 +29,7 @@ typedef struct Mounter__V1__Death Mounter__V1__Death;
 typedef struct Mounter__V1__Status Mounter__V1__Status;
 typedef struct Mounter__V1__Custodians Mounter__V1__Custodians;
 typedef struct Mounter__V1__VolumeCustody Mounter__V1__VolumeCustody;
+typedef struct Mounter__V1__NodeCustody Mounter__V1__NodeCustody;
 typedef struct Mounter__V1__Withdraw Mounter__V1__Withdraw;
 typedef struct Mounter__V1__Error Mounter__V1__Error;
 typedef struct Mounter__V1__Hello Mounter__V1__Hello;
@@ -61,6 +62,7 @@ typedef struct Mounter__V1__Work Mounter__V1__Work;
 typedef struct Mounter__V1__HoldNode Mounter__V1__HoldNode;
 typedef struct Mounter__V1__ReleaseNode Mounter__V1__ReleaseNode;
 typedef struct Mounter__V1__WorkerReport Mounter__V1__WorkerReport;
+typedef struct Mounter__V1__Serving Mounter__V1__Serving;
 typedef struct Mounter__V1__ToParent Mounter__V1__ToParent;
 typedef struct Mounter__V1__Reaped Mounter__V1__Reaped;
 typedef struct Mounter__V1__Begin Mounter__V1__Begin;
@@ -442,6 +444,25 @@ struct  Mounter__V1__VolumeCustody
 
 
 /*
+ * A file of a volume that has no name any more and is in use. Beside it: NODE, unless it is released. Follows the
+ * VolumeCustody of its volume; both together are the copy.
+ */
+struct  Mounter__V1__NodeCustody
+{
+  ProtobufCMessage base;
+  Mounter__V1__Key *key;
+  uint64_t node;
+  /*
+   * It is not in use any more: copies of its descriptor are to be closed.
+   */
+  protobuf_c_boolean released;
+};
+#define MOUNTER__V1__NODE_CUSTODY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__node_custody__descriptor) \
+    , NULL, 0, 0 }
+
+
+/*
  * Copies of this volume are of no use any more: it is gone.
  */
 struct  Mounter__V1__Withdraw
@@ -646,7 +667,8 @@ typedef enum {
   MOUNTER__V1__REQUEST__CALL_UPDATE_OPTIONS = 17,
   MOUNTER__V1__REQUEST__CALL_SHUTDOWN = 18,
   MOUNTER__V1__REQUEST__CALL_KEEP_CUSTODY = 19,
-  MOUNTER__V1__REQUEST__CALL_OFFER_CUSTODY = 20
+  MOUNTER__V1__REQUEST__CALL_OFFER_CUSTODY = 20,
+  MOUNTER__V1__REQUEST__CALL_OFFER_NODE = 21
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__REQUEST__CALL__CASE)
 } Mounter__V1__Request__CallCase;
 
@@ -683,6 +705,10 @@ struct  Mounter__V1__Request
      * where the mounter goes on with the volume or has it already.
      */
     Mounter__V1__VolumeCustody *offer_custody;
+    /*
+     * After offer_custody.
+     */
+    Mounter__V1__NodeCustody *offer_node;
   };
 };
 #define MOUNTER__V1__REQUEST__INIT \
@@ -742,7 +768,8 @@ typedef enum {
   MOUNTER__V1__REPLY__BODY_ERROR = 13,
   MOUNTER__V1__REPLY__BODY_EVENT = 14,
   MOUNTER__V1__REPLY__BODY_CUSTODY = 15,
-  MOUNTER__V1__REPLY__BODY_WITHDRAW = 16
+  MOUNTER__V1__REPLY__BODY_WITHDRAW = 16,
+  MOUNTER__V1__REPLY__BODY_NODE = 17
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__REPLY__BODY__CASE)
 } Mounter__V1__Reply__BodyCase;
 
@@ -768,6 +795,7 @@ struct  Mounter__V1__Reply
     Mounter__V1__Event *event;
     Mounter__V1__VolumeCustody *custody;
     Mounter__V1__Withdraw *withdraw;
+    Mounter__V1__NodeCustody *node;
   };
 };
 #define MOUNTER__V1__REPLY__INIT \
@@ -1036,10 +1064,24 @@ struct  Mounter__V1__WorkerReport
     , 0, 0,NULL, MOUNTER__V1__WORKER_REPORT__REPORT__NOT_SET, {0} }
 
 
+/*
+ * What was handed back is taken up, and clients are served.
+ */
+struct  Mounter__V1__Serving
+{
+  ProtobufCMessage base;
+};
+#define MOUNTER__V1__SERVING__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__serving__descriptor) \
+     }
+
+
 typedef enum {
   MOUNTER__V1__TO_PARENT__BODY__NOT_SET = 0,
   MOUNTER__V1__TO_PARENT__BODY_DEPOSIT = 10,
-  MOUNTER__V1__TO_PARENT__BODY_WITHDRAW = 11
+  MOUNTER__V1__TO_PARENT__BODY_WITHDRAW = 11,
+  MOUNTER__V1__TO_PARENT__BODY_NODE = 12,
+  MOUNTER__V1__TO_PARENT__BODY_SERVING = 13
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__TO_PARENT__BODY__CASE)
 } Mounter__V1__ToParent__BodyCase;
 
@@ -1052,6 +1094,8 @@ struct  Mounter__V1__ToParent
   union {
     Mounter__V1__VolumeCustody *deposit;
     Mounter__V1__Withdraw *withdraw;
+    Mounter__V1__NodeCustody *node;
+    Mounter__V1__Serving *serving;
   };
 };
 #define MOUNTER__V1__TO_PARENT__INIT \
@@ -1093,7 +1137,8 @@ typedef enum {
   MOUNTER__V1__FROM_PARENT__BODY__NOT_SET = 0,
   MOUNTER__V1__FROM_PARENT__BODY_HELD = 10,
   MOUNTER__V1__FROM_PARENT__BODY_BEGIN = 11,
-  MOUNTER__V1__FROM_PARENT__BODY_REAPED = 12
+  MOUNTER__V1__FROM_PARENT__BODY_REAPED = 12,
+  MOUNTER__V1__FROM_PARENT__BODY_NODE = 13
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__FROM_PARENT__BODY__CASE)
 } Mounter__V1__FromParent__BodyCase;
 
@@ -1107,6 +1152,7 @@ struct  Mounter__V1__FromParent
     Mounter__V1__VolumeCustody *held;
     Mounter__V1__Begin *begin;
     Mounter__V1__Reaped *reaped;
+    Mounter__V1__NodeCustody *node;
   };
 };
 #define MOUNTER__V1__FROM_PARENT__INIT \
@@ -1363,6 +1409,25 @@ Mounter__V1__VolumeCustody *
                       const uint8_t       *data);
 void   mounter__v1__volume_custody__free_unpacked
                      (Mounter__V1__VolumeCustody *message,
+                      ProtobufCAllocator *allocator);
+/* Mounter__V1__NodeCustody methods */
+void   mounter__v1__node_custody__init
+                     (Mounter__V1__NodeCustody         *message);
+size_t mounter__v1__node_custody__get_packed_size
+                     (const Mounter__V1__NodeCustody   *message);
+size_t mounter__v1__node_custody__pack
+                     (const Mounter__V1__NodeCustody   *message,
+                      uint8_t             *out);
+size_t mounter__v1__node_custody__pack_to_buffer
+                     (const Mounter__V1__NodeCustody   *message,
+                      ProtobufCBuffer     *buffer);
+Mounter__V1__NodeCustody *
+       mounter__v1__node_custody__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mounter__v1__node_custody__free_unpacked
+                     (Mounter__V1__NodeCustody *message,
                       ProtobufCAllocator *allocator);
 /* Mounter__V1__Withdraw methods */
 void   mounter__v1__withdraw__init
@@ -1972,6 +2037,25 @@ Mounter__V1__WorkerReport *
 void   mounter__v1__worker_report__free_unpacked
                      (Mounter__V1__WorkerReport *message,
                       ProtobufCAllocator *allocator);
+/* Mounter__V1__Serving methods */
+void   mounter__v1__serving__init
+                     (Mounter__V1__Serving         *message);
+size_t mounter__v1__serving__get_packed_size
+                     (const Mounter__V1__Serving   *message);
+size_t mounter__v1__serving__pack
+                     (const Mounter__V1__Serving   *message,
+                      uint8_t             *out);
+size_t mounter__v1__serving__pack_to_buffer
+                     (const Mounter__V1__Serving   *message,
+                      ProtobufCBuffer     *buffer);
+Mounter__V1__Serving *
+       mounter__v1__serving__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mounter__v1__serving__free_unpacked
+                     (Mounter__V1__Serving *message,
+                      ProtobufCAllocator *allocator);
 /* Mounter__V1__ToParent methods */
 void   mounter__v1__to_parent__init
                      (Mounter__V1__ToParent         *message);
@@ -2092,6 +2176,9 @@ typedef void (*Mounter__V1__Custodians_Closure)
 typedef void (*Mounter__V1__VolumeCustody_Closure)
                  (const Mounter__V1__VolumeCustody *message,
                   void *closure_data);
+typedef void (*Mounter__V1__NodeCustody_Closure)
+                 (const Mounter__V1__NodeCustody *message,
+                  void *closure_data);
 typedef void (*Mounter__V1__Withdraw_Closure)
                  (const Mounter__V1__Withdraw *message,
                   void *closure_data);
@@ -2188,6 +2275,9 @@ typedef void (*Mounter__V1__ReleaseNode_Closure)
 typedef void (*Mounter__V1__WorkerReport_Closure)
                  (const Mounter__V1__WorkerReport *message,
                   void *closure_data);
+typedef void (*Mounter__V1__Serving_Closure)
+                 (const Mounter__V1__Serving *message,
+                  void *closure_data);
 typedef void (*Mounter__V1__ToParent_Closure)
                  (const Mounter__V1__ToParent *message,
                   void *closure_data);
@@ -2223,6 +2313,7 @@ extern const ProtobufCMessageDescriptor mounter__v1__status__descriptor;
 extern const ProtobufCEnumDescriptor    mounter__v1__status__state__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__custodians__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__volume_custody__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__node_custody__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__withdraw__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__error__descriptor;
 extern const ProtobufCEnumDescriptor    mounter__v1__error__kind__descriptor;
@@ -2256,6 +2347,7 @@ extern const ProtobufCMessageDescriptor mounter__v1__work__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__hold_node__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__release_node__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__worker_report__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__serving__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__to_parent__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__reaped__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__begin__descriptor;
