@@ -22,19 +22,22 @@ package final class TemporaryDirectory: Sendable {
   /// `path/name`.
   package func appending(_ name: String) -> String { "\(path)/\(name)" }
 
-  /// Makes a directory in it and returns its path.
+  /// Makes a directory in it and returns its path. The mode is what it says, whatever umask another test left its thread.
   @discardableResult
   package func makeDirectory(_ name: String, mode: UInt32 = 0o755) throws(Errno) -> String {
     let path = appending(name)
     try Syscall.once { mkdir(path, mode) }
+    try Syscall.once { chmod(path, mode) }
     return path
   }
 
-  /// Writes a file in it and returns its path.
+  /// Writes a file in it and returns its path. The mode is that of a new file, whatever the thread's umask.
   @discardableResult
   package func write(_ text: String, to name: String, mode: UInt32 = 0o644) throws(Errno) -> String {
     let path = appending(name)
+    let isNew = access(path, F_OK) != 0
     try Descriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: mode).writeAll(Array(text.utf8))
+    if isNew { try Syscall.once { chmod(path, mode) } }
     return path
   }
 

@@ -23,10 +23,34 @@ package struct FuseConnection: Sendable, Hashable {
   private var folder: String { "\(Self.folder)/\(number)" }
 
   /// Ends the connection: every request in flight, and every later one, fails with ECONNABORTED or ENOTCONN.
+  ///
+  /// The kernel gives the number of a connection that is gone to the next one: only for a caller who knows that this one is
+  /// still mounted. Who holds its device has ``abortSwitch(of:)``.
   /// - Throws: ENOENT when the connection is gone already.
   package func abort() throws(Errno) {
     try Self.mountControlFileSystem()
     try WholeFile.write("1", to: "\(folder)/abort")
+  }
+
+  /// What ends the connection that `device` serves, and never another one that has got its number meanwhile.
+  /// - Returns: nil when the connection is over already.
+  package func abortSwitch(of device: borrowing Descriptor) throws(Errno) -> AbortSwitch? {
+    try Self.mountControlFileSystem()
+    do throws(Errno) {
+      let file = try Descriptor.open("\(folder)/abort", O_WRONLY)
+      // While the device is connected its number is its own, so that the file that was opened before is its own, too.
+      return try device.hasError() ? nil : AbortSwitch(file: file)
+    } catch .noSuchFileOrDirectory {
+      return nil
+    }
+  }
+
+  /// Ends one connection, whatever its number means by then.
+  package struct AbortSwitch: ~Copyable {
+    fileprivate let file: Descriptor
+
+    /// As ``FuseConnection/abort()``; nothing happens to a connection that is over.
+    package borrowing func abort() throws(Errno) { try file.writeAll([UInt8(ascii: "1")]) }
   }
 
   /// Requests that wait for the worker or that it works on.

@@ -27,7 +27,9 @@ enum UnmountStep {
   }
 
   /// Takes the mount out of the name space, then its connection from whoever still uses it.
-  static func detach(_ mountPoint: MountPoint, connection: UInt32) -> UnmountOutcome {
+  static func detach(_ mountPoint: MountPoint, connection: UInt32, device: SharedDescriptor) -> UnmountOutcome {
+    // Before the number may become another mount's.
+    let abortSwitch = try? FuseConnection(number: connection).abortSwitch(of: device.descriptor)
     do throws(Errno) {
       let entry = try MountTable.read(along: mountPoint.path).visible(at: mountPoint.path)
       if let entry, entry.type == FuseMount.type, entry.minor == connection {
@@ -36,14 +38,14 @@ enum UnmountStep {
     } catch {
       return .failed(error, step: "detaching \(mountPoint.path)")
     }
-    abort(connection)
+    try? abortSwitch?.abort()
     return .unmounted
   }
 
   /// Ends the connection. One that is gone already is fine; where the control file system cannot be reached the last
   /// descriptor's end does the same.
-  static func abort(_ connection: UInt32) {
-    try? FuseConnection(number: connection).abort()
+  static func abort(_ connection: UInt32, device: SharedDescriptor) {
+    try? FuseConnection(number: connection).abortSwitch(of: device.descriptor)?.abort()
   }
 
   /// Removes what is left of a volume that no mounter knows.

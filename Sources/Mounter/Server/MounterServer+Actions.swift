@@ -21,7 +21,8 @@ extension MounterServer {
     case .kill(let key): kill(key)
     case .unmount(let key, let abandoning): unmount(key, abandoningUsers: abandoning)
     case .detach(let key): detach(key)
-    case .abort(let key): if let mount = holdings[key]?.mount { UnmountStep.abort(mount.connection) }
+    case .abort(let key):
+      if let mount = holdings[key]?.mount { UnmountStep.abort(mount.connection, device: mount.fuseDevice) }
     case .finish(let key): finish(key)
     case .sweep(let key): sweep(key)
     case .exit: loop.stop()
@@ -84,8 +85,10 @@ extension MounterServer {
 
   private func detach(_ key: WorkerKey) {
     guard let mount = holdings[key]?.mount else { return feed(.unmountEnded(key, .unmounted)) }
-    let (path, connection) = (MountPoint(path: mount.mountPoint), mount.connection)
-    offload(key) { .event(.unmountEnded(key, UnmountStep.detach(path, connection: connection))) }
+    let path = MountPoint(path: mount.mountPoint)
+    offload(key) {
+      .event(.unmountEnded(key, UnmountStep.detach(path, connection: mount.connection, device: mount.fuseDevice)))
+    }
   }
 
   private func sweep(_ key: WorkerKey) {

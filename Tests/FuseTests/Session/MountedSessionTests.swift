@@ -45,7 +45,7 @@ private final class MountedSession: Sendable {
   }
 
   /// At the end of a test, before its descriptors close: a flush would wait for a worker for ever.
-  func end() { try? connection.abort() }
+  func end() { try? connection.abortSwitch(of: device.descriptor)?.abort() }
 
   /// Until the kernel has a request that is not answered.
   func untilAsked() throws(Errno) {
