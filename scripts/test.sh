@@ -48,7 +48,7 @@ faults() {
   [ "$(id -u)" -eq 0 ] || { echo "SKIPPED: the fault matrix needs root"; return 0; }
   local programs
   programs=$(swift build --show-bin-path)
-  timeout --kill-after=10 600 unshare --mount --propagation private "$programs/alluxio-faults" \
+  timeout --kill-after=10 600 "$programs/alluxio-faults" \
     --binaries "$programs" --short
 }
 

@@ -12,13 +12,21 @@ final class Answers: AnswerCheck {
     var errors = 0
     /// Contents and states that are not as they must be.
     var wrong = 0
+    /// Errors that an outage brings with it.
+    var tolerated = 0
     var longest: UInt64 = 0
     var longestName = "none"
+
+    var line: String { "\(operations) \(errors) \(wrong) \(tolerated)" }
   }
 
   private let counts = Mutex(Counts())
+  private let tolerated: Set<CInt>
   /// Further complaints are counted only.
   private static let shown = 40
+
+  /// - Parameter tolerated: errors that are counted apart.
+  init(tolerating tolerated: Set<CInt> = []) { self.tolerated = tolerated }
 
   /// The counts; the next interval begins.
   func mark() -> Counts {
@@ -38,7 +46,9 @@ final class Answers: AnswerCheck {
       counts.operations += 1
       if time > counts.longest { (counts.longest, counts.longestName) = (time, "\(what)") }
     }
-    if error != expected {
+    if error != expected, tolerated.contains(error) {
+      counts.withLock { $0.tolerated += 1 }
+    } else if error != expected {
       complain("\(what) answered errno \(error) instead of \(expected) after \(time / 1_000) µs") { $0.errors += 1 }
     }
     return result

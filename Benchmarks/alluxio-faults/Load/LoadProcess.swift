@@ -8,6 +8,8 @@ enum LoadKind: String {
   case all
   /// Those that a full under file system must not disturb, and one that fills it.
   case full
+  /// Those that open their files again after an error.
+  case reopening
 }
 
 /// An application: works on the mount, and checks what it gets, until it is told to end.
@@ -27,15 +29,17 @@ extension LoadTask {
 
 /// The load generator: a process of its own, since who holds files of a mount may have to wait for its worker.
 ///
-/// For each line on standard input it prints `mark OPERATIONS ERRORS WRONG NANOSECONDS NAME`: the counts since the start, and
+/// For each line on standard input it prints `mark OPERATIONS ERRORS WRONG TOLERATED NANOSECONDS NAME`: the counts since the start, and
 /// the longest operation since the last mark. When standard input ends, the applications check their files a last time
-/// and it prints `end OPERATIONS ERRORS WRONG`.
+/// and it prints `end OPERATIONS ERRORS WRONG TOLERATED`.
 struct LoadProcess {
   let folder: String
   let kind: LoadKind
+  /// Errors of an outage.
+  let tolerated: Set<CInt>
 
   func run() -> Never {
-    let answers = Answers()
+    let answers = Answers(tolerating: tolerated)
     let isOver = EndFlag()
     Self.reportBusErrors()
     let content = SharedContent.bytes
@@ -51,6 +55,7 @@ struct LoadProcess {
       switch kind {
       case .all: reads + writes + [nameless]
       case .full: reads + [FillingWrites(folder: folder)]
+      case .reopening: [ReopenedReads(folder: folder, content: content), ReopenedWrites(folder: folder)]
       }
     let running = tasks.flatMap { task in
       (0..<task.threads).map { number in LoadThread { task.run(answers, thread: number, until: isOver) } }
@@ -60,13 +65,12 @@ struct LoadProcess {
     while Glibc.read(STDIN_FILENO, &byte, 1) == 1 {
       guard byte == UInt8(ascii: "\n") else { continue }
       let counts = answers.mark()
-      Answers.say(
-        "mark \(counts.operations) \(counts.errors) \(counts.wrong) \(counts.longest) \(counts.longestName)")
+      Answers.say("mark \(counts.line) \(counts.longest) \(counts.longestName)")
     }
     isOver.set()
     for thread in running { thread.join() }
     let counts = answers.mark()
-    Answers.say("end \(counts.operations) \(counts.errors) \(counts.wrong)")
+    Answers.say("end \(counts.line)")
     exit(counts.errors + counts.wrong == 0 && counts.operations > 0 ? 0 : 1)
   }
 

@@ -9,6 +9,8 @@ final class Application {
     var operations = 0
     var errors = 0
     var wrong = 0
+    /// Errors of an outage.
+    var tolerated = 0
     /// Milliseconds.
     var longest = 0.0
     var longestName = ""
@@ -18,9 +20,16 @@ final class Application {
   /// What it complained of.
   private(set) var complaints: [String] = []
 
-  /// - Parameter program: this program, under a path that can be started.
-  init(program: String, folder: String, kind: LoadKind) throws {
-    process = try TalkingProcess(program, ["--load", folder, "--load-kind", kind.rawValue])
+  /// - Parameters:
+  ///   - program: this program, under a path that can be started.
+  ///   - isPod: it sees mounts as a pod with propagation `HostToContainer`.
+  init(program: String, folder: String, kind: LoadKind, tolerated: Set<CInt>, isPod: Bool) throws {
+    let errors = tolerated.sorted().map(String.init).joined(separator: ",")
+    let load = ["--load", folder, "--load-kind", kind.rawValue, "--tolerated", errors]
+    process =
+      isPod
+      ? try TalkingProcess(CellProcess.unshare, ["--mount", "--propagation", "slave", program] + load)
+      : try TalkingProcess(program, load)
     _ = try answer("ready")
   }
 
@@ -40,11 +49,11 @@ final class Application {
 
   private static func mark(_ words: [Substring]) -> Mark {
     let numbers = words.map { Double($0) ?? 0 }
-    guard numbers.count >= 4 else { return Mark() }
-    let longest = numbers.count > 4 ? numbers[4] / 1e6 : 0
+    guard numbers.count >= 5 else { return Mark() }
+    let longest = numbers.count > 5 ? numbers[5] / 1e6 : 0
     return Mark(
-      operations: Int(numbers[1]), errors: Int(numbers[2]), wrong: Int(numbers[3]), longest: longest,
-      longestName: words.dropFirst(5).joined(separator: " "))
+      operations: Int(numbers[1]), errors: Int(numbers[2]), wrong: Int(numbers[3]), tolerated: Int(numbers[4]),
+      longest: longest, longestName: words.dropFirst(6).joined(separator: " "))
   }
 
   /// Reads lines until one that begins so.

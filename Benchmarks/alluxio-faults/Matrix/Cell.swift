@@ -3,10 +3,28 @@ import Glibc
 /// What an application works on beneath the mount.
 enum Disk: Sendable {
   case roomy
+  /// A file system that can be frozen and lost: an ext4 of its own.
+  case own
   /// A file system that its applications fill.
   case small
   /// As `roomy`, and nothing can be written to /tmp.
   case fullTemporaryFolder
+}
+
+/// What errors applications may see in a cell.
+enum Outage: Sendable {
+  case none
+  /// From a fault until its end; these errors only.
+  case passing(Set<CInt>)
+  /// From the first fault on; these errors only.
+  case lasting(Set<CInt>)
+
+  var errors: Set<CInt> {
+    switch self {
+    case .none: []
+    case .passing(let errors), .lasting(let errors): errors
+    }
+  }
 }
 
 /// One cell of the matrix: a fault, repeated under load.
@@ -19,19 +37,49 @@ struct Cell: Sendable {
   var load = LoadKind.all
   /// Beside those that every mounter gets.
   var mounterOptions: [String] = []
+  var outage = Outage.none
+  /// A full run goes through all of them, a short one takes one.
+  var arrangements: [Arrangement] = [.beside, .apart]
+  var arrangement = Arrangement.beside
 
   init(
     _ name: String, _ fault: Fault, full: Int, short: Int, on disk: Disk = .roomy, load: LoadKind = .all,
-    mounterOptions: [String] = []
+    mounterOptions: [String] = [], outage: Outage = .none, in arrangements: [Arrangement] = [.beside, .apart]
   ) {
     (self.name, self.fault, repetitions) = (name, fault, (full, short))
     (self.disk, self.load, self.mounterOptions) = (disk, load, mounterOptions)
+    (self.outage, self.arrangements) = (outage, arrangements)
   }
 
+  /// Every cell in each of its arrangements.
+  static let all: [Cell] = kinds.flatMap(\.arranged)
+
+  /// Every cell that holds, once: in one arrangement or the other, in turn.
+  static let short: [Cell] = kinds.filter { open[$0.name] == nil }.enumerated().map { number, cell in
+    let arranged = cell.arranged
+    return arranged[number % arranged.count]
+  }
+
+  private var arranged: [Cell] {
+    arrangements.map { arrangement in
+      var cell = self
+      cell.arrangement = arrangement
+      switch arrangement {
+      case .beside: break
+      case .apart: cell.name += ", namespaces apart"
+      case .own: cell.name += ", the plugin's own mounter"
+      }
+      return cell
+    }
+  }
+
+  /// Why it does not hold yet.
+  var reason: String? { Self.open.first { name == $0.key || name.hasPrefix($0.key + ", ") }?.value }
+
   /// All cells, the most valuable first.
-  static let all: [Cell] = [
+  private static let kinds: [Cell] = [
     Cell("no fault", .none, full: 20, short: 3),
-    Cell("SIGKILL × worker", .worker(SIGKILL), full: 100, short: 10),
+    Cell("SIGKILL × worker", .worker(SIGKILL), full: 100, short: 10, in: [.beside, .apart, .own]),
     Cell("SIGSEGV × worker", .worker(SIGSEGV), full: 30, short: 5),
     Cell("storm of 6 kills while a read waits × worker", .storm, full: 20, short: 2),
     Cell("OOM × worker", .outOfMemory, full: 20, short: 3),
@@ -40,8 +88,8 @@ struct Cell: Sendable {
       "SIGSTOP × worker, killed after 2 s", .stoppedWorker, full: 5, short: 1,
       mounterOptions: ["--notice-after", "1", "--kill-after", "2"]),
     Cell("SIGTERM × worker", .worker(SIGTERM), full: 20, short: 3),
-    Cell("SIGKILL × plugin", .plugin(SIGKILL), full: 20, short: 3),
-    Cell("graceful × plugin", .plugin(SIGTERM), full: 20, short: 3),
+    Cell("SIGKILL × plugin", .plugin(SIGKILL), full: 20, short: 3, in: [.beside, .apart, .own]),
+    Cell("graceful × plugin", .plugin(SIGTERM), full: 20, short: 3, in: [.own, .beside, .apart]),
     Cell("SIGKILL × mounter", .servingMounter, full: 20, short: 3),
     Cell("graceful × mounter", .mounterContainer, full: 5, short: 2),
     Cell("SIGKILL × mounter, then plugin", .mounterThenPlugin, full: 10, short: 2),
@@ -50,9 +98,14 @@ struct Cell: Sendable {
     Cell("SIGKILL × worker and mounter", .workerAndMounter, full: 20, short: 3),
     Cell("SIGKILL × worker and plugin", .workerAndPlugin, full: 20, short: 3),
     Cell(
-      "SIGKILL × worker, ENOSPC of the under file system", .worker(SIGKILL), full: 20, short: 3, on: .small, load: .full
-    ),
-    Cell("SIGKILL × worker, /tmp full", .worker(SIGKILL), full: 20, short: 3, on: .fullTemporaryFolder),
+      "all gone, as after a reboot", .reboot, full: 10, short: 2, load: .reopening,
+      outage: .passing([ENOTCONN, ECONNABORTED, EIO, ENOENT, EPERM])),
+    Cell("full under file system, SIGKILL × worker", .worker(SIGKILL), full: 20, short: 3, on: .small, load: .full),
+    Cell("full /tmp, SIGKILL × worker", .worker(SIGKILL), full: 20, short: 3, on: .fullTemporaryFolder),
+    Cell("hanging under file system, SIGKILL × worker", .hang, full: 10, short: 2, on: .own),
+    Cell(
+      "EIO of the under file system, SIGKILL × worker", .lostDisk, full: 10, short: 3, on: .own, load: .reopening,
+      outage: .lasting([EIO])),
   ]
 
   /// Cells that do not hold yet, and why: a full run shows them and does not fail by them, a short run leaves them out.
@@ -60,9 +113,6 @@ struct Cell: Sendable {
 
   /// Cells of the matrix that nothing can be run for yet, and why.
   static let missing: [(name: String, reason: String)] = [
-    ("upgrade × mounter, plugin, worker", "not built yet"),
-    ("all gone, as after a reboot", "not built yet"),
-    ("EIO, hang of the under file system", "no file system that fails so at a command is part of the matrix yet"),
-    ("plugin and mounter in namespaces of their own", "not part of the matrix yet"),
+    ("upgrade × mounter, plugin, worker", "not built yet")
   ]
 }

@@ -18,25 +18,28 @@ struct CellRun {
   private static var ownFolder: String { (ExecutablePath.own as NSString).deletingLastPathComponent }
 
   func run() async -> CellResult {
-    var result = CellResult(name: cell.name, open: Cell.open[cell.name])
+    var result = CellResult(name: cell.name, open: cell.reason)
     do {
       try makeDisk()
       try SharedContent.make(in: underFileSystem)
       let node = try await NodeProcesses(
-        binaries: programs, work: folder, underFileSystem: underFileSystem, mounterOptions: cell.mounterOptions)
+        NodeProcesses.Setup(
+          arrangement: cell.arrangement, binaries: programs, work: folder, underFileSystem: underFileSystem,
+          mounterOptions: cell.mounterOptions))
       await load(node, &result)
       do { try await node.stop() } catch { note("\(error)", &result) }
       if !result.holds { Self.say(node.logs()) }
     } catch {
       note("\(error)", &result)
     }
-    if cell.disk != .roomy { removeDisk() }
     return result
   }
 
   private func load(_ node: NodeProcesses, _ result: inout CellResult) async {
     do {
-      let application = try Application(program: ownProgram, folder: node.target, kind: cell.load)
+      let application = try Application(
+        program: ownProgram, folder: node.target, kind: cell.load, tolerated: cell.outage.errors,
+        isPod: cell.arrangement == .apart)
       let verified =
         try cell.load == .full ? nil : VerifiedIO.program.map { try VerifiedIO(program: $0, folder: node.target) }
       do { try await strike(node, application, &result) } catch { note("\(error)", &result) }
@@ -61,6 +64,17 @@ struct CellRun {
       let mark = try application.mark()
       if mark.longest > (result.pauses.max() ?? 0) { result.longest = mark.longestName }
       result.pauses.append(mark.longest)
+      if case .passing = cell.outage { try await recovered(application) }
+    }
+  }
+
+  /// Nothing is refused any more.
+  private func recovered(_ application: Application) async throws {
+    let before = try application.mark()
+    try await Task.sleep(for: .milliseconds(200))
+    let after = try application.mark()
+    guard after.tolerated == before.tolerated, after.operations > before.operations else {
+      throw FaultError("\(after.tolerated - before.tolerated) errors came after the end of the outage")
     }
   }
 
@@ -68,6 +82,8 @@ struct CellRun {
     do {
       let last = try application.finish()
       (result.operations, result.applicationErrors, result.wrongBytes) = (last.operations, last.errors, last.wrong)
+      result.outageErrors = last.tolerated
+      if case .lasting = cell.outage, last.tolerated == 0 { note("nothing was refused", &result) }
     } catch {
       note("\(error)", &result)
       result.applicationErrors = max(1, application.complaints.count)
@@ -93,6 +109,7 @@ struct CellRun {
     try Folder.makeAll(underFileSystem, mode: 0o755)
     switch cell.disk {
     case .roomy: break
+    case .own: try Freezer.makeDisk(at: underFileSystem)
     case .small: try Mount.mount(source: "faults", target: underFileSystem, type: "tmpfs", data: "size=8m,nr_inodes=0")
     case .fullTemporaryFolder:
       // The programs may lie beneath it.
@@ -105,10 +122,5 @@ struct CellRun {
       // The last write is the one that fails.
       while (try? file.writeAll([UInt8](repeating: 1, count: 4_096))) != nil {}
     }
-  }
-
-  private func removeDisk() {
-    let paths = cell.disk == .small ? [underFileSystem] : ["/tmp", programs, "\(folder)/own"]
-    for path in paths { try? Mount.unmount(path, flags: [.detach, .noFollow]) }
   }
 }

@@ -21,11 +21,11 @@ struct Fault: Sendable {
 
   /// The mounter finds that the worker does not work any more, kills it, and starts the next.
   static let stoppedWorker = Fault { node in
-    guard let pid = try await node.served().pid else { throw FaultError("no worker") }
-    let worker = try PidFD(pid: pid)
+    let status = try await node.served()
+    let worker = try node.worker(status)
     try worker.signal(SIGSTOP)
     try node.ended(worker, "the stopped worker")
-    let next = try await node.served(exceptBy: pid)
+    let next = try await node.served(exceptBy: status.pid)
     guard case .unanswering? = next.history.deaths.last?.exit else {
       throw FaultError(
         "the worker's end was not seen as want of answers: \(next.history.deaths.last?.exit.cause ?? "none")")
@@ -34,9 +34,8 @@ struct Fault: Sendable {
 
   /// Each next worker is killed as soon as it is there, while a read waits from the beginning on.
   static let storm = Fault(kills: 6) { node in
-    let status = try await node.served()
-    guard var pid = status.pid else { throw FaultError("no worker") }
-    try PidFD(pid: pid).signal(SIGSTOP)
+    var status = try await node.served()
+    try node.worker(status).signal(SIGSTOP)
     let connection = FuseConnection(number: status.connection)
     let limit = Deadline.after(.seconds(20))
     while try connection.waiting() == 0 {
@@ -44,20 +43,20 @@ struct Fault: Sendable {
       usleep(500)
     }
     for number in 1...6 {
-      let worker = try PidFD(pid: pid)
+      let worker = try node.worker(status)
       try worker.signal(SIGKILL)
       try node.ended(worker, "a worker")
-      if number < 6 { pid = try await node.started(exceptBy: pid) }
+      if number < 6, let pid = status.pid { status = try await node.started(exceptBy: pid) }
     }
-    _ = try await node.served(exceptBy: pid)
+    _ = try await node.served(exceptBy: status.pid)
   }
 
   /// The worker's cgroup gets as little memory as it can do with at the moment, so that the kernel kills it for the next that it
   /// wants.
   static let outOfMemory = Fault { node in
-    guard let pid = try await node.served().pid else { throw FaultError("no worker") }
-    let worker = try PidFD(pid: pid)
-    guard let cgroup = try cgroup(of: pid), try cgroup != Self.cgroup(of: node.mounterParentProcess().pid) else {
+    let status = try await node.served()
+    let worker = try node.worker(status)
+    guard let cgroup = try cgroup(of: worker.pid), try cgroup != Self.cgroup(of: node.servingMounter().pid) else {
       throw FaultError("the worker has no memory cgroup of its own")
     }
     let limit = Deadline.after(.seconds(20))
@@ -66,7 +65,7 @@ struct Fault: Sendable {
       // Refused (v1) where nothing more can be reclaimed: what comes next does not fit then.
       if let usage = try? cgroup.usage() { try? cgroup.setLimit(bytes: usage - min(usage, 64 << 10)) }
     }
-    let next = try await node.served(exceptBy: pid)
+    let next = try await node.served(exceptBy: status.pid)
     guard case .outOfMemory? = next.history.deaths.last?.exit else {
       throw FaultError(
         "the worker's end was not seen as want of memory: \(next.history.deaths.last?.exit.cause ?? "none")")
@@ -94,13 +93,11 @@ struct Fault: Sendable {
 
   /// The mounter's container is ended as the kubelet does, and started again.
   static let mounterContainer = Fault { node in
-    let pid = try await node.served().pid
-    let parent = node.mounterParentProcess()
+    let parent = try node.mounterContainer()
     try parent.signal(SIGTERM)
     try node.ended(parent, "the mounter")
     try node.startNextMounter()
     _ = try await node.served()
-    withExtendedLifetime(pid) {}
   }
 
   static let mounterThenPlugin = Fault(kills: 2) { node in
@@ -117,12 +114,12 @@ struct Fault: Sendable {
   }
 
   static let workerAndMounter = Fault(kills: 2) { node in
-    guard let pid = try await node.served().pid else { throw FaultError("no worker") }
-    let (worker, mounter) = (try PidFD(pid: pid), try node.servingMounter())
+    let status = try await node.served()
+    let (worker, mounter) = (try node.worker(status), try node.servingMounter())
     try mounter.signal(SIGKILL)
     try worker.signal(SIGKILL)
     try node.ended(mounter, "the mounter")
-    _ = try await node.served(exceptBy: pid)
+    _ = try await node.served(exceptBy: status.pid)
   }
 
   static let workerAndPlugin = Fault(kills: 2) { node in
@@ -133,12 +130,61 @@ struct Fault: Sendable {
     _ = try await node.served(exceptBy: pid)
   }
 
-  private static func hitWorker(_ node: NodeProcesses, _ signal: CInt) async throws -> Int32 {
-    guard let pid = try await node.served().pid else { throw FaultError("no worker") }
-    let worker = try PidFD(pid: pid)
+  /// Everything is gone at once, as when the node is started again, but for the mounts, which are dead.
+  static let reboot = Fault(kills: 4) { node in
+    let (worker, container) = (try node.worker(try await node.served()), try node.mounterContainer())
+    let serving = try node.servingMounter()
+    for process in [node.pluginProcess(), container, serving, worker] { try? process.signal(SIGKILL) }
+    for process in [node.pluginProcess(), container, serving, worker] { try node.ended(process, "a process") }
+    try node.startNextMounter()
+    try await node.startNextPlugin()
+    _ = try await node.served()
+  }
+
+  /// The under file system does not take writes any more; the worker, which waits for it and cannot be ended, is killed
+  /// every other time.
+  static let hang = Fault { node in
+    let status = try await node.served()
+    let (worker, folder) = (try node.worker(status), node.setup.underFileSystem)
+    try Freezer.freeze(folder)
+    do {
+      defer { try? Freezer.thaw(folder) }
+      let limit = Deadline.after(.seconds(20))
+      while try !waitsForDisk(worker.pid) {
+        guard !limit.hasPassed else { throw FaultError("no write came to the frozen file system") }
+        usleep(1_000)
+      }
+      if status.restarts % 2 == 0 { try worker.signal(SIGKILL) }
+      usleep(200_000)
+      guard try !worker.hasEnded() else { throw FaultError("a worker ended that waits for its disk") }
+    }
+    if status.restarts % 2 == 0 {
+      try node.ended(worker, "the worker")
+      _ = try await node.served(exceptBy: status.pid)
+    }
+  }
+
+  /// Whether a thread is in state D.
+  private static func waitsForDisk(_ pid: Int32) throws -> Bool {
+    try DirectoryNames.list("/proc/\(pid)/task").contains { name in
+      (try? WholeFile.text("/proc/\(pid)/task/\(name)/stat"))?.split(separator: ")").last?.hasPrefix(" D") ?? false
+    }
+  }
+
+  /// The disk of the under file system is lost, and the worker killed.
+  static let lostDisk = Fault { node in
+    // From the second time on it is lost already.
+    try? Freezer.shutDown(node.setup.underFileSystem)
+    let pid = try await hitWorker(node, SIGKILL)
+    _ = try await node.served(exceptBy: pid)
+  }
+
+  private static func hitWorker(_ node: NodeProcesses, _ signal: CInt) async throws -> Int32? {
+    let status = try await node.served()
+    let worker = try node.worker(status)
     try worker.signal(signal)
     try node.ended(worker, "the worker")
-    return pid
+    return status.pid
   }
 
   private static func hitServingMounter(_ node: NodeProcesses) throws {

@@ -10,6 +10,8 @@ struct CellResult: Codable {
   var operations = 0
   var applicationErrors = 0
   var wrongBytes = 0
+  /// Errors that the cell's outage brings with it.
+  var outageErrors = 0
   /// Verified runs of fio; nil where it is not installed or not part of the cell.
   var verifiedRuns: Int?
   /// The longest single operation after each fault, in milliseconds.
@@ -54,16 +56,17 @@ struct FaultReport: Codable {
   /// As Markdown, for the README.
   func table() -> String {
     var lines = [
-      "| fault | faults | kills | operations | errors | wrong | pause p50 | p99 | max, ms | |",
-      "|---|---|---|---|---|---|---|---|---|---|",
+      "| fault | faults | kills | operations | errors | wrong | in outage | pause p50 | p99 | max, ms | |",
+      "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for cell in cells {
       let numbers =
         cell.isRun
         ? [
           "\(cell.faults)", "\(cell.kills)", "\(cell.operations)", "\(cell.applicationErrors)", "\(cell.wrongBytes)",
+          "\(cell.outageErrors)",
         ] + [0.5, 0.99, 1].map { String(format: "%.0f", cell.pause($0)) }
-        : Array(repeating: "–", count: 8)
+        : Array(repeating: "–", count: 9)
       let reason = (cell.open ?? (cell.isRun ? nil : cell.failure)).map { ": \($0)" } ?? ""
       lines.append("| \(([cell.name] + numbers + [cell.verdict + reason]).joined(separator: " | ")) |")
     }

@@ -11,75 +11,86 @@ struct FaultError: Error, CustomStringConvertible {
   init(_ description: String) { self.description = description }
 }
 
-/// The driver of a node as in its containers: a mounter that is PID 1's child and restarted by it, a plugin beside it, and
-/// one published volume.
+/// The driver of a node, with one published volume. Dropped, its programs are killed.
 final class NodeProcesses {
+  /// How a node is set up.
+  struct Setup {
+    var arrangement: Arrangement
+    /// Folder with the programs.
+    var binaries: String
+    /// Everything of the node lies beneath it.
+    var work: String
+    var underFileSystem: String
+    var mounterOptions: [String]
+  }
+
+  let setup: Setup
   let paths: NodePaths
   /// What the applications see.
   var target: String { "\(paths.kubeletDirectory)/pods/pod/volumes/kubernetes.io~csi/faults/mount" }
 
-  private let binaries: String
-  private let work: String
-  private let underFileSystem: String
-  private let mounterOptions: [String]
-  private var mounterParent: PidFD
-  private var plugin: PidFD
+  /// PID 1 of the mounter's container; nil where the plugin has started the mounter.
+  private var mounterParent: NodeProgram?
+  private var plugin: NodeProgram
   private var client: Client
   private let mounter: MounterClient
 
   private static let patience = Duration.seconds(30)
   private static let volume = "faults"
 
-  init(binaries: String, work: String, underFileSystem: String, mounterOptions: [String]) async throws {
-    (self.binaries, self.work, self.underFileSystem) = (binaries, work, underFileSystem)
-    self.mounterOptions = mounterOptions
-    paths = NodePaths(stateDirectory: "\(work)/kubelet/plugins/alluxio", kubeletDirectory: "\(work)/kubelet")
+  init(_ setup: Setup) async throws {
+    self.setup = setup
+    let work = setup.work
+    paths = NodePaths(stateDirectory: RunFolder.stateDirectory(in: work), kubeletDirectory: "\(work)/kubelet")
     for folder in [paths.stateDirectory, "\(work)/csi"] { try Folder.makeAll(folder) }
-    mounterParent = try Self.startMounter(binaries, work, paths, mounterOptions)
-    mounter = MounterClient(socket: Self.socket(work), program: "alluxio-faults")
-    plugin = try Self.startPlugin(binaries, work, paths, underFileSystem)
+    if setup.arrangement == .apart {
+      // As a node's root file system is shared.
+      try Mount.bind(from: paths.kubeletDirectory, to: paths.kubeletDirectory)
+      try Mount.setPropagation(.shared, of: paths.kubeletDirectory)
+    }
+    mounterParent = setup.arrangement == .own ? nil : try Self.startMounter(setup, paths)
+    mounter = MounterClient(socket: Self.socket(setup, paths), program: "alluxio-faults")
+    plugin = try Self.startPlugin(setup, paths)
     client = Client(try Endpoint(path: "\(work)/csi/csi.sock"))
     try await connect()
     try Folder.makeAll((target as NSString).deletingLastPathComponent)
-    try await CSICalls(client: client).publish(Self.volume, path: "file://\(underFileSystem)", at: target)
+    try await CSICalls(client: client).publish(Self.volume, path: "file://\(setup.underFileSystem)", at: target)
   }
 
-  private static func socket(_ work: String) -> String { "\(work)/mounter/mounter.sock" }
+  private static func socket(_ setup: Setup, _ paths: NodePaths) -> String {
+    setup.arrangement == .own ? paths.mounterSocket : "\(setup.work)/mounter/mounter.sock"
+  }
 
   // MARK: Starting
 
-  private static func start(_ binaries: String, _ work: String, _ name: String, _ arguments: [String]) throws -> PidFD {
-    let log = try Descriptor.open("\(work)/\(name).log", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
-    var spawn = Spawn(
-      executable: "\(binaries)/\(name)", arguments: ["\(binaries)/\(name)"] + arguments,
-      environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
-    spawn.descriptors = [1: log.rawValue, 2: log.rawValue]
-    return try spawn.start()
+  private static func start(_ setup: Setup, _ name: String, _ arguments: [String]) throws -> NodeProgram {
+    try NodeProgram(
+      binaries: setup.binaries, work: setup.work, name: name, arguments: arguments + ["--log-level", "warning"],
+      isApart: setup.arrangement == .apart)
   }
 
-  private static func startMounter(_ binaries: String, _ work: String, _ paths: NodePaths, _ options: [String]) throws
-    -> PidFD
-  {
-    try start(
-      binaries, work, "alluxio-mounter",
-      ["--as-init", "--socket", socket(work), "--state-dir", paths.stateDirectory, "--log-level", "warning"] + options)
+  private static func startMounter(_ setup: Setup, _ paths: NodePaths) throws -> NodeProgram {
+    // PID 1 of a namespace needs not be told that it is.
+    let split = setup.arrangement == .apart ? [] : ["--as-init"]
+    return try start(
+      setup, "alluxio-mounter",
+      split + ["--socket", socket(setup, paths), "--state-dir", paths.stateDirectory] + setup.mounterOptions)
   }
 
-  private static func startPlugin(
-    _ binaries: String, _ work: String, _ paths: NodePaths, _ underFileSystem: String
-  ) throws -> PidFD {
-    try start(
-      binaries, work, "alluxio-csi",
+  private static func startPlugin(_ setup: Setup, _ paths: NodePaths) throws -> NodeProgram {
+    let mounter = setup.arrangement == .own ? [] : ["--mounter-socket", socket(setup, paths)]
+    return try start(
+      setup, "alluxio-csi",
       [
-        "--endpoint", "unix://\(work)/csi/csi.sock", "--nodeid", "node", "--registry", "file:\(work)/registry",
-        "--state-dir", paths.stateDirectory, "--kubelet-dir", paths.kubeletDirectory, "--mounter-socket", socket(work),
-        "--file-roots", underFileSystem, "--log-level", "warning",
-      ])
+        "--endpoint", "unix://\(setup.work)/csi/csi.sock", "--nodeid", "node", "--registry",
+        "file:\(setup.work)/registry", "--state-dir", paths.stateDirectory, "--kubelet-dir", paths.kubeletDirectory,
+        "--file-roots", setup.underFileSystem,
+      ] + mounter)
   }
 
   /// Waits for the plugin that was just started.
   private func connect() async throws {
-    let socket = "\(work)/csi/csi.sock"
+    let socket = "\(setup.work)/csi/csi.sock"
     // gRPC core would let a second pass before it tries a second time.
     _ = try await waiting("the plugin's socket") { access(socket, F_OK) == 0 ? true : nil }
     client = Client(try Endpoint(path: socket))
@@ -101,14 +112,15 @@ final class NodeProcesses {
   }
 
   /// The next worker's process, whether it serves already or not.
-  func started(exceptBy pid: Int32) async throws -> Int32 {
+  /// - Parameter pid: as the mounter numbers it.
+  func started(exceptBy pid: Int32) async throws -> WorkerStatus {
     try await waiting("the next worker") {
-      guard let next = try? await self.status()?.pid, next != pid else { return nil }
-      return next
+      guard let status = try? await self.status(), let next = status.pid, next != pid else { return nil }
+      return status
     }
   }
 
-  private func status() async throws -> WorkerStatus? {
+  func status() async throws -> WorkerStatus? {
     try await mounter.list(by: .after(.seconds(2))).first { $0.request.key.volumeID == Self.volume }
   }
 
@@ -123,19 +135,36 @@ final class NodeProcesses {
 
   // MARK: Processes to hit
 
-  /// The mounter that serves: the only child of the parent that was given its descriptor.
+  /// A worker's process. The mounter may number it in a namespace of its own.
+  func worker(_ status: WorkerStatus) throws -> PidFD {
+    guard let pid = status.pid else { throw FaultError("no worker") }
+    guard setup.arrangement == .apart else { return try PidFD(pid: pid) }
+    for outer in try ProcessTable.pids() {
+      guard let text = try? WholeFile.text("/proc/\(outer)/status"), text.hasPrefix("Name:\talluxio-fuse") else {
+        continue
+      }
+      let numbers = text.split(separator: "\n").first { $0.hasPrefix("NSpid:") }?.split(separator: "\t")
+      if numbers?.last == "\(pid)" { return try PidFD(pid: outer) }
+    }
+    throw FaultError("the worker \(pid) is not to be found")
+  }
+
+  /// The mounter that serves: the only child of the parent that was given its descriptor, or the plugin's own mounter.
   func servingMounter() throws -> PidFD {
-    let parent = mounterParent.pid
-    let children = try WholeFile.text("/proc/\(parent)/task/\(parent)/children").split(separator: " ")
-    for child in children.compactMap({ Int32($0) }) {
-      let line = (try? WholeFile.text("/proc/\(child)/cmdline")) ?? ""
-      if line.contains("--parent-fd"), let process = try? PidFD(pid: child) { return process }
+    for pid in try mounterParent.map({ try ProcessTable.children(of: $0.process.pid) }) ?? ProcessTable.pids() {
+      let line = (try? WholeFile.text("/proc/\(pid)/cmdline")) ?? ""
+      let isServing = mounterParent == nil ? line.contains("--ready-fd") : line.contains("--parent-fd")
+      if isServing, line.contains("alluxio-mounter"), let process = try? PidFD(pid: pid) { return process }
     }
     throw FaultError("no mounter serves")
   }
 
-  func pluginProcess() -> PidFD { plugin }
-  func mounterParentProcess() -> PidFD { mounterParent }
+  func pluginProcess() -> PidFD { plugin.process }
+  /// PID 1 of the mounter's container.
+  func mounterContainer() throws -> PidFD {
+    guard let mounterParent else { throw FaultError("the mounter has no parent") }
+    return mounterParent.process
+  }
 
   /// Waits for a process's end.
   func ended(_ process: PidFD, _ what: String) throws {
@@ -144,23 +173,23 @@ final class NodeProcesses {
 
   /// The next plugin on the same folders, once it serves. The last one has ended.
   func startNextPlugin() async throws {
-    _ = try? plugin.wait()
-    unlink("\(work)/csi/csi.sock")
-    plugin = try Self.startPlugin(binaries, work, paths, underFileSystem)
+    plugin.reap()
+    unlink("\(setup.work)/csi/csi.sock")
+    plugin = try Self.startPlugin(setup, paths)
     client.close()
     try await connect()
   }
 
   /// The next mounter with its parent, on the same folders. The last ones have ended.
   func startNextMounter() throws {
-    _ = try? mounterParent.wait()
-    mounterParent = try Self.startMounter(binaries, work, paths, mounterOptions)
+    mounterParent?.reap()
+    mounterParent = try Self.startMounter(setup, paths)
   }
 
   /// The last lines of the programs' logs.
   func logs() -> String {
     ["alluxio-mounter", "alluxio-csi"].map { name in
-      let lines = ((try? WholeFile.text("\(work)/\(name).log")) ?? "").split(separator: "\n").suffix(12)
+      let lines = ((try? WholeFile.text("\(setup.work)/\(name).log")) ?? "").split(separator: "\n").suffix(12)
       return "--- \(name)\n\(lines.joined(separator: "\n"))"
     }.joined(separator: "\n")
   }
@@ -175,29 +204,13 @@ final class NodeProcesses {
       failure = failure ?? error
     }
     client.close()
-    for process in [plugin, mounterParent] {
-      try? process.signal(SIGTERM)
-      if (try? process.hasEnded(within: 10_000)) != true { try? process.signal(SIGKILL) }
-      _ = try? process.wait()
+    for program in [plugin, mounterParent].compactMap({ $0 }) {
+      try? program.process.signal(SIGTERM)
+      if (try? program.process.hasEnded(within: 10_000)) != true { failure = failure ?? FaultError("a program stays") }
+      program.kill()
     }
-    let left = try MountTable.read().beneath(work).filter { $0.type == "fuse.alluxio-fuse" }
-    clear(left)
+    let left = try MountTable.read().beneath(setup.work).filter { $0.type == "fuse.alluxio-fuse" }
     if let failure { throw FaultError("could not be taken down: \(failure)") }
     if !left.isEmpty { throw FaultError("mounts are left: \(left.map(\.mountPoint))") }
-  }
-
-  /// What a driver that failed has left: its workers and mounts.
-  private func clear(_ left: [MountEntry]) {
-    for entry in left {
-      try? FuseConnection(entry).abort()
-      try? Mount.unmount(entry.mountPoint, flags: [.detach, .noFollow])
-    }
-    for name in (try? DirectoryNames.list("/proc")) ?? [] {
-      guard let pid = Int32(name), let program = try? SymbolicLink.read("/proc/\(pid)/exe") else { continue }
-      let line = (try? WholeFile.text("/proc/\(pid)/cmdline")) ?? ""
-      if String(decoding: program, as: UTF8.self) == "\(binaries)/alluxio-fuse", line.contains(work) {
-        kill(pid, SIGKILL)
-      }
-    }
   }
 }

@@ -12,6 +12,14 @@ package enum CgroupSetting: Sendable, Hashable {
   case beneath(String)
 }
 
+/// How the cgroups of a mounter's workers are told from others.
+package enum WorkerCgroupName {
+  /// - Parameter stateDirectory: of the mounter.
+  package static func prefix(stateDirectory: String) -> String {
+    "alluxio-\(Digest.sha256Hex(stateDirectory).prefix(8))-"
+  }
+}
+
 /// A leaf of the memory controller for each worker: it bears the volume's `memoryLimit`, and tells whether the kernel has
 /// killed the worker for memory. Each worker gets a new one, so that what its predecessor had used, the pages of the shared
 /// state among it, does not count for it.
@@ -30,7 +38,7 @@ final class WorkerCgroups {
   /// - Parameter relatives: processes of the mounter that may be moved into a leaf of their own.
   init(_ setting: CgroupSetting, stateDirectory: String, relatives: Set<Int32>, log: Logger) {
     self.log = log
-    prefix = "alluxio-\(Digest.sha256Hex(stateDirectory).prefix(8))-"
+    prefix = WorkerCgroupName.prefix(stateDirectory: stateDirectory)
     do throws(Errno) {
       parent = try Self.parent(setting, relatives: relatives)
       if parent == nil, setting != .off { Self.complain("no memory controller is mounted", log) }
