@@ -48,8 +48,7 @@ faults() {
   [ "$(id -u)" -eq 0 ] || { echo "SKIPPED: the fault matrix needs root"; return 0; }
   local programs
   programs=$(swift build --show-bin-path)
-  timeout --kill-after=10 600 "$programs/alluxio-faults" \
-    --binaries "$programs" --short
+  timeout --kill-after=10 600 "$programs/alluxio-faults" --binaries "$programs" --short
 }
 
 conformance() {
