@@ -94,7 +94,6 @@ struct Cell: Sendable {
     Cell("graceful × mounter", .mounterContainer, full: 5, short: 2),
     Cell("SIGKILL × mounter, then plugin", .mounterThenPlugin, full: 10, short: 2),
     Cell("SIGKILL × mounter and plugin", .mounterAndPlugin, full: 10, short: 2),
-    // What the mounter holds of files without a name goes with it until custody has copies.
     Cell("SIGKILL × worker and mounter", .workerAndMounter, full: 20, short: 3),
     Cell("SIGKILL × worker and plugin", .workerAndPlugin, full: 20, short: 3),
     Cell(

@@ -41,7 +41,8 @@ struct CellRun {
         program: ownProgram, folder: node.target, kind: cell.load, tolerated: cell.outage.errors,
         isPod: cell.arrangement == .apart)
       let verified =
-        try cell.load == .full ? nil : VerifiedIO.program.map { try VerifiedIO(program: $0, folder: node.target) }
+        try [.full, .reopening].contains(cell.load)
+        ? nil : VerifiedIO.program.map { try VerifiedIO(program: $0, folder: node.target) }
       do { try await strike(node, application, &result) } catch { note("\(error)", &result) }
       finish(application, verified, &result)
     } catch {

@@ -6,7 +6,7 @@ internal import VolumeModel
 extension Volume {
   /// A worker that waited so long for a first request is no sick one.
   private static let settled = Duration.seconds(5)
-  private static let shortestPause = Duration.milliseconds(100)
+  private static let shortestPause = Duration.milliseconds(10)
   private static let longestPause = Duration.seconds(10)
   /// Of a cause that stays in the history: a status travels with all of them.
   private static let longestReason = 300
@@ -45,7 +45,7 @@ extension Volume {
 
   /// The first death without an answer may be chance; each further one doubles the pause.
   private var pauseBeforeRestart: Duration {
-    silentDeaths < 2 ? .zero : min(Self.shortestPause * (1 << min(silentDeaths - 2, 10)), Self.longestPause)
+    silentDeaths < 2 ? .zero : min(Self.shortestPause * (1 << min(silentDeaths - 2, 20)), Self.longestPause)
   }
 
   /// The worker serves: whoever has waited goes on.

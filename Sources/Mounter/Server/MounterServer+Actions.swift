@@ -103,6 +103,7 @@ extension MounterServer {
     guard let holding = holdings.removeValue(forKey: key) else { return feed(.finished(key, nil)) }
     for client in clients.values { client.renewCustody(of: key) }
     forget(holding.worker)
+    if holdings.isEmpty { standby.end() }
     let last = LastHolder(holding)
     offload(key) {
       last.release()

@@ -100,7 +100,7 @@ extension MounterServer {
     guard let device = copy.descriptors[.fuseDevice], let state = copy.descriptors[.sharedState] else { return }
     let worker = try Self.worker(of: copy)
     worker?.isReapedByParent = isFromParent
-    worker?.cgroup = cgroups.leaf(key, generation: copy.volume.generation)
+    if let worker { worker.cgroup = cgroups.leaf(of: worker.process.pid) }
     let holding = holding(key)
     holding.mount = VolumeMount(
       mountPoint: status.request.mountPoint, connection: status.connection, fuseInit: copy.volume.fuseInit,

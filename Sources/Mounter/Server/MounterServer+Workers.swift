@@ -12,10 +12,8 @@ extension MounterServer {
     }
     if let stranger = stranger(at: mount) { return endStranger(stranger, key) }
     do throws(MounterError) {
-      let worker = try WorkerProcess.start(executable: configuration.worker, for: key)
+      let worker = try worker(for: key, generation: generation, limit: volume.request.options.memoryLimitBytes)
       holding.worker = worker
-      worker.cgroup = cgroups.place(
-        pid: worker.process.pid, key, generation: generation, limit: volume.request.options.memoryLimitBytes)
       try failing("watching the worker \(worker.process.pid)") { () throws(Errno) in try watch(worker, key) }
       feed(.workerStarted(key, pid: worker.process.pid))
     } catch {
@@ -93,6 +91,9 @@ extension MounterServer {
       case .progress(let what):
         log.info("the worker: \(what)", metadata: metadata(key))
         feed(.workerReported(key, id: report.message.id, .progress(what)))
+      case .ready:
+        feed(.workerReported(key, id: report.message.id, .ready))
+        standby.order()
       case .some(let other): feed(.workerReported(key, id: report.message.id, other))
       case nil: break
       }

@@ -39,6 +39,7 @@ package final class MounterServer {
   let closer = DescriptorCloser()
   let blocking = BlockingThreads(maximumRunning: 256, maximumAbandoned: 256)
   let cgroups: WorkerCgroups
+  let standby: StandbyWorker
   /// Where this mounter is the child of one that holds its descriptors.
   let parent: ParentLink?
 
@@ -83,6 +84,9 @@ package final class MounterServer {
     let relatives = link == nil ? [ProcessUser.pid] : [ProcessUser.pid, ProcessUser.parent]
     cgroups = WorkerCgroups(
       configuration.cgroup, stateDirectory: configuration.stateDirectory, relatives: Set(relatives), log: log)
+    standby = try failing("making a timer") { [cgroups, log] () throws(Errno) in
+      try StandbyWorker(program: configuration.worker, cgroups: cgroups, log: log)
+    }
     loop = try failing("making an event loop") { () throws(Errno) in try EventLoop() }
     mailbox = try failing("making an event loop") { () throws(Errno) in try Mailbox() }
     listener = try Self.listen(at: configuration.socket)
@@ -98,12 +102,17 @@ package final class MounterServer {
     cgroups.sweep(keeping: holdings.values.compactMap(\.worker?.cgroup))
     _ = try loop.watch(mailbox.bell.rawValue) { [unowned self] _ in readMailbox() }
     _ = try loop.watch(listener.rawValue) { [unowned self] _ in accept() }
+    if !holdings.isEmpty { standby.order() }
+    _ = try loop.watch(standby.timer.rawValue) { [unowned self] _ in
+      if (try? standby.timer.takeExpiry()) == true, !holdings.isEmpty { standby.start(on: blocking) }
+    }
     loop.onTimer = { [unowned self] in feed(.timePassed) }
     loop.afterBatch = { [unowned self] in setTimer() }
     setTimer()
     parent?.serves()
     log.info("serving", metadata: ["socket": "\(configuration.socket)", "program": "\(configuration.program)"])
     try loop.run()
+    standby.end()
     log.info("ending", metadata: ["volumes": "\(holdings.count)"])
     listener.removePath()
   }

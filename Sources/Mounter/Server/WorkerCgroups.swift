@@ -94,9 +94,30 @@ final class WorkerCgroups {
     }
   }
 
-  /// The leaf of a worker that an earlier mounter had started; nil where there is none.
-  func leaf(_ key: WorkerKey, generation: UInt32) -> MemoryCgroup? {
-    guard let leaf = parent?.child(name(key, generation)), (try? leaf.pids()) != nil else { return nil }
+  /// Makes a leaf for a worker that waits for a volume. The caller adds the process, which takes a while.
+  /// - Returns: nil where it stays in the mounter's cgroup.
+  func prepare(pid: Int32) -> MemoryCgroup? {
+    lowerChances(pid)
+    removeLeft()
+    guard let leaf = parent?.child("\(prefix)standby-\(pid)"), (try? leaf.make()) != nil else { return nil }
+    return leaf
+  }
+
+  /// The worker of this leaf has got a volume.
+  func limit(_ leaf: MemoryCgroup?, to bytes: UInt64?, _ key: WorkerKey) {
+    guard let leaf, let bytes else { return }
+    do throws(Errno) { try leaf.setLimit(bytes: bytes) } catch {
+      log.error(
+        "a worker runs without its memoryLimit",
+        metadata: ["worker": "\(key.name)", "cgroup": "\(leaf.folder)", "error": "\(error)"])
+    }
+  }
+
+  /// The leaf of a worker that an earlier mounter had started; nil where it has none.
+  func leaf(of pid: Int32) -> MemoryCgroup? {
+    guard let parent, let table = try? MountTable.read(), let text = try? WholeFile.text("/proc/\(pid)/cgroup"),
+      let leaf = MemoryCgroup.find(in: table, membership: text), leaf.folder.hasPrefix("\(parent.folder)/\(prefix)")
+    else { return nil }
     return leaf
   }
 

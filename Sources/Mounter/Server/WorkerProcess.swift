@@ -47,17 +47,21 @@ final class WorkerProcess {
   }
 
   /// Starts a worker that waits for its configuration on descriptor 3.
-  /// - Parameter executable: path of `alluxio-fuse`.
-  static func start(executable: String, for key: WorkerKey) throws(MounterError) -> WorkerProcess {
+  /// - Parameters:
+  ///   - executable: path of `alluxio-fuse`.
+  ///   - key: nil: of no volume yet.
+  static func start(executable: String, for key: WorkerKey?) throws(MounterError) -> WorkerProcess {
     let step = "starting \(executable)"
     return try failing(step) { () throws(Errno) in
       let (own, theirs) = try SeqpacketSocket.pair()
       try own.descriptor.setNonBlocking(true)
       let pipe = try Pipe()
       try pipe.reader.descriptor.setNonBlocking(true)
-      // The volume's name is for people who look at the processes; the worker does not read it.
+      // The volume's name is for people who look at the processes: the worker only writes it there when it gets its volume
+      // later.
+      let name = key?.volumeID ?? ProcessTitle.room
       var spawn = Spawn(
-        executable: executable, arguments: ["alluxio-fuse", "worker", key.volumeID], environment: environment)
+        executable: executable, arguments: ["alluxio-fuse", "worker", name], environment: environment)
       // A terminal's Ctrl-C ends the plugin, not the mounts.
       spawn.newSession = true
       spawn.workingDirectory = "/"

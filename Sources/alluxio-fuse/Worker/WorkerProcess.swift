@@ -37,6 +37,7 @@ enum WorkerProcess {
     _ configuration: borrowing WorkerConfiguration, _ channel: WorkerChannel, notConfined: [String]
   ) -> WorkerExit {
     bootstrap(configuration.log)
+    ProcessTitle.put(configuration.request.key.volumeID)
     var log = Logger(label: "worker")
     log[metadataKey: "volume"] = "\(configuration.request.key.volumeID)"
     for failure in notConfined {

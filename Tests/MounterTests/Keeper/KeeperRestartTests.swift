@@ -57,7 +57,7 @@ struct KeeperRestartTests {
       }
       _ = harness.tell(.workerStarted(key, pid: pid))
     }
-    let expected: [Duration] = [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000, 10_000, 10_000].map {
+    let expected: [Duration] = [10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 5_120, 10_000].map {
       .milliseconds($0)
     }
     #expect(pauses == expected)
