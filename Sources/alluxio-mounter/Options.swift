@@ -55,7 +55,8 @@ struct Options {
       --version            print the version
       -h, --help           print this
 
-    SIGTERM ends the mounter and leaves every volume as it is: mounted, and served by its worker.
+    SIGTERM ends the mounter and leaves every volume as it is: mounted, and served by its worker. SIGHUP moves every volume
+    to a worker of the program that --worker names now.
     """
 
   /// - Parameter arguments: with the program's name.

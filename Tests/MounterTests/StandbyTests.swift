@@ -68,7 +68,7 @@ struct StandbyTests {
     }
   }
 
-  @Test("one of a program that was replaced since is not used", .requiresFuse)
+  @Test("one of a program that was replaced since has ended when the volumes have moved to the next", .requiresFuse)
   func replacedProgram() async throws {
     let folder = try TemporaryDirectory("program")
     let script = "#!/bin/sh\nexec '\(try builtProduct("alluxio-fuse"))' \"$@\"\n"
@@ -77,9 +77,12 @@ struct StandbyTests {
       let request = try mounter.request("data")
       let first = try #require(try await mounter.mount(request).pid)
       let standby = try await Self.standby(mounter, beside: [first])
+      let process = try PidFD(pid: standby)
       try Folder.move(try folder.write(script, to: "next", mode: 0o755), to: program)
-      try await Self.kill(first)
-      #expect(try await Self.next(mounter, request, after: first) != standby)
+      try mounter.process().signal(SIGHUP)
+      let second = try await Self.next(mounter, request, after: first)
+      #expect(second != standby)
+      #expect(try await OwnThread.run { try process.hasEnded(within: Waiting.limit) })
     }
   }
 

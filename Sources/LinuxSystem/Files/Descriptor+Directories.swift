@@ -9,6 +9,9 @@ extension Descriptor {
     try open(path, clinux_O_PATH | O_DIRECTORY)
   }
 
+  /// A file of any kind as a thing to be named (O_PATH): nothing can be read or written, and it can be executed.
+  package static func find(_ path: String) throws(Errno) -> Descriptor { try open(path, clinux_O_PATH) }
+
   /// The directory `name` in this one, as ``reach(_:)``.
   /// - Throws: ENOTDIR or ELOOP for a symbolic link, when links are not followed.
   package borrowing func reach(_ name: String, followingLinks: Bool) throws(Errno) -> Descriptor {

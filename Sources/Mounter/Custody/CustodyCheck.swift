@@ -46,9 +46,9 @@ enum CustodyCheck {
   private static func isSharedState(_ memory: borrowing Descriptor) -> Bool {
     guard let seals = try? Memfd.seals(of: memory), seals.contains(.shrink),
       let size = try? Memfd.byteCount(of: memory), size >= SharedStateLayout.nodesOffset,
-      let bytes = try? Memfd.firstBytes(8, of: memory)
+      let versions = try? SharedStateHeader.versions(of: memory)
     else { return false }
-    return bytes == (0..<8).map { UInt8(truncatingIfNeeded: SharedStateLayout.magic >> (8 * $0)) }
+    return versions.version > 0
   }
 
   private static func isDirectory(_ root: SharedDescriptor?) -> Bool {

@@ -35,13 +35,17 @@ struct Keeper: Sendable {
   }
 
   let limits: Limits
-  private(set) var volumes: [WorkerKey: Volume] = [:]
+  var volumes: [WorkerKey: Volume] = [:]
   /// Keys that are unknown and being cleared of what an earlier mounter left, with the calls that wait for that.
   private var sweeps: [WorkerKey: [QueuedCall]] = [:]
   /// The mounter is asked to end once nothing is left.
   private var shutdown: Waiter?
-  private var isEnding = false
+  private(set) var isEnding = false
   private var lastCommand: UInt64 = 0
+  /// The build that workers are started of.
+  var program = 0
+  /// Volumes move to another build.
+  var roll: Roll?
   /// How many events there have been.
   private var revision: UInt64 = 0
 
@@ -61,6 +65,7 @@ struct Keeper: Sendable {
   /// Takes a volume that an earlier mounter had made.
   mutating func adopt(_ volume: Volume) {
     volumes[volume.request.key] = volume
+    volumes[volume.request.key]?.program = program
     revision = max(revision, volume.revision)
   }
 
@@ -77,12 +82,14 @@ struct Keeper: Sendable {
     case .shutdown(let call, let unmountingAll, let deadline):
       shutDown(Waiter(call, by: deadline, now: now), unmountingAll: unmountingAll, &turn)
     case .connectionClosed(let connection): forgetWaiters(of: connection)
+    case .programFound(let program): beginRoll(to: program)
     case .timePassed: timePassed(&turn)
     case .swept(let key, let error): swept(key, error, &turn)
     case .mounted(let key, _), .mountFailed(let key, _), .workerStarted(let key, _), .workerNotStarted(let key, _),
       .workerReported(let key, _, _), .workerExited(let key, _, _), .unmountEnded(let key, _), .finished(let key, _):
       change(key, &turn) { $0.handle(event, &$1) }
     }
+    advanceRoll(&turn)
     if isEnding, volumes.isEmpty, sweeps.isEmpty {
       if let waiter = shutdown.take() { turn.actions.append(.answer(waiter.call, .done)) }
       turn.actions.append(.exit)
@@ -140,6 +147,7 @@ extension Keeper {
       if secrets { turn.actions.append(.takeSecrets(queued.call, key)) }
       var volume = Volume(request: request, phase: .mounting(cancelled: nil))
       volume.revision = revision
+      volume.program = program
       volume.starters = [Waiter(queued.call, by: queued.deadline, now: turn.now)]
       volume.timer = turn.now.advanced(by: limits.start)
       volumes[key] = volume
@@ -198,7 +206,7 @@ extension Keeper {
   }
 
   /// Lets a volume change, then begins the calls that have waited for that, and tells subscribers of a new state.
-  private mutating func change(_ key: WorkerKey, _ turn: inout Turn, _ body: (inout Volume, inout Turn) -> Void) {
+  mutating func change(_ key: WorkerKey, _ turn: inout Turn, _ body: (inout Volume, inout Turn) -> Void) {
     guard var volume = volumes[key] else { return }
     let before = volume.status
     let start = turn.actions.count

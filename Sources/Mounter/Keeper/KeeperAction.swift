@@ -31,6 +31,8 @@ enum KeeperAction: Hashable, Sendable {
   case finish(WorkerKey)
   /// Removes what an earlier mounter left at the key's mount point; ends in `swept`.
   case sweep(WorkerKey)
+  /// Every volume has moved to that build, or why none moves any more. It is of use as long as the keeper says so.
+  case rollEnded(program: Int, failure: String?)
   /// End the mounter.
   case exit
 }
@@ -47,6 +49,7 @@ extension KeeperAction {
 /// A command to a worker, without the secrets, which the keeper never sees.
 enum WorkerOrder: Hashable, Sendable {
   case stop(timeoutMilliseconds: UInt32)
+  case drain(timeoutMilliseconds: UInt32)
   case updateOptions(WorkerOptions)
   case updateSecrets
 }

@@ -47,6 +47,8 @@ enum KeeperEvent: Hashable, Sendable {
   /// What an earlier mounter left at the key's mount point is removed, or could not be.
   case swept(WorkerKey, MounterError?)
 
+  /// There is another build of the worker, by that number: volumes are to move to it.
+  case programFound(Int)
   /// A moment that ``Keeper/nextDeadline`` had named has come.
   case timePassed
 }

@@ -6,7 +6,7 @@ extension Volume {
   var takesCalls: Bool {
     switch phase {
     case .ready, .waiting, .failed: true
-    case .mounting, .starting, .stopping, .gone: false
+    case .mounting, .starting, .draining, .stopping, .gone: false
     }
   }
 

@@ -13,7 +13,7 @@ extension Volume {
     case .workerExited(_, let exit, let output): workerExited(exit, output, &turn)
     case .unmountEnded(_, let outcome): unmountEnded(outcome, &turn)
     case .finished(_, let error): finished(error, &turn)
-    case .called, .shutdown, .connectionClosed, .swept, .timePassed: break
+    case .called, .shutdown, .connectionClosed, .swept, .programFound, .timePassed: break
     }
   }
 
@@ -69,6 +69,7 @@ extension Volume {
   private mutating func serve(_ turn: inout Keeper.Turn) {
     phase = .ready
     timer = .never
+    formerProgram = nil
     resumed(turn)
     beginWatch(turn)
     answer(starters: .status(status), &turn)
@@ -104,6 +105,7 @@ extension Volume {
       }
       phase = .stopping(stopping)
       workerLeft(&turn)
+    case .draining: drained(exit, pid: pid, &turn)
     case .mounting, .waiting, .failed, .gone: break
     }
   }
@@ -117,6 +119,10 @@ extension Volume {
     guard isRestarted else {
       failCommands(error, &turn)
       return undoStart(error, &turn)
+    }
+    if exit != .disconnected, let formerProgram {
+      noteDeath(exit, pid: pid, turn)
+      return fallBack(to: formerProgram, &turn)
     }
     answer(starters: .failed(error), &turn)
     noteDeath(exit, pid: pid, turn)

@@ -8,7 +8,7 @@ extension Volume {
   mutating func stop(abandoningUsers: Bool, _ turn: inout Keeper.Turn) {
     let former: Stopping.Former
     switch phase {
-    case .ready: former = .ready
+    case .ready, .draining: former = .ready
     case .starting(let givenUp): former = .starting(givenUp: givenUp)
     case .waiting: former = .waiting
     case .failed(let reason): former = .failed(reason: reason)
@@ -34,7 +34,7 @@ extension Volume {
     case .mounting,
       .starting where !isRestarted:
       giveUpStart(.shuttingDown, &turn)
-    case .starting, .ready, .waiting, .failed: stop(abandoningUsers: true, &turn)
+    case .starting, .ready, .draining, .waiting, .failed: stop(abandoningUsers: true, &turn)
     case .stopping(var stopping):
       stopping.abandoningUsers = true
       phase = .stopping(stopping)

@@ -28,9 +28,10 @@ extension Volume {
       if min(timer, patience) <= turn.now { giveUpStart(.deadline(step: startStep), &turn) }
     case .starting(.some) where timer <= turn.now: killHasNoEffect(&turn)
     case .stopping where timer <= turn.now: climbDown(&turn)
+    case .draining where timer <= turn.now: drainTakesLong(&turn)
     case .waiting where timer <= turn.now: startWorker(&turn)
     case .ready where watch.deadline <= turn.now: lookAfterWorker(&turn)
-    case .mounting, .starting, .ready, .waiting, .failed, .stopping, .gone: break
+    case .mounting, .starting, .ready, .draining, .waiting, .failed, .stopping, .gone: break
     }
   }
 

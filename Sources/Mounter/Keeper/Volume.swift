@@ -39,6 +39,12 @@ struct Volume: Hashable, Sendable {
   var silentDeaths = 0
   /// Since when no worker serves a mount that had one.
   var interruptedSince: Deadline?
+  /// The build that the next worker is started of, or that the living one was.
+  var program = 0
+  /// The build before, until the present one has served.
+  var formerProgram: Int?
+  /// The last build that could not serve it.
+  var rejectedProgram: Int?
   /// How the last worker ended, until the next one serves.
   var trouble: String?
 
@@ -50,12 +56,16 @@ struct Volume: Hashable, Sendable {
   ///        │       waiting ◀──────┼──────────┤
   ///        │                  failed ────────┤
   ///        └─────────────────────────────────┘
+  ///
+  /// and from ready by way of draining to the start of another worker.
   enum Phase: Hashable, Sendable {
     /// The mount step runs. `cancelled`: nobody wants its result any more, and what to answer.
     case mounting(cancelled: MounterError?)
     /// A worker was started and has not said that it serves. `givenUp`: it has been killed, and why.
     case starting(givenUp: MounterError?)
     case ready
+    /// The worker makes way for another.
+    case draining(Draining)
     /// The worker is gone and the next one is started when the timer says so; whoever uses the mount waits for it.
     case waiting
     /// The connection is gone: no worker can serve the mount.
@@ -100,7 +110,7 @@ struct Volume: Hashable, Sendable {
     let state: WorkerStatus.State =
       switch phase {
       case .starting(.some(let error)) where isRestarted: .interrupted(reason: error.description)
-      case .starting where isRestarted, .waiting: .interrupted(reason: interruption)
+      case .starting where isRestarted, .waiting, .draining: .interrupted(reason: interruption)
       case .mounting, .starting(givenUp: nil): .starting
       case .starting(.some(let error)): .failed(reason: error.description)
       case .ready: watch.concern.map { .interrupted(reason: $0) } ?? .ready

@@ -47,7 +47,7 @@ package final class MounterParent {
     self.executable = executable
     self.arguments = arguments
     loop = try EventLoop()
-    signals = try SignalFD([15, 2, 17])
+    signals = try SignalFD([15, 2, 1, 17])
   }
 
   /// Runs until the serving mounter has ended by itself.
@@ -166,6 +166,10 @@ package final class MounterParent {
   private func takeSignals() {
     while let signal = try? signals.next() {
       if signal.number == 17 { continue }
+      if signal.number == 1 {
+        try? child?.process.signal(1)
+        continue
+      }
       isEnding = true
       // Without a serving mounter there is nobody to ask.
       guard let child else { return loop.stop() }

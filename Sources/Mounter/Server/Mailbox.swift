@@ -9,6 +9,8 @@ final class Mailbox: Sendable {
   enum Letter: Sendable {
     /// The mount step has made a mount.
     case mounted(MountRequest, MountStep.Outcome)
+    /// What a program that was tried says of itself, or why it is not one to be used.
+    case tried(WorkerProgram, Result<WorkerBuild, MounterError>)
     /// Everything else needs nothing but the keeper.
     case event(KeeperEvent)
   }

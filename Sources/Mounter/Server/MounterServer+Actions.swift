@@ -25,6 +25,7 @@ extension MounterServer {
       if let mount = holdings[key]?.mount { UnmountStep.abort(mount.connection, device: mount.fuseDevice) }
     case .finish(let key): finish(key)
     case .sweep(let key): sweep(key)
+    case .rollEnded(let program, let failure): rollEnded(program, failure)
     case .exit: loop.stop()
     }
   }

@@ -12,7 +12,8 @@ extension MounterServer {
     }
     if let stranger = stranger(at: mount) { return endStranger(stranger, key) }
     do throws(MounterError) {
-      let worker = try worker(for: key, generation: generation, limit: volume.request.options.memoryLimitBytes)
+      let worker = try worker(for: key, volume, generation: generation)
+      lookForProgram()
       holding.worker = worker
       try failing("watching the worker \(worker.process.pid)") { () throws(Errno) in try watch(worker, key) }
       feed(.workerStarted(key, pid: worker.process.pid))
@@ -166,6 +167,7 @@ extension MounterServer {
     var descriptors: [CInt] = []
     switch order {
     case .stop(let milliseconds): message.command = .stop(timeoutMilliseconds: milliseconds)
+    case .drain(let milliseconds): message.command = .drain(timeoutMilliseconds: milliseconds)
     case .updateOptions(let options): message.command = .updateOptions(options)
     case .updateSecrets:
       guard let secrets = holding.secrets else { return }

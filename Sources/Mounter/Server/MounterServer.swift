@@ -40,6 +40,7 @@ package final class MounterServer {
   let blocking = BlockingThreads(maximumRunning: 256, maximumAbandoned: 256)
   let cgroups: WorkerCgroups
   let standby: StandbyWorker
+  let programs: WorkerPrograms
   /// Where this mounter is the child of one that holds its descriptors.
   let parent: ParentLink?
 
@@ -84,8 +85,9 @@ package final class MounterServer {
     let relatives = link == nil ? [ProcessUser.pid] : [ProcessUser.pid, ProcessUser.parent]
     cgroups = WorkerCgroups(
       configuration.cgroup, stateDirectory: configuration.stateDirectory, relatives: Set(relatives), log: log)
+    programs = WorkerPrograms(path: configuration.worker)
     standby = try failing("making a timer") { [cgroups, log] () throws(Errno) in
-      try StandbyWorker(program: configuration.worker, cgroups: cgroups, log: log)
+      try StandbyWorker(cgroups: cgroups, log: log)
     }
     loop = try failing("making an event loop") { () throws(Errno) in try EventLoop() }
     mailbox = try failing("making an event loop") { () throws(Errno) in try Mailbox() }
@@ -103,10 +105,11 @@ package final class MounterServer {
     _ = try loop.watch(mailbox.bell.rawValue) { [unowned self] _ in readMailbox() }
     _ = try loop.watch(listener.rawValue) { [unowned self] _ in accept() }
     if !holdings.isEmpty { standby.order() }
-    _ = try loop.watch(standby.timer.rawValue) { [unowned self] _ in
-      if (try? standby.timer.takeExpiry()) == true, !holdings.isEmpty { standby.start(on: blocking) }
+    _ = try loop.watch(standby.timer.rawValue) { [unowned self] _ in startStandby() }
+    loop.onTimer = { [unowned self] in
+      lookForProgram()
+      feed(.timePassed)
     }
-    loop.onTimer = { [unowned self] in feed(.timePassed) }
     loop.afterBatch = { [unowned self] in setTimer() }
     setTimer()
     parent?.serves()
@@ -130,10 +133,14 @@ package final class MounterServer {
   }
 
   private func watchSignals() throws(Errno) {
-    let signals = try SignalFD([15, 2])
+    let signals = try SignalFD([15, 2, 1])
     self.signals = signals
     _ = try loop.watch(signals.rawValue) { [unowned self] _ in
       while let signal = try? signals.next() {
+        if signal.number == 1 {
+          lookForProgram(isAsked: true)
+          continue
+        }
         log.info("ended by a signal; volumes stay mounted", metadata: ["signal": "\(signal.number)"])
         loop.stop()
       }
@@ -165,6 +172,7 @@ package final class MounterServer {
         holding(request.key).mount = outcome.mount
         warnWithoutResend(outcome.mount)
         feed(.mounted(request.key, connection: outcome.mount.connection))
+      case .tried(let program, let outcome): programTried(program, outcome)
       case .event(let event): feed(event)
       }
     }

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import LinuxSystem
 internal import Logging
 internal import SystemPackage
@@ -11,25 +10,25 @@ internal import VolumeModel
 ///
 /// Belongs to the event loop's thread. An idle one is seen as no volume's process: it holds no descriptor of any.
 final class StandbyWorker {
-  private let program: String
   private let cgroups: WorkerCgroups
   private let log: Logger
-  private var waiting: (worker: WorkerProcess, program: FileStatus)?
+  /// With the number of its build.
+  private var waiting: (worker: WorkerProcess, program: Int)?
   /// Expires when it is time for ``start(on:)``.
   let timer: TimerFD
 
   /// From the moment at which a worker serves, so that the next one's start does not compete with the first answers.
   private static let delay = Duration.milliseconds(100)
 
-  init(program: String, cgroups: WorkerCgroups, log: Logger) throws(Errno) {
-    (self.program, self.cgroups, self.log) = (program, cgroups, log)
+  init(cgroups: WorkerCgroups, log: Logger) throws(Errno) {
+    (self.cgroups, self.log) = (cgroups, log)
     timer = try TimerFD()
   }
 
-  /// Gives the worker away. - Returns: nil where there is none, or one of another program than is there now.
-  func take() -> WorkerProcess? {
+  /// Gives the worker away. - Returns: nil where there is none, or one of another build.
+  func take(_ wanted: Int) -> WorkerProcess? {
     guard let (worker, program) = waiting.take() else { return nil }
-    if (try? worker.process.hasEnded()) == false, program == Self.status(of: self.program) { return worker }
+    if (try? worker.process.hasEnded()) == false, program == wanted { return worker }
     end(worker)
     return nil
   }
@@ -38,12 +37,10 @@ final class StandbyWorker {
   func order() { if waiting == nil { try? timer.arm(after: Self.delay) } }
 
   /// Starts it. One that cannot be started is not needed either: who needs a worker says what is wrong.
-  func start(on threads: BlockingThreads) {
-    guard waiting == nil, let status = Self.status(of: program),
-      let worker = try? WorkerProcess.start(executable: program, for: nil)
-    else { return }
+  func start(_ program: Int, executable: String, on threads: BlockingThreads) {
+    guard waiting == nil, let worker = try? WorkerProcess.start(executable: executable, for: nil) else { return }
     worker.cgroup = cgroups.prepare(pid: worker.process.pid)
-    waiting = (worker, status)
+    waiting = (worker, program)
     guard let leaf = worker.cgroup else { return }
     let (pid, log) = (worker.process.pid, log)
     try? threads.start {
@@ -63,25 +60,25 @@ final class StandbyWorker {
     _ = try? worker.process.wait()
     cgroups.remove(worker.cgroup)
   }
-
-  private static func status(of program: String) -> FileStatus? {
-    guard var status = try? Descriptor.open(program, O_RDONLY).status() else { return nil }
-    status.accessTime = 0
-    return status
-  }
 }
 
 extension MounterServer {
   /// The one that waits for a volume, or a new one.
-  func worker(
-    for key: WorkerKey, generation: UInt32, limit: UInt64?
-  ) throws(MounterError) -> WorkerProcess {
-    if let worker = standby.take() {
+  func worker(for key: WorkerKey, _ volume: Volume, generation: UInt32) throws(MounterError) -> WorkerProcess {
+    let limit = volume.request.options.memoryLimitBytes
+    if let worker = standby.take(volume.program) {
       cgroups.limit(worker.cgroup, to: limit, key)
       return worker
     }
-    let worker = try WorkerProcess.start(executable: configuration.worker, for: key)
+    let worker = try WorkerProcess.start(executable: programs.executable(volume.program), for: key)
     worker.cgroup = cgroups.place(pid: worker.process.pid, key, generation: generation, limit: limit)
     return worker
+  }
+
+  /// It is time for the next one: of the build that volumes move to, where they do.
+  func startStandby() {
+    guard (try? standby.timer.takeExpiry()) == true, !holdings.isEmpty else { return }
+    let program = keeper.roll?.program ?? keeper.program
+    standby.start(program, executable: programs.executable(program), on: blocking)
   }
 }

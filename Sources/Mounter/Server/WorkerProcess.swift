@@ -75,7 +75,7 @@ final class WorkerProcess {
 
   /// All that a worker gets from its mounter. Two malloc arenas are enough for its threads and keep it small. Swift's
   /// backtraces of a crash take a second, for which every application would wait.
-  private static let environment = [
+  static let environment = [
     "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "MALLOC_ARENA_MAX=2", "SWIFT_BACKTRACE=enable=no",
   ]
 

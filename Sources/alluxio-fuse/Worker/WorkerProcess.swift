@@ -9,6 +9,16 @@ import VolumeModel
 /// `alluxio-fuse worker`: one volume's process, started by a mounter with its control socket as descriptor 3.
 enum WorkerProcess {
   static let argument = "worker"
+  static let check = "--check"
+
+  /// `alluxio-fuse worker --check`: confines itself as a worker does and says what build it is, for a mounter that wants to
+  /// know before it lets a worker go.
+  static func sayBuild() -> WorkerExit {
+    ProcessSettings.apply()
+    _ = ProcessSettings.confine()
+    print(WorkerBuild.own.line)
+    return .done
+  }
 
   static func run() -> WorkerExit {
     guard Descriptor.isOpen(WorkerChannel.descriptorNumber) else {
@@ -17,6 +27,8 @@ enum WorkerProcess {
       return .usage
     }
     ProcessSettings.apply()
+    // It may have been started by a descriptor's number.
+    ProcessAttributes.setThreadName("alluxio-fuse")
     let failures = ProcessSettings.confine()
     let channel = WorkerChannel(adopting: Descriptor(adopting: WorkerChannel.descriptorNumber))
     do throws(WorkerChannelError) {
