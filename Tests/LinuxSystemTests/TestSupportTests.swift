@@ -28,7 +28,7 @@ struct TestSupportTests {
   @Test("a leak of a memfd, a socket and a child is told", .requiresRoot)
   func leaks() async {
     await #expect(processExitsWith: .success) {
-      let before = try LeakSnapshot()
+      let before = try LeakSnapshot(mountsBeneath: nil)
       #expect(before.leaks(since: before).isEmpty)
       let memfd = try Memfd.create(name: "leak")
       // More than the runtime of the language closes meanwhile of its own.
@@ -37,7 +37,7 @@ struct TestSupportTests {
       let input = try Pipe()
       spawn.descriptors[0] = input.reader.rawValue
       let child = try spawn.start()
-      let after = try LeakSnapshot()
+      let after = try LeakSnapshot(mountsBeneath: nil)
       let leaks = after.leaks(since: before)
       #expect(leaks.contains("1 × descriptor /memfd:leak (deleted)"))
       #expect(leaks.contains { $0.hasPrefix("child \(child.pid) ") })

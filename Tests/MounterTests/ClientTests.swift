@@ -144,7 +144,7 @@ struct ClientTests {
   @Test("descriptors that nobody asked for are closed")
   func strayDescriptors() async throws {
     try await RunningMounter.use { mounter in
-      let before = try LeakSnapshot(ofPid: mounter.process().pid)
+      let before = try LeakSnapshot(ofPid: mounter.process().pid, mountsBeneath: nil)
       let connection = try SeqpacketSocket.connect(to: mounter.launcher.socket)
       let stray = try Memfd.create(name: "stray")
       for id in 1...20 {
@@ -155,7 +155,7 @@ struct ClientTests {
       // An answer may come before its call's descriptors are closed; the answer to the next call does not.
       try connection.send(Wire.encode(CallMessage(id: 21, roles: [], call: .list)), descriptors: [])
       _ = try connection.receive(maxBytes: 65_536)
-      let after = try LeakSnapshot(ofPid: mounter.process().pid)
+      let after = try LeakSnapshot(ofPid: mounter.process().pid, mountsBeneath: nil)
       #expect(after.memfds == before.memfds)
     }
   }

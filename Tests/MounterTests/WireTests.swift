@@ -90,14 +90,14 @@ struct WireTests {
 
   @Test("descriptors of a role that is not known are closed, the others keep their places")
   func unknownRoles() throws {
-    let before = try LeakSnapshot()
+    let before = try LeakSnapshot(mountsBeneath: nil)
     try {
       let descriptors = try (0..<3).map { _ in SharedDescriptor(try Memfd.create(name: "role")) }
       let named = Packet.byRole(descriptors, [nil, .secrets])
       #expect(named.count == 1)
       #expect(named[.secrets] === descriptors[1])
     }()
-    #expect(try LeakSnapshot().memfds["/memfd:role (deleted)"] == before.memfds["/memfd:role (deleted)"])
+    #expect(try LeakSnapshot(mountsBeneath: nil).memfds["/memfd:role (deleted)"] == before.memfds["/memfd:role (deleted)"])
   }
 
   @Test("a call that lacks its key or mount can still be answered")

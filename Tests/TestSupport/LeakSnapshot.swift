@@ -15,8 +15,8 @@ package struct LeakSnapshot: Sendable, Hashable {
 
   /// - Parameters:
   ///   - pid: nil: this process.
-  ///   - folder: only mounts at it and beneath it count: other tests, and other people, mount too.
-  package init(ofPid pid: Int32? = nil, mountsBeneath folder: String = "/") throws(Errno) {
+  ///   - folder: only mounts at it and beneath it count: other tests, and other people, mount too. Nil: none.
+  package init(ofPid pid: Int32? = nil, mountsBeneath folder: String?) throws(Errno) {
     let process = "/proc/\(pid.map(String.init) ?? "self")"
     var targets: [String: Int] = [:]
     for name in try DirectoryNames.list("\(process)/fd") {
@@ -27,7 +27,9 @@ package struct LeakSnapshot: Sendable, Hashable {
     }
     descriptors = targets
     children = Set(try ProcessTable.children(of: pid))
-    mounts = try MountTable.read().beneath(folder).filter { $0.type == "fuse.alluxio-fuse" }.map(\.mountPoint).sorted()
+    mounts = try folder.map { (folder) throws(Errno) in
+      try MountTable.read().beneath(folder).filter { $0.type == "fuse.alluxio-fuse" }.map(\.mountPoint).sorted()
+    } ?? []
   }
 
   /// `socket:[123]` without its number; anything else as it is.
