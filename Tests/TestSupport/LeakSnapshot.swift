@@ -27,9 +27,8 @@ package struct LeakSnapshot: Sendable, Hashable {
     }
     descriptors = targets
     children = Set(try ProcessTable.children(of: pid))
-    mounts = try folder.map { (folder) throws(Errno) in
-      try MountTable.read().beneath(folder).filter { $0.type == "fuse.alluxio-fuse" }.map(\.mountPoint).sorted()
-    } ?? []
+    let around = try folder.map { (folder) throws(Errno) in try MountTable.read().beneath(folder) } ?? []
+    mounts = around.filter { $0.type == "fuse.alluxio-fuse" }.map(\.mountPoint).sorted()
   }
 
   /// `socket:[123]` without its number; anything else as it is.
