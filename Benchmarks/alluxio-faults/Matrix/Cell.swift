@@ -2,8 +2,10 @@ import Glibc
 
 /// What an application works on beneath the mount.
 enum Disk: Sendable {
+  /// An ext4 of its own in memory, so that the machine's disk does not decide how long a pause is. Where none can be made, a
+  /// folder.
   case roomy
-  /// A file system that can be frozen and lost: an ext4 of its own.
+  /// The same, to be frozen and lost; there must be one.
   case own
   /// A file system that its applications fill.
   case small

@@ -55,6 +55,7 @@ struct CellRun {
     // Until everything is open and at work.
     try await Task.sleep(for: max(interval, .milliseconds(300)))
     _ = try application.mark()
+    Answers.say("at work in \(folder)")
     for _ in 0..<repetitions {
       let next = ContinuousClock.now + interval
       try await cell.fault.strike(node)
@@ -109,10 +110,11 @@ struct CellRun {
   private func makeDisk() throws {
     try Folder.makeAll(underFileSystem, mode: 0o755)
     switch cell.disk {
-    case .roomy: break
+    case .roomy: if Freezer.canMakeDisk { try? Freezer.makeDisk(at: underFileSystem) }
     case .own: try Freezer.makeDisk(at: underFileSystem)
     case .small: try Mount.mount(source: "faults", target: underFileSystem, type: "tmpfs", data: "size=8m,nr_inodes=0")
     case .fullTemporaryFolder:
+      if Freezer.canMakeDisk { try? Freezer.makeDisk(at: underFileSystem) }
       // The programs may lie beneath it.
       for (shown, source) in [(programs, binaries), ("\(folder)/own", Self.ownFolder)] {
         try Folder.makeAll(shown)

@@ -28,7 +28,7 @@ struct CellProcess {
 
   /// Runs the cell to its end, and removes what it leaves.
   func run() throws -> CellResult {
-    let folder = try RunFolder(for: cell)
+    let folder = try RunFolder()
     defer { folder.remove() }
     let exit = try end(in: folder)
     if Self.wasInterrupted { throw FaultError("interrupted") }

@@ -31,7 +31,8 @@ enum Freezer {
   }
 
   /// Programs that make a disk of a file.
-  static let programs = ["/usr/sbin/mkfs.ext4", "/usr/bin/mount"]
+  private static let programs = ["/usr/sbin/mkfs.ext4", "/usr/bin/mount"]
+  static var canMakeDisk: Bool { (programs + ["/dev/loop-control"]).allSatisfy { access($0, F_OK) == 0 } }
 
   /// An ext4 of its own on a loop device, at `path`; its blocks are in a file beside it. Ends with its last mount.
   static func makeDisk(at path: String) throws {

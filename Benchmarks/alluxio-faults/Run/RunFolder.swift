@@ -7,9 +7,9 @@ import VolumeModel
 struct RunFolder {
   let path: String
 
-  init(for cell: Cell) throws {
-    // Where /tmp is full, or a disk is made, the folder lies in memory.
-    let base = cell.disk == .roomy ? ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp" : "/dev/shm"
+  init() throws {
+    // In memory, where the disks are made, and where nothing is missing when /tmp is full.
+    let base = "/dev/shm"
     var template = Array("\(base)/alluxio-faults-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw FaultError("cannot make a folder in \(base)") }
     path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
