@@ -91,6 +91,15 @@ package final class SeqpacketSocket: Sendable {
     }
   }
 
+  /// As above. Whoever sends the last references needs not keep them: the optimizer ends an object's life with its last use,
+  /// which else were the reading of its number.
+  package func send(
+    _ bytes: [UInt8], sharing descriptors: [SharedDescriptor], waits: Bool = true
+  ) throws(Errno) {
+    defer { withExtendedLifetime(descriptors) {} }
+    try send(bytes, descriptors: descriptors.map(\.rawValue), waits: waits)
+  }
+
   /// Receives one message; nil when the other side has closed.
   /// - Throws: EAGAIN when the socket is non-blocking and nothing is there; EMSGSIZE when the message had more bytes or
   ///   descriptors than allowed (all of it is gone, its descriptors are closed).

@@ -130,7 +130,7 @@ final class ClientLink: Sendable {
   private func flush() throws(Errno) {
     while let next = state.withLock({ $0.outbox.first }) {
       do throws(Errno) {
-        try socket.send(next.bytes, descriptors: next.descriptors.map(\.rawValue))
+        try socket.send(next.bytes, sharing: next.descriptors)
         state.withLock { _ = $0.outbox.removeFirst() }
       } catch .resourceTemporarilyUnavailable {
         return try epoll.modify(socket.rawValue, token: 0, events: [.readable, .writable])

@@ -111,7 +111,7 @@ package final class MounterParent {
   private func flush(_ child: Child) {
     while let next = child.outbox.first {
       do throws(Errno) {
-        try child.socket.send(next.bytes, descriptors: next.descriptors.map(\.rawValue))
+        try child.socket.send(next.bytes, sharing: next.descriptors)
         child.outbox.removeFirst()
       } catch .resourceTemporarilyUnavailable {
         break

@@ -56,13 +56,13 @@ final class ParentLink {
   /// Lets the parent keep a copy of a volume. Replaces an earlier one.
   func deposit(_ copy: CustodyCopy) throws(Errno) {
     let (roles, descriptors) = copy.parcel
-    try send(ParentMessage(roles: roles, body: .volume(copy.volume)), descriptors.map(\.rawValue))
+    try send(ParentMessage(roles: roles, body: .volume(copy.volume)), descriptors)
   }
 
   /// Lets the parent keep a file's descriptor, or close it.
   func deposit(_ node: UInt64, of key: WorkerKey, _ descriptor: SharedDescriptor?) throws(Errno) {
     let body = ParentMessage.Body.node(NodeCustody(key: key, node: node, isReleased: descriptor == nil))
-    try send(ParentMessage(roles: descriptor == nil ? [] : [.node], body: body), descriptor.map { [$0.rawValue] } ?? [])
+    try send(ParentMessage(roles: descriptor == nil ? [] : [.node], body: body), descriptor.map { [$0] } ?? [])
   }
 
   /// Clients are served from now on.
@@ -72,10 +72,10 @@ final class ParentLink {
   func withdraw(_ key: WorkerKey) { try? send(ParentMessage(body: .withdraw(key)), []) }
 
   /// Waits for a parent whose socket is full: it does nothing but read.
-  private func send(_ message: ParentMessage, _ descriptors: [CInt]) throws(Errno) {
+  private func send(_ message: ParentMessage, _ descriptors: [SharedDescriptor]) throws(Errno) {
     let bytes = Wire.encodeToParent(message)
     while true {
-      do throws(Errno) { return try socket.send(bytes, descriptors: descriptors) } catch {
+      do throws(Errno) { return try socket.send(bytes, sharing: descriptors) } catch {
         guard error == .resourceTemporarilyUnavailable else { throw error }
         _ = try socket.descriptor.isWritable(within: -1)
       }

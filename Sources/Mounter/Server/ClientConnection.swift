@@ -99,14 +99,14 @@ final class ClientConnection {
     }
     let (roles, descriptors) = copy.parcel
     let message = ReplyMessage(id: 0, roles: roles, reply: .custody(copy.volume))
-    try socket.send(Wire.encode(message), descriptors: descriptors.map(\.rawValue))
+    try socket.send(Wire.encode(message), sharing: descriptors)
   }
 
   private func send(_ node: UInt64, of key: WorkerKey) throws(Errno) {
     let descriptor = custody.node(key, node)
     let body = ReplyMessage.Reply.node(NodeCustody(key: key, node: node, isReleased: descriptor == nil))
     let message = ReplyMessage(id: 0, roles: descriptor == nil ? [] : [.node], reply: body)
-    try socket.send(Wire.encode(message), descriptors: descriptor.map { [$0.rawValue] } ?? [])
+    try socket.send(Wire.encode(message), sharing: descriptor.map { [$0] } ?? [])
   }
 
   /// The next packet; nil when there is none now. Sets `isClosed` at the end of the connection.

@@ -61,7 +61,7 @@ extension MounterServer {
         CommandMessage.Configuration(
           request: volume.request, fuseInit: mount.fuseInit, granted: mount.granted.rawValue,
           generation: volume.generation, log: configuration.log)))
-    do throws(Errno) { try worker.send(message, descriptors: descriptors.map(\.1.rawValue)) } catch {
+    do throws(Errno) { try worker.send(message, descriptors: descriptors.map(\.1)) } catch {
       log.error("the worker takes no configuration", metadata: metadata(key, error))
     }
   }
@@ -164,7 +164,7 @@ extension MounterServer {
   func command(_ key: WorkerKey, id: UInt64, _ order: WorkerOrder) {
     guard let holding = holdings[key], let worker = holding.worker else { return }
     var message = CommandMessage(id: id, command: .unknown)
-    var descriptors: [CInt] = []
+    var descriptors: [SharedDescriptor] = []
     switch order {
     case .stop(let milliseconds): message.command = .stop(timeoutMilliseconds: milliseconds)
     case .drain(let milliseconds): message.command = .drain(timeoutMilliseconds: milliseconds)
@@ -173,7 +173,7 @@ extension MounterServer {
       guard let secrets = holding.secrets else { return }
       message.command = .updateSecrets
       message.roles = [.secrets]
-      descriptors = [secrets.rawValue]
+      descriptors = [secrets]
     }
     do throws(Errno) { try worker.send(message, descriptors: descriptors) } catch {
       log.warning("the worker takes no command", metadata: metadata(key, error))

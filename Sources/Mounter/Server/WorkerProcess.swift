@@ -80,8 +80,8 @@ final class WorkerProcess {
   ]
 
   /// Sends a packet; a worker that does not read loses it when its socket is full.
-  func send(_ message: CommandMessage, descriptors: [CInt] = []) throws(Errno) {
-    try control.send(Wire.encode(message), descriptors: descriptors)
+  func send(_ message: CommandMessage, descriptors: [SharedDescriptor] = []) throws(Errno) {
+    try control.send(Wire.encode(message), sharing: descriptors)
   }
 
   /// A report with the descriptor that came beside it.
