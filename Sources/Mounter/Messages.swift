@@ -41,6 +41,9 @@ struct CallMessage: Sendable, Hashable {
     case keepCustody
     case offerCustody(VolumeCustody)
     case offerNode(NodeCustody)
+    case takeOver
+    case handOver(WorkerKey)
+    case endTakeOver
     /// A call of a newer version.
     case unknown
     /// A call that lacks what it must have.

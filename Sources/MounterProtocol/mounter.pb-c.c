@@ -1183,6 +1183,141 @@ void   mounter__v1__keep_custody__free_unpacked
   assert(message->base.descriptor == &mounter__v1__keep_custody__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   mounter__v1__take_over__init
+                     (Mounter__V1__TakeOver         *message)
+{
+  static const Mounter__V1__TakeOver init_value = MOUNTER__V1__TAKE_OVER__INIT;
+  *message = init_value;
+}
+size_t mounter__v1__take_over__get_packed_size
+                     (const Mounter__V1__TakeOver *message)
+{
+  assert(message->base.descriptor == &mounter__v1__take_over__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mounter__v1__take_over__pack
+                     (const Mounter__V1__TakeOver *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mounter__v1__take_over__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mounter__v1__take_over__pack_to_buffer
+                     (const Mounter__V1__TakeOver *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mounter__v1__take_over__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mounter__V1__TakeOver *
+       mounter__v1__take_over__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mounter__V1__TakeOver *)
+     protobuf_c_message_unpack (&mounter__v1__take_over__descriptor,
+                                allocator, len, data);
+}
+void   mounter__v1__take_over__free_unpacked
+                     (Mounter__V1__TakeOver *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mounter__v1__take_over__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   mounter__v1__hand_over__init
+                     (Mounter__V1__HandOver         *message)
+{
+  static const Mounter__V1__HandOver init_value = MOUNTER__V1__HAND_OVER__INIT;
+  *message = init_value;
+}
+size_t mounter__v1__hand_over__get_packed_size
+                     (const Mounter__V1__HandOver *message)
+{
+  assert(message->base.descriptor == &mounter__v1__hand_over__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mounter__v1__hand_over__pack
+                     (const Mounter__V1__HandOver *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mounter__v1__hand_over__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mounter__v1__hand_over__pack_to_buffer
+                     (const Mounter__V1__HandOver *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mounter__v1__hand_over__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mounter__V1__HandOver *
+       mounter__v1__hand_over__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mounter__V1__HandOver *)
+     protobuf_c_message_unpack (&mounter__v1__hand_over__descriptor,
+                                allocator, len, data);
+}
+void   mounter__v1__hand_over__free_unpacked
+                     (Mounter__V1__HandOver *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mounter__v1__hand_over__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   mounter__v1__end_take_over__init
+                     (Mounter__V1__EndTakeOver         *message)
+{
+  static const Mounter__V1__EndTakeOver init_value = MOUNTER__V1__END_TAKE_OVER__INIT;
+  *message = init_value;
+}
+size_t mounter__v1__end_take_over__get_packed_size
+                     (const Mounter__V1__EndTakeOver *message)
+{
+  assert(message->base.descriptor == &mounter__v1__end_take_over__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mounter__v1__end_take_over__pack
+                     (const Mounter__V1__EndTakeOver *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mounter__v1__end_take_over__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mounter__v1__end_take_over__pack_to_buffer
+                     (const Mounter__V1__EndTakeOver *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mounter__v1__end_take_over__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mounter__V1__EndTakeOver *
+       mounter__v1__end_take_over__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mounter__V1__EndTakeOver *)
+     protobuf_c_message_unpack (&mounter__v1__end_take_over__descriptor,
+                                allocator, len, data);
+}
+void   mounter__v1__end_take_over__free_unpacked
+                     (Mounter__V1__EndTakeOver *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mounter__v1__end_take_over__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   mounter__v1__request__init
                      (Mounter__V1__Request         *message)
 {
@@ -4045,7 +4180,81 @@ const ProtobufCMessageDescriptor mounter__v1__keep_custody__descriptor =
   (ProtobufCMessageInit) mounter__v1__keep_custody__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__request__field_descriptors[15] =
+#define mounter__v1__take_over__field_descriptors NULL
+#define mounter__v1__take_over__field_indices_by_name NULL
+#define mounter__v1__take_over__number_ranges NULL
+const ProtobufCMessageDescriptor mounter__v1__take_over__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.TakeOver",
+  "TakeOver",
+  "Mounter__V1__TakeOver",
+  "mounter.v1",
+  sizeof(Mounter__V1__TakeOver),
+  0,
+  mounter__v1__take_over__field_descriptors,
+  mounter__v1__take_over__field_indices_by_name,
+  0,  mounter__v1__take_over__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__take_over__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__hand_over__field_descriptors[1] =
+{
+  {
+    "key",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__HandOver, key),
+    &mounter__v1__key__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mounter__v1__hand_over__field_indices_by_name[] = {
+  0,   /* field[0] = key */
+};
+static const ProtobufCIntRange mounter__v1__hand_over__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor mounter__v1__hand_over__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.HandOver",
+  "HandOver",
+  "Mounter__V1__HandOver",
+  "mounter.v1",
+  sizeof(Mounter__V1__HandOver),
+  1,
+  mounter__v1__hand_over__field_descriptors,
+  mounter__v1__hand_over__field_indices_by_name,
+  1,  mounter__v1__hand_over__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__hand_over__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define mounter__v1__end_take_over__field_descriptors NULL
+#define mounter__v1__end_take_over__field_indices_by_name NULL
+#define mounter__v1__end_take_over__number_ranges NULL
+const ProtobufCMessageDescriptor mounter__v1__end_take_over__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.EndTakeOver",
+  "EndTakeOver",
+  "Mounter__V1__EndTakeOver",
+  "mounter.v1",
+  sizeof(Mounter__V1__EndTakeOver),
+  0,
+  mounter__v1__end_take_over__field_descriptors,
+  mounter__v1__end_take_over__field_indices_by_name,
+  0,  mounter__v1__end_take_over__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__end_take_over__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__request__field_descriptors[18] =
 {
   {
     "id",
@@ -4227,11 +4436,49 @@ static const ProtobufCFieldDescriptor mounter__v1__request__field_descriptors[15
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "take_over",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__Request, call_case),
+    offsetof(Mounter__V1__Request, take_over),
+    &mounter__v1__take_over__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "hand_over",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__Request, call_case),
+    offsetof(Mounter__V1__Request, hand_over),
+    &mounter__v1__hand_over__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "end_take_over",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__Request, call_case),
+    offsetof(Mounter__V1__Request, end_take_over),
+    &mounter__v1__end_take_over__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__request__field_indices_by_name[] = {
   2,   /* field[2] = descriptors */
+  17,   /* field[17] = end_take_over */
   4,   /* field[4] = ensure_mounted */
   6,   /* field[6] = get_status */
+  16,   /* field[16] = hand_over */
   3,   /* field[3] = hello */
   0,   /* field[0] = id */
   12,   /* field[12] = keep_custody */
@@ -4241,6 +4488,7 @@ static const unsigned mounter__v1__request__field_indices_by_name[] = {
   9,   /* field[9] = refresh_secrets */
   11,   /* field[11] = shutdown */
   8,   /* field[8] = subscribe */
+  15,   /* field[15] = take_over */
   1,   /* field[1] = timeout_ms */
   5,   /* field[5] = unmount */
   10,   /* field[10] = update_options */
@@ -4249,7 +4497,7 @@ static const ProtobufCIntRange mounter__v1__request__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 10, 3 },
-  { 0, 15 }
+  { 0, 18 }
 };
 const ProtobufCMessageDescriptor mounter__v1__request__descriptor =
 {
@@ -4259,7 +4507,7 @@ const ProtobufCMessageDescriptor mounter__v1__request__descriptor =
   "Mounter__V1__Request",
   "mounter.v1",
   sizeof(Mounter__V1__Request),
-  15,
+  18,
   mounter__v1__request__field_descriptors,
   mounter__v1__request__field_indices_by_name,
   2,  mounter__v1__request__number_ranges,

@@ -18,6 +18,8 @@ struct Options {
   var readyDescriptor: CInt?
   /// The link to a parent that holds descriptors.
   var parentDescriptor: CInt?
+  /// Follow the mounter that has the socket.
+  var takesOver = false
   /// Split even where this process is not PID 1.
   var actsAsInit = false
 
@@ -31,7 +33,8 @@ struct Options {
     .init("socket"), .init("state-dir"), .init("worker"), .init("cgroup"), .init("notice-after"), .init("kill-after"),
     .init("log-level"), .init("log-format"),
     .init("ready-fd"),
-    .init("parent-fd"), .init("as-init", takesValue: false), .init("version", takesValue: false),
+    .init("parent-fd"), .init("as-init", takesValue: false), .init("take-over", takesValue: false),
+    .init("version", takesValue: false),
     .init("help", takesValue: false, letter: "h"),
   ]
 
@@ -52,6 +55,8 @@ struct Options {
       --log-format FORMAT  text or json (default: text)
       --ready-fd NUMBER    descriptor that gets `ready` once the socket is served, or the reason why not
       --as-init            split as PID 1 does
+      --take-over          where another mounter serves the socket, follow it: take volume after volume over, then the
+                           socket, whereupon it ends; should that fail, it goes on with all of them and this one ends
       --version            print the version
       -h, --help           print this
 
@@ -80,6 +85,7 @@ struct Options {
     readyDescriptor = try Self.value(given, "ready-fd") { CInt($0) }
     parentDescriptor = try Self.value(given, "parent-fd") { CInt($0) }
     actsAsInit = given["as-init"] != nil
+    takesOver = given["take-over"] != nil
   }
 
   private static func path(_ given: CommandLineOptions, _ name: String) throws(Instead) -> String {

@@ -20,15 +20,20 @@ func serve(_ options: Options) -> Int32 {
   configuration.cgroup = options.cgroup
   configuration.noticeAfter = options.noticeAfter
   configuration.killAfter = options.killAfter
+  configuration.takesOver = options.takesOver
   let log = Logger(label: "mounter")
   let ready = options.readyDescriptor.map { ReadyNotice(adopting: Descriptor(adopting: $0)) }
   do throws(MounterError) {
     let server = try MounterServer(
       configuration, parent: options.parentDescriptor.map { SharedDescriptor(Descriptor(adopting: $0)) })
-    ready?.tell(nil)
-    StartupText.release()
-    do throws(Errno) { try server.run() } catch {
+    do throws(Errno) {
+      try server.run {
+        ready?.tell(nil)
+        StartupText.release()
+      }
+    } catch {
       log.critical("cannot go on", metadata: ["error": "\(error)"])
+      ready?.tell(.system(error, step: options.takesOver ? "taking over the mounter's volumes" : "serving"))
       return ExitCode.failed
     }
     return 0

@@ -19,7 +19,8 @@ struct IsolationTests {
   private static func leaf(of pid: Int32) throws -> MemoryCgroup? {
     guard let own = try MemoryCgroup.own() else { return nil }
     let names = try DirectoryNames.list(own.folder).filter { $0.hasPrefix("alluxio-") }
-    return try names.map(own.child).first { try $0.pids().contains(pid) }
+    // Leaves of other mounters come and go meanwhile.
+    return names.map(own.child).first { (try? $0.pids().contains(pid)) == true }
   }
 
   @Test("it keeps the capabilities that serving many owners needs, no others, and can gain none", .requiresFuse)

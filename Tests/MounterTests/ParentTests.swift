@@ -127,4 +127,28 @@ struct ParentTests {
       #expect(try PidFD(pid: try #require(status.pid)).hasEnded(within: Waiting.limit))
     }
   }
+
+  @Test(
+    "a split mounter is followed by another: both of the first end, and the second goes on when it dies", .requiresFuse)
+  func followed() async throws {
+    try await Self.use(inNamespace: false) { mounter, parent in
+      let request = try mounter.request("data")
+      let before = try await mounter.mount(request)
+      let follower = try TakeOverTests.follow(mounter, split: true)
+      #expect(try await follower.word() == "ready\n", "\(mounter.log)")
+      #expect(try await OwnThread.run { try Waiting.untilEnded(parent) } == .exited(code: 0))
+      let after = try await mounter.mount(request)
+      #expect(after.connection == before.connection && after.restarts == 1)
+      try mounter.process().signal(SIGKILL)
+      try await OwnThread.run {
+        try Waiting.untilFolder(mounter.folder.path) {
+          mounter.log.split(separator: "\n").filter { $0.contains("mounter: serving") }.count >= 3
+        }
+      }
+      #expect(try await mounter.mount(request).pid == after.pid)
+      #expect(try await mounter.read(request) == "content of data\n")
+      try await mounter.client.shutdown(unmountingAll: true, by: RunningMounter.patience)
+      #expect(try await OwnThread.run { try Waiting.untilEnded(follower.process) } == .exited(code: 0))
+    }
+  }
 }

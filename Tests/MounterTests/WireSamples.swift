@@ -66,7 +66,7 @@ enum WireSamples {
     .unmount(key, abandoningUsers: false), .status(key), .list, .subscribe, .refreshSecrets(key),
     .updateOptions(key, options), .updateOptions(key, WorkerOptions()), .shutdown(unmountingAll: true),
     .shutdown(unmountingAll: false), .keepCustody, .offerCustody(held),
-    .offerNode(node), .unknown,
+    .offerNode(node), .takeOver, .handOver(key), .endTakeOver, .unknown,
   ]
 
   static let replies: [ReplyMessage.Reply] =

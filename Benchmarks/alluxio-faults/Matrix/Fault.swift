@@ -100,6 +100,20 @@ struct Fault: Sendable {
     _ = try await node.served()
   }
 
+  /// The next mounter is started beside the one that serves, and takes over from it.
+  static let mounterUpgrade = Fault(kills: 0) { node in
+    let before = try await node.served()
+    try node.followMounter()
+    _ = try await node.moved(after: before)
+  }
+
+  /// The volume moves to a fresh worker, as to one of another build.
+  static let workerUpgrade = Fault(kills: 0) { node in
+    let before = try await node.served()
+    try node.mounterContainer().signal(SIGHUP)
+    _ = try await node.moved(after: before)
+  }
+
   static let mounterThenPlugin = Fault(kills: 2) { node in
     try await servingMounter.strike(node)
     try await plugin(SIGKILL).strike(node)

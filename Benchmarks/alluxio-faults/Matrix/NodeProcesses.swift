@@ -53,6 +53,8 @@ final class NodeProcesses {
     plugin = try Self.startPlugin(setup, paths)
     client = Client(try Endpoint(path: "\(work)/csi/csi.sock"))
     try await connect()
+    let socket = Self.socket(setup, paths)
+    _ = try await waiting("the mounter's socket") { access(socket, F_OK) == 0 ? true : nil }
     try Folder.makeAll((target as NSString).deletingLastPathComponent)
     try await CSICalls(client: client).publish(Self.volume, path: "file://\(setup.underFileSystem)", at: target)
   }
@@ -69,12 +71,14 @@ final class NodeProcesses {
       isApart: setup.arrangement == .apart)
   }
 
-  private static func startMounter(_ setup: Setup, _ paths: NodePaths) throws -> NodeProgram {
+  private static func startMounter(
+    _ setup: Setup, _ paths: NodePaths, _ more: [String] = []
+  ) throws -> NodeProgram {
     // PID 1 of a namespace needs not be told that it is.
     let split = setup.arrangement == .apart ? [] : ["--as-init"]
     return try start(
       setup, "alluxio-mounter",
-      split + ["--socket", socket(setup, paths), "--state-dir", paths.stateDirectory] + setup.mounterOptions)
+      split + ["--socket", socket(setup, paths), "--state-dir", paths.stateDirectory] + setup.mounterOptions + more)
   }
 
   private static func startPlugin(_ setup: Setup, _ paths: NodePaths) throws -> NodeProgram {
@@ -116,6 +120,16 @@ final class NodeProcesses {
   func started(exceptBy pid: Int32) async throws -> WorkerStatus {
     try await waiting("the next worker") {
       guard let status = try? await self.status(), let next = status.pid, next != pid else { return nil }
+      return status
+    }
+  }
+
+  /// Once another worker than the one at that time serves.
+  func moved(after before: WorkerStatus) async throws -> WorkerStatus {
+    try await waiting("another worker that serves") {
+      guard let status = try? await self.status(), status.state == .ready, status.pid != nil,
+        status.restarts > before.restarts
+      else { return nil }
       return status
     }
   }
@@ -184,6 +198,15 @@ final class NodeProcesses {
   func startNextMounter() throws {
     mounterParent?.reap()
     mounterParent = try Self.startMounter(setup, paths)
+  }
+
+  /// The next mounter with its parent, started beside the one that serves, which ends when it has been followed.
+  func followMounter() throws {
+    let former = try mounterContainer()
+    let formerParent = mounterParent
+    mounterParent = try Self.startMounter(setup, paths, ["--take-over"])
+    try ended(former, "the mounter that was followed")
+    formerParent?.reap()
   }
 
   /// The last lines of the programs' logs.

@@ -11,11 +11,11 @@ extension Keeper {
   }
 
   /// A build was found that can be started and reads every volume's state.
-  mutating func beginRoll(to program: Int) { roll = Roll(program: program) }
+  mutating func beginRoll(to program: Int) { if taker == nil { roll = Roll(program: program) } }
 
   /// Sees how far the volume that moves is, and moves the next.
   mutating func advanceRoll(_ turn: inout Turn) {
-    guard var roll, !isEnding else { return }
+    guard var roll, !isEnding, taker == nil else { return }
     if let key = roll.current, let volume = volumes[key] {
       if volume.rejectedProgram == roll.program {
         let reason = volume.history.deaths.last?.exit.sentence ?? "its workers do not serve"
@@ -35,7 +35,7 @@ extension Keeper {
     let next = volumes.filter { $0.value.phase == .ready && $0.value.program != roll.program }.keys
     roll.current = next.min { $0.name < $1.name }
     self.roll = roll
-    if let key = roll.current { return change(key, &turn) { $0.drain(for: roll.program, &$1) } }
+    if let key = roll.current { return change(key, &turn) { $0.drain(for: .program(roll.program), &$1) } }
     // Those that are on their way are moved when they have arrived.
     if volumes.values.contains(where: { $0.program != roll.program && $0.mayServe }) { return }
     program = roll.program
@@ -57,7 +57,7 @@ extension Volume {
   fileprivate var mayServe: Bool {
     switch phase {
     case .mounting, .starting, .ready, .draining, .waiting: true
-    case .failed, .stopping, .gone: false
+    case .failed, .stopping, .handedOver, .gone: false
     }
   }
 }

@@ -37,11 +37,13 @@ struct Keeper: Sendable {
   let limits: Limits
   var volumes: [WorkerKey: Volume] = [:]
   /// Keys that are unknown and being cleared of what an earlier mounter left, with the calls that wait for that.
-  private var sweeps: [WorkerKey: [QueuedCall]] = [:]
+  private(set) var sweeps: [WorkerKey: [QueuedCall]] = [:]
   /// The mounter is asked to end once nothing is left.
   private var shutdown: Waiter?
   private(set) var isEnding = false
   private var lastCommand: UInt64 = 0
+  /// The connection of a mounter that takes over volume after volume.
+  var taker: UInt64?
   /// The build that workers are started of.
   var program = 0
   /// Volumes move to another build.
@@ -70,7 +72,7 @@ struct Keeper: Sendable {
   }
 
   /// The key is not known, and nothing is being done about what may be left of it.
-  func canAdopt(_ key: WorkerKey) -> Bool { !isEnding && volumes[key] == nil && sweeps[key] == nil }
+  func canAdopt(_ key: WorkerKey) -> Bool { !isEnding && taker == nil && volumes[key] == nil && sweeps[key] == nil }
 
   /// What has to be done now that `event` has happened, in order.
   mutating func handle(_ event: KeeperEvent, at now: Deadline) -> [KeeperAction] {
@@ -81,7 +83,11 @@ struct Keeper: Sendable {
       take(QueuedCall(call: call, volumeCall: volumeCall, deadline: deadline), &turn)
     case .shutdown(let call, let unmountingAll, let deadline):
       shutDown(Waiter(call, by: deadline, now: now), unmountingAll: unmountingAll, &turn)
-    case .connectionClosed(let connection): forgetWaiters(of: connection)
+    case .takeOver(let call): beginTakeOver(call, &turn)
+    case .endTakeOver(let call): endTakeOver(call, &turn)
+    case .connectionClosed(let connection):
+      forgetWaiters(of: connection)
+      if connection == taker { reclaim(&turn) }
     case .programFound(let program): beginRoll(to: program)
     case .timePassed: timePassed(&turn)
     case .swept(let key, let error): swept(key, error, &turn)
@@ -130,6 +136,11 @@ extension Keeper {
     } else if isEnding {
       return turn.actions.append(.answer(queued.call, .failed(.shuttingDown)))
     }
+    // Others are told to come again; so is whoever asks for a volume without having said that it takes over.
+    let isHandOver = if case .handOver = queued.volumeCall { true } else { false }
+    if isHandOver ? taker != queued.call.connection : taker != nil {
+      return turn.actions.append(.answer(queued.call, .failed(.shuttingDown)))
+    }
     if volumes[key] != nil {
       change(key, &turn) { $0.take(queued, &$1) }
     } else if sweeps[key] != nil {
@@ -156,7 +167,7 @@ extension Keeper {
     case .unmount:
       sweeps[key] = [queued]
       turn.actions.append(.sweep(key))
-    case .refreshSecrets, .updateOptions:
+    case .refreshSecrets, .updateOptions, .handOver:
       turn.actions.append(.answer(queued.call, .failed(.notMounted(key))))
     }
   }
@@ -176,6 +187,7 @@ extension Keeper {
       turn.actions.append(.answer(waiter.call, .done))
       return turn.actions.append(.exit)
     }
+    if taker != nil { return turn.actions.append(.answer(waiter.call, .failed(.shuttingDown))) }
     if let other = shutdown { turn.actions.append(.answer(other.call, .failed(.shuttingDown))) }
     shutdown = waiter
     isEnding = true

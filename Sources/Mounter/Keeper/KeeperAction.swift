@@ -3,6 +3,8 @@ internal import VolumeModel
 /// What the keeper wants done. Each action that says so ends in the event it names; none blocks the keeper.
 enum KeeperAction: Hashable, Sendable {
   case answer(CallID, CallResult)
+  /// More follows.
+  case answerInPart(CallID, WorkerStatus)
   /// Tell subscribers.
   case publish(WorkerStatus)
   /// The secrets that came with the call are the volume's from now on.
@@ -33,6 +35,10 @@ enum KeeperAction: Hashable, Sendable {
   case sweep(WorkerKey)
   /// Every volume has moved to that build, or why none moves any more. It is of use as long as the keeper says so.
   case rollEnded(program: Int, failure: String?)
+  /// Answer the call with the volume's descriptors.
+  case handOver(CallID, WorkerKey)
+  /// Let another mounter have the socket.
+  case yieldSocket
   /// End the mounter.
   case exit
 }

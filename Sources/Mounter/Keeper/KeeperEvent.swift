@@ -15,11 +15,13 @@ enum VolumeCall: Hashable, Sendable {
   case unmount(WorkerKey, abandoningUsers: Bool)
   case refreshSecrets(WorkerKey)
   case updateOptions(WorkerKey, WorkerOptions)
+  /// Of the mounter that takes over.
+  case handOver(WorkerKey)
 
   var key: WorkerKey {
     switch self {
     case .ensureMounted(let request, _): request.key
-    case .unmount(let key, _), .refreshSecrets(let key), .updateOptions(let key, _): key
+    case .unmount(let key, _), .refreshSecrets(let key), .updateOptions(let key, _), .handOver(let key): key
     }
   }
 }
@@ -29,6 +31,10 @@ enum KeeperEvent: Hashable, Sendable {
   case called(CallID, VolumeCall, by: Deadline)
   /// End: with every volume unmounted first, or as things are.
   case shutdown(CallID, unmountingAll: Bool, by: Deadline)
+  /// That client is the mounter that is to follow this one.
+  case takeOver(CallID)
+  /// It has every volume.
+  case endTakeOver(CallID)
   /// The client is gone: nobody waits for its answers. What it began goes on.
   case connectionClosed(UInt64)
 

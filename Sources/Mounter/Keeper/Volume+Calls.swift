@@ -5,7 +5,7 @@ extension Volume {
   /// Calls can be begun: nothing is under way that decides what they mean.
   var takesCalls: Bool {
     switch phase {
-    case .ready, .waiting, .failed: true
+    case .ready, .waiting, .failed, .handedOver: true
     case .mounting, .starting, .draining, .stopping, .gone: false
     }
   }
@@ -14,6 +14,8 @@ extension Volume {
   /// nothing when it fails, and not for that of a further worker, which may go on for ever.
   mutating func take(_ queued: QueuedCall, _ turn: inout Keeper.Turn) {
     switch (queued.volumeCall, phase) {
+    case (.handOver, _): handOver(queued, &turn)
+    case (_, .handedOver): turn.actions.append(.answer(queued.call, .failed(.shuttingDown)))
     case (.ensureMounted(let request, let secrets), .mounting(cancelled: nil)),
       (.ensureMounted(let request, let secrets), .starting(givenUp: nil)):
       guard agrees(with: request, queued.call, &turn) else { return }

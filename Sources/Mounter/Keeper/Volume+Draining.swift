@@ -6,19 +6,25 @@ internal import VolumeModel
 extension Volume {
   /// A worker on its way out, and who follows it.
   struct Draining: Hashable, Sendable {
-    /// The build of the next worker.
-    var program: Int
+    var next: Next
     /// It has taken too long.
     var isKilled = false
+
+    enum Next: Hashable, Sendable {
+      /// A worker of this build.
+      case program(Int)
+      /// One of another mounter, which waits for the answer to that call.
+      case mounter(CallID)
+    }
   }
 
   /// For requests that do not end: users wait meanwhile.
   private static let patience = Duration.seconds(2)
 
   /// Asks a worker that serves to make way.
-  mutating func drain(for program: Int, _ turn: inout Keeper.Turn) {
+  mutating func drain(for next: Draining.Next, _ turn: inout Keeper.Turn) {
     guard phase == .ready else { return }
-    phase = .draining(Draining(program: program))
+    phase = .draining(Draining(next: next))
     interruptedSince = turn.now
     trouble = WorkerExit.replaced.sentence
     timer = turn.now.advanced(by: Self.patience + turn.limits.kill)
@@ -46,9 +52,16 @@ extension Volume {
     noteDeath(exit == .disconnected ? exit : .replaced, pid: pid, turn)
     if exit == .disconnected { return restart(after: exit, &turn) }
     silentDeaths = 0
-    formerProgram = program
-    program = draining.program
-    startWorker(&turn)
+    switch draining.next {
+    case .program(let next):
+      if next != program { formerProgram = program }
+      program = next
+      startWorker(&turn)
+    case .mounter(let call):
+      phase = .handedOver
+      timer = .never
+      turn.actions.append(.handOver(call, request.key))
+    }
   }
 
   /// A worker of a build that the volume has moved to cannot serve it: the build before gets it back at once.

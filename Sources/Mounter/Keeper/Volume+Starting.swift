@@ -13,7 +13,7 @@ extension Volume {
     case .workerExited(_, let exit, let output): workerExited(exit, output, &turn)
     case .unmountEnded(_, let outcome): unmountEnded(outcome, &turn)
     case .finished(_, let error): finished(error, &turn)
-    case .called, .shutdown, .connectionClosed, .swept, .programFound, .timePassed: break
+    case .called, .shutdown, .takeOver, .endTakeOver, .connectionClosed, .swept, .programFound, .timePassed: break
     }
   }
 
@@ -106,7 +106,7 @@ extension Volume {
       phase = .stopping(stopping)
       workerLeft(&turn)
     case .draining: drained(exit, pid: pid, &turn)
-    case .mounting, .waiting, .failed, .gone: break
+    case .mounting, .waiting, .failed, .handedOver, .gone: break
     }
   }
 

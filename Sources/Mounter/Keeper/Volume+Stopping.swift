@@ -12,7 +12,7 @@ extension Volume {
     case .starting(let givenUp): former = .starting(givenUp: givenUp)
     case .waiting: former = .waiting
     case .failed(let reason): former = .failed(reason: reason)
-    case .mounting, .stopping, .gone: return
+    case .mounting, .stopping, .handedOver, .gone: return
     }
     phase = .stopping(Stopping(abandoningUsers: abandoningUsers, former: former))
     timer = limit(turn.limits.unmount, turn)
@@ -38,7 +38,7 @@ extension Volume {
     case .stopping(var stopping):
       stopping.abandoningUsers = true
       phase = .stopping(stopping)
-    case .gone: break
+    case .handedOver, .gone: break
     }
   }
 

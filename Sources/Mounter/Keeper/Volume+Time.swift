@@ -31,7 +31,7 @@ extension Volume {
     case .draining where timer <= turn.now: drainTakesLong(&turn)
     case .waiting where timer <= turn.now: startWorker(&turn)
     case .ready where watch.deadline <= turn.now: lookAfterWorker(&turn)
-    case .mounting, .starting, .ready, .draining, .waiting, .failed, .stopping, .gone: break
+    case .mounting, .starting, .ready, .draining, .waiting, .failed, .stopping, .handedOver, .gone: break
     }
   }
 

@@ -71,6 +71,8 @@ struct Volume: Hashable, Sendable {
     /// The connection is gone: no worker can serve the mount.
     case failed(reason: String)
     case stopping(Stopping)
+    /// Another mounter has it, and has not said yet that it has them all.
+    case handedOver
     /// Nothing is left; the keeper forgets the volume.
     case gone
   }
@@ -113,6 +115,7 @@ struct Volume: Hashable, Sendable {
       case .starting where isRestarted, .waiting, .draining: .interrupted(reason: interruption)
       case .mounting, .starting(givenUp: nil): .starting
       case .starting(.some(let error)): .failed(reason: error.description)
+      case .handedOver: .ready
       case .ready: watch.concern.map { .interrupted(reason: $0) } ?? .ready
       case .failed(let reason): .failed(reason: reason)
       case .stopping(let stopping) where stopping.stage == .stuck: .failed(reason: Keeper.stuckSentence(pid))

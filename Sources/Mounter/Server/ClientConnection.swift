@@ -30,7 +30,7 @@ final class ClientConnection {
 
   /// What waits to be sent.
   private enum Parcel {
-    case packet([UInt8])
+    case packet([UInt8], [SharedDescriptor])
     /// The copy of this volume as it is when the socket takes it, or that it is gone.
     case custody(WorkerKey)
     /// The descriptor of this file, or that it is needed no more.
@@ -50,9 +50,9 @@ final class ClientConnection {
   var interest: EpollEvents { outbox.isEmpty ? .readable : [.readable, .writable] }
 
   /// Sends now or when the client reads again.
-  func send(_ message: ReplyMessage) {
+  func send(_ message: ReplyMessage, _ descriptors: [SharedDescriptor] = []) {
     if isClosed { return }
-    enqueue(.packet(Wire.encode(message)))
+    enqueue(.packet(Wire.encode(message), descriptors))
   }
 
   /// Brings the client's copy of the volume up to date, now or when the client reads again: a client that reads slowly gets
@@ -78,7 +78,7 @@ final class ClientConnection {
     while let parcel = outbox.first, !isClosed {
       do throws(Errno) {
         switch parcel {
-        case .packet(let bytes): try socket.send(bytes)
+        case .packet(let bytes, let descriptors): try socket.send(bytes, sharing: descriptors)
         case .custody(let key):
           try send(custodyOf: key)
           stale.remove(key)

@@ -9,6 +9,8 @@ extension MounterServer {
   func perform(_ action: KeeperAction) {
     switch action {
     case .answer(let call, let result): answer(call, result)
+    case .answerInPart(let call, let status):
+      clients[call.connection]?.send(ReplyMessage(id: call.number, more: true, reply: .status(status)))
     case .publish(let status): publish(status)
     case .takeSecrets(let call, let key):
       holding(key).secrets = incomingSecrets[call]
@@ -26,6 +28,8 @@ extension MounterServer {
     case .finish(let key): finish(key)
     case .sweep(let key): sweep(key)
     case .rollEnded(let program, let failure): rollEnded(program, failure)
+    case .handOver(let call, let key): handOver(call, key)
+    case .yieldSocket: yieldSocket()
     case .exit: loop.stop()
     }
   }
@@ -50,6 +54,7 @@ extension MounterServer {
       settle(client)
     }
     deposit(status.request.key)
+    takeOver?.noticed(status)
   }
 
   /// Runs `body` on a thread of its own; what it returns goes to the keeper.

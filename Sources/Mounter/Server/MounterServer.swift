@@ -21,6 +21,8 @@ package final class MounterServer {
     /// How long a worker may answer nothing until the condition says so, and until it is killed.
     package var noticeAfter = Duration.seconds(10)
     package var killAfter = Duration.seconds(120)
+    /// Take every volume over from the mounter that has the socket, if one does, and then the socket.
+    package var takesOver = false
 
     package init(socket: String, stateDirectory: String, worker: String, log: LogOptions, program: String) {
       self.socket = socket
@@ -34,7 +36,10 @@ package final class MounterServer {
   let configuration: Configuration
   let log = Logger(label: "mounter")
   let loop: EventLoop
-  let listener: SeqpacketListener
+  /// Nil before this mounter has taken over from another, and after another has from this one.
+  var listener: SeqpacketListener?
+  /// While this mounter takes over from another.
+  var takeOver: TakeOver?
   let mailbox: Mailbox
   let closer = DescriptorCloser()
   let blocking = BlockingThreads(maximumRunning: 256, maximumAbandoned: 256)
@@ -55,6 +60,8 @@ package final class MounterServer {
   private var isFeeding = false
   private var hasWarnedOfResend = false
   private var signals: SignalFD?
+  private var whenServing: () -> Void = {}
+  private var listening: (token: EventLoop.Token, descriptor: CInt)?
 
   /// Everything of a volume that is not a value.
   final class Holding {
@@ -91,36 +98,61 @@ package final class MounterServer {
     }
     loop = try failing("making an event loop") { () throws(Errno) in try EventLoop() }
     mailbox = try failing("making an event loop") { () throws(Errno) in try Mailbox() }
-    listener = try Self.listen(at: configuration.socket)
+    if configuration.takesOver, let predecessor = try? SeqpacketSocket.connectNonBlocking(to: configuration.socket) {
+      takeOver = TakeOver(from: predecessor)
+    } else {
+      listener = try Self.listen(at: configuration.socket)
+    }
   }
 
   /// Serves until a client asks for the end or the process gets SIGTERM or SIGINT. Then volumes are left as they are: their
   /// workers go on serving.
-  package func run() throws(Errno) {
+  /// - Parameter whenServing: called once, as soon as clients are served.
+  /// - Throws: ECANCELED where a take-over was given up; the log says why.
+  package func run(whenServing: @escaping () -> Void = {}) throws(Errno) {
+    self.whenServing = whenServing
     SignalMask.ignoreBrokenPipes()
     try ResourceLimit.raiseOpenFiles(to: 65_536)
     try watchSignals()
     try adoptHoldings()
     cgroups.sweep(keeping: holdings.values.compactMap(\.worker?.cgroup))
     _ = try loop.watch(mailbox.bell.rawValue) { [unowned self] _ in readMailbox() }
-    _ = try loop.watch(listener.rawValue) { [unowned self] _ in accept() }
     if !holdings.isEmpty { standby.order() }
     _ = try loop.watch(standby.timer.rawValue) { [unowned self] _ in startStandby() }
     loop.onTimer = { [unowned self] in
       lookForProgram()
+      takeOver?.timePassed()
       feed(.timePassed)
     }
     loop.afterBatch = { [unowned self] in setTimer() }
     setTimer()
-    parent?.serves()
-    log.info("serving", metadata: ["socket": "\(configuration.socket)", "program": "\(configuration.program)"])
+    if let takeOver { try takeOver.begin(self) } else { try serveClients() }
     try loop.run()
     standby.end()
+    if takeOver != nil { throw .canceled }
     log.info("ending", metadata: ["volumes": "\(holdings.count)"])
-    listener.removePath()
+    listener?.removePath()
   }
 
-  private static func listen(at path: String) throws(MounterError) -> SeqpacketListener {
+  /// From now on there is no other mounter.
+  func serveClients() throws(Errno) {
+    guard let listener else { return }
+    listening = (try loop.watch(listener.rawValue) { [unowned self] _ in accept() }, listener.rawValue)
+    parent?.serves()
+    log.info("serving", metadata: ["socket": "\(configuration.socket)", "program": "\(configuration.program)"])
+    whenServing()
+    whenServing = {}
+  }
+
+  /// Another mounter has every volume now and is to have the socket, and the parent nothing to go on with.
+  func yieldSocket() {
+    if let listening { loop.unwatch(listening.descriptor, listening.token) }
+    listening = nil
+    for key in holdings.keys { parent?.withdraw(key) }
+    listener = nil
+  }
+
+  static func listen(at path: String) throws(MounterError) -> SeqpacketListener {
     do throws(Errno) {
       if let slash = path.lastIndex(of: "/"), slash > path.startIndex { try Folder.makeAll(String(path[..<slash])) }
       // Clients connect without waiting: all that may be served may come at once.
@@ -159,7 +191,7 @@ package final class MounterServer {
   }
 
   private func setTimer() {
-    do throws(Errno) { try loop.wake(at: keeper.nextDeadline) } catch {
+    do throws(Errno) { try loop.wake(at: min(keeper.nextDeadline, takeOver?.deadline ?? .never)) } catch {
       log.error("the timer cannot be set", metadata: ["error": "\(error)"])
     }
   }
@@ -210,6 +242,7 @@ extension MounterServer {
     while true {
       let socket: SeqpacketSocket
       do throws(Errno) {
+        guard let listener else { return }
         socket = try listener.accept()
         try socket.descriptor.setNonBlocking(true)
       } catch .resourceTemporarilyUnavailable {
@@ -313,6 +346,9 @@ extension MounterServer {
       list(client, call)
     case .shutdown(let unmountingAll): feed(.shutdown(call, unmountingAll: unmountingAll, by: deadline))
     case .keepCustody: letKeepCustody(client, call)
+    case .takeOver: feed(.takeOver(call))
+    case .handOver(let key): feed(.called(call, .handOver(key), by: deadline))
+    case .endTakeOver: feed(.endTakeOver(call))
     case .offerCustody: break
     case .offerNode(let node):
       // Of a volume that was just adopted, or that was not: then it is of no use.

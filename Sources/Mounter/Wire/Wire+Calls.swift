@@ -61,6 +61,16 @@ extension Wire {
     case .offerNode(let node):
       unsafe wire.call_case = MOUNTER__V1__REQUEST__CALL_OFFER_NODE
       unsafe node.fill(wire.make(\.offer_node, mounter__v1__node_custody__init))
+    case .takeOver:
+      unsafe wire.call_case = MOUNTER__V1__REQUEST__CALL_TAKE_OVER
+      unsafe wire.make(\.take_over, mounter__v1__take_over__init)
+    case .handOver(let key):
+      unsafe wire.call_case = MOUNTER__V1__REQUEST__CALL_HAND_OVER
+      let call = unsafe wire.make(\.hand_over, mounter__v1__hand_over__init)
+      unsafe key.fill(call.make(\.key, mounter__v1__key__init))
+    case .endTakeOver:
+      unsafe wire.call_case = MOUNTER__V1__REQUEST__CALL_END_TAKE_OVER
+      unsafe wire.make(\.end_take_over, mounter__v1__end_take_over__init)
     case .unknown, .malformed: break
     }
   }
@@ -113,6 +123,11 @@ extension Wire {
     case MOUNTER__V1__REQUEST__CALL_OFFER_NODE:
       guard let node = unsafe wire.offer_node else { return .unknown }
       return .offerNode(try unsafe NodeCustody(wire: node))
+    case MOUNTER__V1__REQUEST__CALL_TAKE_OVER: return .takeOver
+    case MOUNTER__V1__REQUEST__CALL_HAND_OVER:
+      guard let call = unsafe wire.hand_over else { return .unknown }
+      return unsafe .handOver(try key(call.key))
+    case MOUNTER__V1__REQUEST__CALL_END_TAKE_OVER: return .endTakeOver
     default: return .unknown
     }
   }

@@ -42,6 +42,9 @@ typedef struct Mounter__V1__RefreshSecrets Mounter__V1__RefreshSecrets;
 typedef struct Mounter__V1__UpdateOptions Mounter__V1__UpdateOptions;
 typedef struct Mounter__V1__Shutdown Mounter__V1__Shutdown;
 typedef struct Mounter__V1__KeepCustody Mounter__V1__KeepCustody;
+typedef struct Mounter__V1__TakeOver Mounter__V1__TakeOver;
+typedef struct Mounter__V1__HandOver Mounter__V1__HandOver;
+typedef struct Mounter__V1__EndTakeOver Mounter__V1__EndTakeOver;
 typedef struct Mounter__V1__Request Mounter__V1__Request;
 typedef struct Mounter__V1__HelloReply Mounter__V1__HelloReply;
 typedef struct Mounter__V1__Done Mounter__V1__Done;
@@ -655,6 +658,46 @@ struct  Mounter__V1__KeepCustody
      }
 
 
+/*
+ * The caller is a mounter that is to follow this one: it asks for volume after volume and then for the socket. From now on
+ * other callers are told to come again. Where the connection ends before EndTakeOver is answered, this mounter goes on with
+ * every volume. Answered as List.
+ */
+struct  Mounter__V1__TakeOver
+{
+  ProtobufCMessage base;
+};
+#define MOUNTER__V1__TAKE_OVER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__take_over__descriptor) \
+     }
+
+
+/*
+ * Lets the volume's worker go and, once it is certainly gone, answers with a NodeCustody for each file without a name (`more`
+ * set) and the VolumeCustody.
+ */
+struct  Mounter__V1__HandOver
+{
+  ProtobufCMessage base;
+  Mounter__V1__Key *key;
+};
+#define MOUNTER__V1__HAND_OVER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__hand_over__descriptor) \
+    , NULL }
+
+
+/*
+ * Every volume has been handed over and is served: this mounter lets go of its socket, answers with Done and ends.
+ */
+struct  Mounter__V1__EndTakeOver
+{
+  ProtobufCMessage base;
+};
+#define MOUNTER__V1__END_TAKE_OVER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__end_take_over__descriptor) \
+     }
+
+
 typedef enum {
   MOUNTER__V1__REQUEST__CALL__NOT_SET = 0,
   MOUNTER__V1__REQUEST__CALL_HELLO = 10,
@@ -668,7 +711,10 @@ typedef enum {
   MOUNTER__V1__REQUEST__CALL_SHUTDOWN = 18,
   MOUNTER__V1__REQUEST__CALL_KEEP_CUSTODY = 19,
   MOUNTER__V1__REQUEST__CALL_OFFER_CUSTODY = 20,
-  MOUNTER__V1__REQUEST__CALL_OFFER_NODE = 21
+  MOUNTER__V1__REQUEST__CALL_OFFER_NODE = 21,
+  MOUNTER__V1__REQUEST__CALL_TAKE_OVER = 22,
+  MOUNTER__V1__REQUEST__CALL_HAND_OVER = 23,
+  MOUNTER__V1__REQUEST__CALL_END_TAKE_OVER = 24
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__REQUEST__CALL__CASE)
 } Mounter__V1__Request__CallCase;
 
@@ -709,6 +755,9 @@ struct  Mounter__V1__Request
      * After offer_custody.
      */
     Mounter__V1__NodeCustody *offer_node;
+    Mounter__V1__TakeOver *take_over;
+    Mounter__V1__HandOver *hand_over;
+    Mounter__V1__EndTakeOver *end_take_over;
   };
 };
 #define MOUNTER__V1__REQUEST__INIT \
@@ -1657,6 +1706,63 @@ Mounter__V1__KeepCustody *
 void   mounter__v1__keep_custody__free_unpacked
                      (Mounter__V1__KeepCustody *message,
                       ProtobufCAllocator *allocator);
+/* Mounter__V1__TakeOver methods */
+void   mounter__v1__take_over__init
+                     (Mounter__V1__TakeOver         *message);
+size_t mounter__v1__take_over__get_packed_size
+                     (const Mounter__V1__TakeOver   *message);
+size_t mounter__v1__take_over__pack
+                     (const Mounter__V1__TakeOver   *message,
+                      uint8_t             *out);
+size_t mounter__v1__take_over__pack_to_buffer
+                     (const Mounter__V1__TakeOver   *message,
+                      ProtobufCBuffer     *buffer);
+Mounter__V1__TakeOver *
+       mounter__v1__take_over__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mounter__v1__take_over__free_unpacked
+                     (Mounter__V1__TakeOver *message,
+                      ProtobufCAllocator *allocator);
+/* Mounter__V1__HandOver methods */
+void   mounter__v1__hand_over__init
+                     (Mounter__V1__HandOver         *message);
+size_t mounter__v1__hand_over__get_packed_size
+                     (const Mounter__V1__HandOver   *message);
+size_t mounter__v1__hand_over__pack
+                     (const Mounter__V1__HandOver   *message,
+                      uint8_t             *out);
+size_t mounter__v1__hand_over__pack_to_buffer
+                     (const Mounter__V1__HandOver   *message,
+                      ProtobufCBuffer     *buffer);
+Mounter__V1__HandOver *
+       mounter__v1__hand_over__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mounter__v1__hand_over__free_unpacked
+                     (Mounter__V1__HandOver *message,
+                      ProtobufCAllocator *allocator);
+/* Mounter__V1__EndTakeOver methods */
+void   mounter__v1__end_take_over__init
+                     (Mounter__V1__EndTakeOver         *message);
+size_t mounter__v1__end_take_over__get_packed_size
+                     (const Mounter__V1__EndTakeOver   *message);
+size_t mounter__v1__end_take_over__pack
+                     (const Mounter__V1__EndTakeOver   *message,
+                      uint8_t             *out);
+size_t mounter__v1__end_take_over__pack_to_buffer
+                     (const Mounter__V1__EndTakeOver   *message,
+                      ProtobufCBuffer     *buffer);
+Mounter__V1__EndTakeOver *
+       mounter__v1__end_take_over__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mounter__v1__end_take_over__free_unpacked
+                     (Mounter__V1__EndTakeOver *message,
+                      ProtobufCAllocator *allocator);
 /* Mounter__V1__Request methods */
 void   mounter__v1__request__init
                      (Mounter__V1__Request         *message);
@@ -2215,6 +2321,15 @@ typedef void (*Mounter__V1__Shutdown_Closure)
 typedef void (*Mounter__V1__KeepCustody_Closure)
                  (const Mounter__V1__KeepCustody *message,
                   void *closure_data);
+typedef void (*Mounter__V1__TakeOver_Closure)
+                 (const Mounter__V1__TakeOver *message,
+                  void *closure_data);
+typedef void (*Mounter__V1__HandOver_Closure)
+                 (const Mounter__V1__HandOver *message,
+                  void *closure_data);
+typedef void (*Mounter__V1__EndTakeOver_Closure)
+                 (const Mounter__V1__EndTakeOver *message,
+                  void *closure_data);
 typedef void (*Mounter__V1__Request_Closure)
                  (const Mounter__V1__Request *message,
                   void *closure_data);
@@ -2327,6 +2442,9 @@ extern const ProtobufCMessageDescriptor mounter__v1__refresh_secrets__descriptor
 extern const ProtobufCMessageDescriptor mounter__v1__update_options__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__shutdown__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__keep_custody__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__take_over__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__hand_over__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__end_take_over__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__request__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__hello_reply__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__done__descriptor;

@@ -123,6 +123,28 @@ struct NodeCustodyTests {
     }
   }
 
+  @Test("the plugin's mounter is followed by another: the plugin finds it, and gives it its copies when it dies")
+  func mounterFollowed() async throws {
+    try await underLoad { plugin in
+      let before = try await kept(plugin)
+      let program = try builtProduct("alluxio-mounter")
+      let follower = try Spawn(
+        executable: program,
+        arguments: [
+          program, "--socket", plugin.folder.appending("state/mounter/mounter.sock"), "--state-dir",
+          plugin.folder.appending("state"), "--take-over",
+        ]
+      ).start()
+      let after = try await kept(plugin, exceptBy: before.pid)
+      #expect(after.connection == before.connection && after.history.deaths.map(\.exit) == [.replaced])
+      try await progress(plugin)
+      try follower.signal(SIGKILL)
+      _ = try await OwnThread.run { try Waiting.untilEnded(follower) }
+      let next = try await kept(plugin)
+      #expect(next.pid == after.pid && next.connection == before.connection)
+    }
+  }
+
   @Test("without the plugin the status says that nobody keeps copies, and with it that it does")
   func shown() async throws {
     try await PluginProcess.with { plugin in
