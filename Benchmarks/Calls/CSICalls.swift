@@ -30,13 +30,15 @@ package struct CSICalls: Sendable {
     try await call("/csi.v1.Controller/DeleteVolume", request)
   }
 
-  package func publish(_ id: String, path: String, at target: String) async throws {
+  package func publish(
+    _ id: String, path: String, at target: String, attributes: [String: String] = [:]
+  ) async throws {
     let request = MessageBuilder(csi__v1__node_publish_volume_request__init)
     request.volume_id = id
     request.target_path = target
     Self.fill(request.make(\.volume_capability, csi__v1__volume_capability__init))
     request.setMap(
-      \.n_volume_context, \.volume_context, ["path": path],
+      \.n_volume_context, \.volume_context, attributes.merging(["path": path]) { $1 },
       csi__v1__node_publish_volume_request__volume_context_entry__init, \.key, \.value)
     try await call("/csi.v1.Node/NodePublishVolume", request)
   }

@@ -44,20 +44,27 @@ struct AlluxioBench: AsyncParsableCommand {
   private func fileGroups(_ groups: Set<String>, _ plugin: Plugin, _ ufs: String, _ report: inout Report) async throws {
     let example = try PassthroughExample(showing: ufs, work: plugin.work)
     defer { example.stop() }
-    let target = plugin.target("files")
-    try FileManager.default.createDirectory(
-      atPath: (target as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
     let calls = CSICalls(client: plugin.client)
-    try await calls.publish("files", path: "file://\(ufs)", at: target)
-    let folders = ["mount": target, "native": ufs, "passthrough_ll": example.mountPoint]
-    do {
-      if groups.contains("file") { try FileBenchmark(folders: folders, rounds: rounds).run(into: &report) }
-      if groups.contains("metadata") { try MetadataBenchmark(folders: folders, rounds: rounds).run(into: &report) }
-    } catch {
-      try? await calls.unpublish("files", at: target)
-      throw error
+    // With passthrough, as is the default, and without.
+    let volumes = [("files", "true"), ("files-served", "false")]
+    for (name, passthrough) in volumes {
+      let target = plugin.target(name)
+      try FileManager.default.createDirectory(
+        atPath: (target as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+      try await calls.publish(name, path: "file://\(ufs)", at: target, attributes: ["passthrough": passthrough])
     }
-    try await calls.unpublish("files", at: target)
+    let folders = FileBenchmark.Folders(
+      passthrough: plugin.target("files"), served: plugin.target("files-served"), native: ufs,
+      example: example.mountPoint)
+    let result = Result {
+      if groups.contains("file") { try FileBenchmark(folders: folders, rounds: rounds).run(into: &report) }
+      if groups.contains("metadata") {
+        let mounts = ["mount": folders.passthrough, "native": ufs, "passthrough_ll": example.mountPoint]
+        try MetadataBenchmark(folders: mounts, rounds: rounds).run(into: &report)
+      }
+    }
+    for (name, _) in volumes { try await calls.unpublish(name, at: plugin.target(name)) }
+    try result.get()
   }
 
   private func temporaryFolder(in parent: String) throws -> String {

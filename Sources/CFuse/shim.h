@@ -37,6 +37,24 @@ static inline struct cfuse_attributes_notice cfuse_attributes_notice(uint64_t no
   return notice;
 }
 
+/* Linux 6.9 (7.40): the answer to FUSE_OPEN that has the kernel read and write a registered file itself. In 7.38 the last
+   word of fuse_open_out is padding. Of the other flags only few may stand beside FOPEN_PASSTHROUGH (1 << 7). FOPEN_NOFLUSH
+   (1 << 5): close(2) asks nobody, as there is nothing here that it could report. */
+#define CFUSE_FOPEN_PASSTHROUGH (1u << 7 | 1u << 5)
+struct cfuse_open_passthrough {
+  uint64_t fh;
+  uint32_t open_flags;
+  int32_t backing_id;
+};
+static inline struct cfuse_open_passthrough cfuse_open_passthrough(uint64_t handle, int32_t backing) {
+  struct cfuse_open_passthrough body = { .fh = handle, .open_flags = CFUSE_FOPEN_PASSTHROUGH, .backing_id = backing };
+  return body;
+}
+struct cfuse_create_passthrough {
+  struct fuse_entry_out entry;
+  struct cfuse_open_passthrough open;
+};
+
 /* fuse_log's function takes a va_list, which Swift can receive but not format without Foundation. */
 static inline int cfuse_format(char *buffer, size_t size, const char *format, va_list arguments) {
   return vsnprintf(buffer, size, format, arguments);

@@ -97,6 +97,8 @@ struct CommandMessage: Sendable, Hashable {
     case updateOptions(WorkerOptions)
     case updateSecrets
     case ping
+    /// The kernel's number of a backing file, or an errno.
+    case backingOpened(call: UInt64, id: Int32, error: Int32)
     /// A command of a newer version.
     case unknown
   }

@@ -1768,6 +1768,51 @@ void   mounter__v1__ping__free_unpacked
   assert(message->base.descriptor == &mounter__v1__ping__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   mounter__v1__backing_opened__init
+                     (Mounter__V1__BackingOpened         *message)
+{
+  static const Mounter__V1__BackingOpened init_value = MOUNTER__V1__BACKING_OPENED__INIT;
+  *message = init_value;
+}
+size_t mounter__v1__backing_opened__get_packed_size
+                     (const Mounter__V1__BackingOpened *message)
+{
+  assert(message->base.descriptor == &mounter__v1__backing_opened__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mounter__v1__backing_opened__pack
+                     (const Mounter__V1__BackingOpened *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mounter__v1__backing_opened__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mounter__v1__backing_opened__pack_to_buffer
+                     (const Mounter__V1__BackingOpened *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mounter__v1__backing_opened__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mounter__V1__BackingOpened *
+       mounter__v1__backing_opened__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mounter__V1__BackingOpened *)
+     protobuf_c_message_unpack (&mounter__v1__backing_opened__descriptor,
+                                allocator, len, data);
+}
+void   mounter__v1__backing_opened__free_unpacked
+                     (Mounter__V1__BackingOpened *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mounter__v1__backing_opened__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   mounter__v1__worker_command__init
                      (Mounter__V1__WorkerCommand         *message)
 {
@@ -2171,6 +2216,96 @@ void   mounter__v1__release_node__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &mounter__v1__release_node__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   mounter__v1__open_backing__init
+                     (Mounter__V1__OpenBacking         *message)
+{
+  static const Mounter__V1__OpenBacking init_value = MOUNTER__V1__OPEN_BACKING__INIT;
+  *message = init_value;
+}
+size_t mounter__v1__open_backing__get_packed_size
+                     (const Mounter__V1__OpenBacking *message)
+{
+  assert(message->base.descriptor == &mounter__v1__open_backing__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mounter__v1__open_backing__pack
+                     (const Mounter__V1__OpenBacking *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mounter__v1__open_backing__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mounter__v1__open_backing__pack_to_buffer
+                     (const Mounter__V1__OpenBacking *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mounter__v1__open_backing__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mounter__V1__OpenBacking *
+       mounter__v1__open_backing__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mounter__V1__OpenBacking *)
+     protobuf_c_message_unpack (&mounter__v1__open_backing__descriptor,
+                                allocator, len, data);
+}
+void   mounter__v1__open_backing__free_unpacked
+                     (Mounter__V1__OpenBacking *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mounter__v1__open_backing__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   mounter__v1__close_backing__init
+                     (Mounter__V1__CloseBacking         *message)
+{
+  static const Mounter__V1__CloseBacking init_value = MOUNTER__V1__CLOSE_BACKING__INIT;
+  *message = init_value;
+}
+size_t mounter__v1__close_backing__get_packed_size
+                     (const Mounter__V1__CloseBacking *message)
+{
+  assert(message->base.descriptor == &mounter__v1__close_backing__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mounter__v1__close_backing__pack
+                     (const Mounter__V1__CloseBacking *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mounter__v1__close_backing__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mounter__v1__close_backing__pack_to_buffer
+                     (const Mounter__V1__CloseBacking *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mounter__v1__close_backing__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mounter__V1__CloseBacking *
+       mounter__v1__close_backing__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mounter__V1__CloseBacking *)
+     protobuf_c_message_unpack (&mounter__v1__close_backing__descriptor,
+                                allocator, len, data);
+}
+void   mounter__v1__close_backing__free_unpacked
+                     (Mounter__V1__CloseBacking *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mounter__v1__close_backing__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   mounter__v1__worker_report__init
@@ -2685,7 +2820,7 @@ const ProtobufCMessageDescriptor mounter__v1__under_file_system__descriptor =
   (ProtobufCMessageInit) mounter__v1__under_file_system__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__options__field_descriptors[10] =
+static const ProtobufCFieldDescriptor mounter__v1__options__field_descriptors[11] =
 {
   {
     "read_only",
@@ -2807,6 +2942,18 @@ static const ProtobufCFieldDescriptor mounter__v1__options__field_descriptors[10
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "without_passthrough",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Options, without_passthrough),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__options__field_indices_by_name[] = {
   1,   /* field[1] = attribute_timeout_ms */
@@ -2819,11 +2966,12 @@ static const unsigned mounter__v1__options__field_indices_by_name[] = {
   0,   /* field[0] = read_only */
   3,   /* field[3] = uid */
   5,   /* field[5] = umask */
+  10,   /* field[10] = without_passthrough */
 };
 static const ProtobufCIntRange mounter__v1__options__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor mounter__v1__options__descriptor =
 {
@@ -2833,7 +2981,7 @@ const ProtobufCMessageDescriptor mounter__v1__options__descriptor =
   "Mounter__V1__Options",
   "mounter.v1",
   sizeof(Mounter__V1__Options),
-  10,
+  11,
   mounter__v1__options__field_descriptors,
   mounter__v1__options__field_indices_by_name,
   1,  mounter__v1__options__number_ranges,
@@ -5031,7 +5179,71 @@ const ProtobufCMessageDescriptor mounter__v1__ping__descriptor =
   (ProtobufCMessageInit) mounter__v1__ping__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__worker_command__field_descriptors[8] =
+static const ProtobufCFieldDescriptor mounter__v1__backing_opened__field_descriptors[3] =
+{
+  {
+    "call",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__BackingOpened, call),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "backing_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__BackingOpened, backing_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "error_number",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__BackingOpened, error_number),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mounter__v1__backing_opened__field_indices_by_name[] = {
+  1,   /* field[1] = backing_id */
+  0,   /* field[0] = call */
+  2,   /* field[2] = error_number */
+};
+static const ProtobufCIntRange mounter__v1__backing_opened__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor mounter__v1__backing_opened__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.BackingOpened",
+  "BackingOpened",
+  "Mounter__V1__BackingOpened",
+  "mounter.v1",
+  sizeof(Mounter__V1__BackingOpened),
+  3,
+  mounter__v1__backing_opened__field_descriptors,
+  mounter__v1__backing_opened__field_indices_by_name,
+  1,  mounter__v1__backing_opened__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__backing_opened__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__worker_command__field_descriptors[9] =
 {
   {
     "id",
@@ -5129,8 +5341,21 @@ static const ProtobufCFieldDescriptor mounter__v1__worker_command__field_descrip
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "backing_opened",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__WorkerCommand, command_case),
+    offsetof(Mounter__V1__WorkerCommand, backing_opened),
+    &mounter__v1__backing_opened__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__worker_command__field_indices_by_name[] = {
+  8,   /* field[8] = backing_opened */
   2,   /* field[2] = configuration */
   1,   /* field[1] = descriptors */
   3,   /* field[3] = drain */
@@ -5144,7 +5369,7 @@ static const ProtobufCIntRange mounter__v1__worker_command__number_ranges[2 + 1]
 {
   { 1, 0 },
   { 10, 2 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor mounter__v1__worker_command__descriptor =
 {
@@ -5154,7 +5379,7 @@ const ProtobufCMessageDescriptor mounter__v1__worker_command__descriptor =
   "Mounter__V1__WorkerCommand",
   "mounter.v1",
   sizeof(Mounter__V1__WorkerCommand),
-  8,
+  9,
   mounter__v1__worker_command__field_descriptors,
   mounter__v1__worker_command__field_indices_by_name,
   2,  mounter__v1__worker_command__number_ranges,
@@ -5431,7 +5656,109 @@ const ProtobufCMessageDescriptor mounter__v1__release_node__descriptor =
   (ProtobufCMessageInit) mounter__v1__release_node__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__worker_report__field_descriptors[10] =
+static const ProtobufCFieldDescriptor mounter__v1__open_backing__field_descriptors[2] =
+{
+  {
+    "node",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__OpenBacking, node),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "call",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__OpenBacking, call),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mounter__v1__open_backing__field_indices_by_name[] = {
+  1,   /* field[1] = call */
+  0,   /* field[0] = node */
+};
+static const ProtobufCIntRange mounter__v1__open_backing__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor mounter__v1__open_backing__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.OpenBacking",
+  "OpenBacking",
+  "Mounter__V1__OpenBacking",
+  "mounter.v1",
+  sizeof(Mounter__V1__OpenBacking),
+  2,
+  mounter__v1__open_backing__field_descriptors,
+  mounter__v1__open_backing__field_indices_by_name,
+  1,  mounter__v1__open_backing__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__open_backing__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__close_backing__field_descriptors[2] =
+{
+  {
+    "node",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__CloseBacking, node),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "backing_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__CloseBacking, backing_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mounter__v1__close_backing__field_indices_by_name[] = {
+  1,   /* field[1] = backing_id */
+  0,   /* field[0] = node */
+};
+static const ProtobufCIntRange mounter__v1__close_backing__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor mounter__v1__close_backing__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.CloseBacking",
+  "CloseBacking",
+  "Mounter__V1__CloseBacking",
+  "mounter.v1",
+  sizeof(Mounter__V1__CloseBacking),
+  2,
+  mounter__v1__close_backing__field_descriptors,
+  mounter__v1__close_backing__field_indices_by_name,
+  1,  mounter__v1__close_backing__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__close_backing__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__worker_report__field_descriptors[12] =
 {
   {
     "id",
@@ -5553,14 +5880,40 @@ static const ProtobufCFieldDescriptor mounter__v1__worker_report__field_descript
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "open_backing",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__WorkerReport, report_case),
+    offsetof(Mounter__V1__WorkerReport, open_backing),
+    &mounter__v1__open_backing__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "close_backing",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__WorkerReport, report_case),
+    offsetof(Mounter__V1__WorkerReport, close_backing),
+    &mounter__v1__close_backing__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__worker_report__field_indices_by_name[] = {
   6,   /* field[6] = answered */
+  11,   /* field[11] = close_backing */
   5,   /* field[5] = completed */
   1,   /* field[1] = descriptors */
   3,   /* field[3] = failed */
   8,   /* field[8] = hold_node */
   0,   /* field[0] = id */
+  10,   /* field[10] = open_backing */
   4,   /* field[4] = progress */
   2,   /* field[2] = ready */
   9,   /* field[9] = release_node */
@@ -5570,7 +5923,7 @@ static const ProtobufCIntRange mounter__v1__worker_report__number_ranges[2 + 1] 
 {
   { 1, 0 },
   { 10, 2 },
-  { 0, 10 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor mounter__v1__worker_report__descriptor =
 {
@@ -5580,7 +5933,7 @@ const ProtobufCMessageDescriptor mounter__v1__worker_report__descriptor =
   "Mounter__V1__WorkerReport",
   "mounter.v1",
   sizeof(Mounter__V1__WorkerReport),
-  10,
+  12,
   mounter__v1__worker_report__field_descriptors,
   mounter__v1__worker_report__field_indices_by_name,
   2,  mounter__v1__worker_report__number_ranges,

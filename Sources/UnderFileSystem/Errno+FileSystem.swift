@@ -81,6 +81,9 @@ extension Errno {
   /// EOPNOTSUPP: modes of fallocate(2) beyond those that may be applied twice. The kernel refuses them with the same error.
   package static var notRepeatable: Errno { .notSupported }
 
+  /// EINVAL: O_DIRECT, where the kernel reads the file itself and the under file system knows no O_DIRECT.
+  package static var noDirectIO: Errno { .invalidArgument }
+
   // MARK: What the kernel is told
 
   /// The number for the reply. ENOSYS is kept from the kernel: it would never again ask for that operation on this mount, and

@@ -5,6 +5,9 @@ package import SystemPackage
 package protocol UnderFileSystem: AnyObject, Sendable {
   /// Regular files are prepared without any name (O_TMPFILE), so that nothing is left when the worker dies.
   var preparesFilesUnnamed: Bool { get }
+  /// Whether the kernel may read and write files itself, with the rights of whoever registers them: not on network file
+  /// systems, which judge each opener.
+  var lendsFiles: Bool { get }
   /// The directory that the volume shows.
   var root: any UnderNode { get }
   /// The node of that identity, whatever it is called now.
@@ -22,6 +25,8 @@ package protocol UnderNode: AnyObject, Sendable {
   /// A descriptor of this process that keeps the object alive whatever its names, valid as long as the reference; nil where
   /// nodes are nothing but memory.
   var descriptorNumber: CInt? { get }
+  /// Whether open(2) of this regular file takes O_DIRECT.
+  var allowsDirectIO: Bool { get }
 
   /// What tells this object from every other one, to this process and the next: its identity or what comes nearest to one.
   /// For the intent journal.
@@ -69,13 +74,24 @@ package protocol UnderNode: AnyObject, Sendable {
   func synchronize() throws(Errno)
 }
 
+extension UnderFileSystem {
+  package var lendsFiles: Bool { false }
+}
+
 extension UnderNode {
+  package var descriptorNumber: CInt? { nil }
+  package var allowsDirectIO: Bool { true }
+}
+
+extension OpenFile {
   package var descriptorNumber: CInt? { nil }
 }
 
 /// An open regular file. Offsets are explicit, so that any number of threads may share it.
 package protocol OpenFile: AnyObject, Sendable {
   var access: FileAccess { get }
+  /// The descriptor, valid as long as the file; nil where there is none.
+  var descriptorNumber: CInt? { get }
   func attributes() throws(Errno) -> Attributes
   /// - Returns: bytes put at the start of `buffer`; fewer than fit only at the end of the file.
   func read(into buffer: inout MutableRawSpan, at offset: Int64) throws(Errno) -> Int

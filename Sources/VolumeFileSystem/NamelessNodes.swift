@@ -35,7 +35,7 @@ final class NamelessNodes: Sendable {
     guard let custody, let number = reference.descriptorNumber else { return }
     order.withLock { _ in
       guard !slot.isHeld else { return }
-      custody.hold(node, descriptor: number)
+      withExtendedLifetime(reference) { custody.hold(node, descriptor: number) }
       slot.setHeld(true)
     }
   }
@@ -83,7 +83,9 @@ extension VolumeFileSystem {
 
   /// Gives a descriptor of the node away for as long as the node is used.
   func keepAlive(_ node: NodeID) {
-    guard nameless.isWanted, let slot = try? table.slot(node), !slot.isHeld, let reference = try? reference(node)
+    // What the kernel reads and writes itself it also keeps alive.
+    guard nameless.isWanted, let slot = try? table.slot(node), !slot.isHeld, slot.backing <= 0,
+      let reference = try? reference(node)
     else { return }
     nameless.hold(node, slot, reference)
   }

@@ -194,9 +194,11 @@ extension NodeSlot {
       && load64(Self.shownSize) == UInt64(bitPattern: attributes.size)
   }
 
-  func addOpen(writer: Bool) {
-    memory.add32(1, at: base + Self.opens)
+  /// - Returns: opens before.
+  @discardableResult
+  func addOpen(writer: Bool) -> UInt32 {
     if writer { memory.add32(1, at: base + Self.writers) }
+    return memory.add32(1, at: base + Self.opens)
   }
 
   /// - Returns: opens and writers that are left. A release that is handled twice (by two workers) does not go below zero.

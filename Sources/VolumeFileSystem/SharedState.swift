@@ -32,8 +32,8 @@ package final class SharedState: Sendable {
     workerGeneration = memory.add32(1, at: SharedStateLayout.workerGenerationOffset) &+ 1
   }
 
-  /// Feature bits that this build understands: none have been needed yet.
-  private static let knownFeatures: UInt64 = 0
+  /// Feature bits that this build understands.
+  private static let knownFeatures = SharedStateLayout.backingFilesFeature
 
   /// The FUSE_INIT request that the mounter answered, to be replayed into libfuse; empty when the mounter left none.
   package var initRequest: [UInt8] {

@@ -39,4 +39,6 @@ package struct OpenReply: Sendable, Hashable {
   package var handle: HandleID
   /// FOPEN_KEEP_CACHE: the kernel's pages are still right.
   package var keepCache: Bool
+  /// The kernel's number of the file that it reads and writes itself; 0: it asks us.
+  package var backing: Int32 = 0
 }

@@ -13,18 +13,34 @@ extension VolumeFileSystem {
       if let cached = cache.file(node, handle.access) { cached } else {
         try openFile(node, handle.access, caller: caller)
       }
+    return try opened(node, file, handle)
+  }
+
+  /// Counts an open and says how the kernel is to use it.
+  private func opened(_ node: NodeID, _ file: any OpenFile, _ handle: HandleID) throws(Errno) -> OpenReply {
     let slot = try table.slot(node)
-    // Counted before the look at its links: a removal meanwhile sees the open, or this sees the removal.
-    slot.addOpen(writer: handle.access == .readWrite)
-    let attributes: Attributes
-    do throws(Errno) { attributes = try file.attributes() } catch {
-      release(node, handle: handle)
-      throw error
+    return try passthrough.inTurn(node) { () throws(Errno) in
+      // Counted before the look at its links: a removal meanwhile sees the open, or this sees the removal.
+      let isFirst = slot.addOpen(writer: handle.access == .readWrite) == 0
+      do throws(Errno) {
+        let attributes = try file.attributes()
+        if attributes.linkCount == 0 || slot.isBeingRemoved { keepAlive(node) }
+        let backing = passthrough.backing(node, slot, file, attributes, isFirst: isFirst)
+        if backing != 0 { try checkDirectIO(node, handle) }
+        // A file that changed a moment ago may have changed again within one tick of its clock.
+        let isSettled = Wall.now() - max(attributes.modificationTime, attributes.changeTime) > Self.settlingTime
+        return OpenReply(handle: handle, keepCache: isSettled && slot.isAsShown(attributes), backing: backing)
+      } catch {
+        released(node, slot, handle)
+        throw error
+      }
     }
-    if attributes.linkCount == 0 || slot.isBeingRemoved { keepAlive(node) }
-    // A file that changed a moment ago may have changed again within one tick of its clock.
-    let isSettled = Wall.now() - max(attributes.modificationTime, attributes.changeTime) > Self.settlingTime
-    return OpenReply(handle: handle, keepCache: isSettled && slot.isAsShown(attributes))
+  }
+
+  /// The kernel would answer EIO for O_DIRECT where the under file system has none. - Throws: EINVAL, as that does.
+  private func checkDirectIO(_ node: NodeID, _ handle: HandleID) throws(Errno) {
+    guard handle.isDirect, try !reference(node).allowsDirectIO else { return }
+    throw .noDirectIO
   }
 
   /// Nanoseconds after which a file's times tell whether it changed: the coarsest clock of the usual file systems.
@@ -34,8 +50,9 @@ extension VolumeFileSystem {
   package func create(
     _ name: FileName, in parent: NodeID, mode: UInt32, flags: Int32, caller: Caller, request: RequestID
   ) throws(Errno) -> (entry: Entry, open: OpenReply) {
-    let reply = OpenReply(handle: HandleID(openFlags: flags), keepCache: false)
+    var reply = OpenReply(handle: HandleID(openFlags: flags), keepCache: false)
     do throws(Errno) {
+      // It stays with the worker until it is closed: most new files are small, or closed soon.
       let entry = try make(
         .file(mode: mode & 0o7777), name, in: parent, opening: reply.handle, caller: caller, request: request)
       return (entry, reply)
@@ -44,10 +61,12 @@ extension VolumeFileSystem {
     }
     // Somebody else was faster, so that the kernel could not check who may open the file.
     let (file, entry) = try openAsCaller(name, in: parent, flags: flags, caller: caller)
-    _ = cache.insert(file, for: entry.node)
-    let slot = try table.slot(entry.node)
-    slot.addOpen(writer: reply.handle.access == .readWrite)
-    if slot.isBeingRemoved { keepAlive(entry.node) }
+    do throws(Errno) {
+      reply = try opened(entry.node, cache.insert(file, for: entry.node), reply.handle)
+    } catch {
+      forget(entry.node, 1)
+      throw error
+    }
     return (entry, reply)
   }
 
@@ -101,9 +120,15 @@ extension VolumeFileSystem {
   /// The open is over, or its answer did not reach the kernel.
   package func release(_ node: NodeID, handle: HandleID) {
     guard let slot = try? table.slot(node) else { return }
+    try? passthrough.inTurn(node) { released(node, slot, handle) }
+  }
+
+  private func released(_ node: NodeID, _ slot: NodeSlot, _ handle: HandleID) {
     let (opens, writers) = slot.removeOpen(writer: handle.access == .readWrite)
     cache.released(node, opens: opens, writers: writers)
-    if opens == 0 { nameless.closed(node, slot) }
+    guard opens == 0 else { return }
+    passthrough.closed(node, slot)
+    nameless.closed(node, slot)
   }
 
   /// FUSE_FALLOCATE, behind `clearSetIDBits`. - Parameter mode: FALLOC_FL_* bits.
@@ -138,6 +163,8 @@ extension VolumeFileSystem {
 extension HandleID {
   /// What the handle needs of the open file.
   @inline(__always) var access: FileAccess { openFlags & O_ACCMODE == O_RDONLY ? .read : .readWrite }
+
+  var isDirect: Bool { openFlags & Descriptor.directIOFlag != 0 }
 
   /// O_SYNC contains the bit of O_DSYNC.
   @inline(__always) var durability: WriteDurability {

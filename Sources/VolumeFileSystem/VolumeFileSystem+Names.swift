@@ -14,6 +14,7 @@ extension VolumeFileSystem {
   package func forget(_ node: NodeID, _ count: UInt64) {
     guard table.forget(node, count) else { return }
     // What is open must be gone before the number can stand for another node.
+    if let slot = try? table.slot(node) { passthrough.closed(node, slot) }
     nameless.forgotten(node)
     cache.drop(node)
     streams.drop(node)

@@ -17,6 +17,7 @@ package final class VolumeFileSystem: Sendable {
   let journal: IntentJournal
   let presentation: Presentation
   let nameless: NamelessNodes
+  let passthrough: PassthroughNodes
   #if FAULT_INJECTION
     /// Where the tests let this volume's worker die.
     package let crashes = CrashInjection()
@@ -28,7 +29,8 @@ package final class VolumeFileSystem: Sendable {
   ///   - descriptorLimit: descriptors kept open for nodes; nil: a quarter of RLIMIT_NOFILE, at most 4096.
   package init(
     underFileSystem: any UnderFileSystem, state: SharedState, options: WorkerOptions,
-    custody: (any NodeCustody)? = nil, descriptorLimit: Int? = nil
+    custody: (any NodeCustody)? = nil, passthrough: PassthroughPolicy = PassthroughPolicy(registry: nil),
+    descriptorLimit: Int? = nil
   ) throws(Errno) {
     self.underFileSystem = underFileSystem
     root = underFileSystem.root
@@ -37,6 +39,7 @@ package final class VolumeFileSystem: Sendable {
     pending = PendingNames(state)
     journal = IntentJournal(state)
     nameless = NamelessNodes(table: table, custody: custody)
+    self.passthrough = PassthroughNodes(passthrough, underFileSystem, state)
     presentation = Presentation(options)
     pending.sweep { parent, token in (try? reference(parent))?.sweep(token: token) }
   }

@@ -39,6 +39,8 @@ package struct WorkerOptions: Sendable, Hashable {
   package var mountGroup: UInt32?
   /// Kernel read-ahead of the mount in bytes (`readAhead`).
   package var readAheadBytes: UInt64 = 1 << 20
+  /// The kernel may read and write files of the UFS itself (`passthrough`).
+  package var passthrough = true
   /// Memory limit of the worker's cgroup in bytes (`memoryLimit`); nil: none.
   package var memoryLimitBytes: UInt64?
   /// Capacity that `statfs` shows at most, in bytes; nil shows the UFS's own.

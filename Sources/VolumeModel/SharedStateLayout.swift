@@ -5,7 +5,7 @@ package enum SharedStateLayout {
   /// `ALXVOLFS`, read as a little-endian integer.
   package static let magic: UInt64 = 0x5346_4C4F_5658_4C41
   /// Version that this build writes.
-  /// 2: the intent journal. 3: what is in the mounter's hands of a node.
+  /// 2: the intent journal. 3: what is in the hands of mounter and kernel of a node.
   package static let version: UInt32 = 3
   /// Oldest version that this build still reads (version N reads N − 1).
   package static let oldestReadableVersion: UInt32 = 2
@@ -18,6 +18,8 @@ package enum SharedStateLayout {
   package static let oldestReaderOffset = 12
   /// Feature bits (UInt64): a reader that meets a bit it does not know leaves the state alone.
   package static let featuresOffset = 16
+  /// Nodes may have a backing file: a worker that opened one of them without it would get its opener EIO.
+  package static let backingFilesFeature: UInt64 = 1
   package static let maxNodesOffset = 24
   package static let slotSizeOffset = 28
   package static let initRequestLengthOffset = 32

@@ -172,9 +172,15 @@ extension WorkerOptions {
     case .uid: uid = UInt32(try Self.read(key, value))
     case .gid: gid = UInt32(try Self.read(key, value))
     case .umask: umask = UInt32(try Self.read(key, value))
+    case .passthrough: passthrough = try Self.flag(key, value)
     case .memoryLimit: memoryLimitBytes = try Self.read(key, value)
     default: break
     }
+  }
+
+  private static func flag(_ key: VolumeContextKey, _ value: String) throws(VolumeContextError) -> Bool {
+    guard let flag = Bool(value) else { throw .malformed(key: key.name, expectation: key.form.expectation) }
+    return flag
   }
 
   /// The value of a key whose form is a number; times in milliseconds.

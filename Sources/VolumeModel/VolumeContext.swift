@@ -95,6 +95,9 @@ extension VolumeContextKey {
     "Group shown for every file instead of the under file system's.")
   package static let umask = VolumeContextKey(
     "umask", .octal(0...0o777), .volumes, "Permission bits taken off the mode shown for every file, octal.")
+  package static let passthrough = VolumeContextKey(
+    "passthrough", .oneOf(["true", "false"]), default: "true", .everywhere,
+    "Lets the kernel (6.9 and later) read and write larger files of file:// itself.")
   package static let memoryLimit = VolumeContextKey(
     "memoryLimit", .quantity((16 << 20)...(1 << 44)), .administrators, "Memory limit of the volume's FUSE process.")
   /// Set by the kubelet for volumes written into a pod.
@@ -103,8 +106,8 @@ extension VolumeContextKey {
   /// All keys, in the order of the reference table.
   package static let all: [VolumeContextKey] =
     [
-      path, provisioning, directoryPattern, onDelete, capacity, attrTimeout, entryTimeout, readAhead, uid, gid, umask,
-      memoryLimit,
+      path, provisioning, directoryPattern, onDelete, capacity, attrTimeout, entryTimeout, readAhead, passthrough,
+      uid, gid, umask, memoryLimit,
       VolumeContextKey(
         "alluxioClusterName", .text, .administrators, availability: noCluster,
         "Alluxio cluster to take the mounts "

@@ -13,8 +13,8 @@ enum Usage {
     mount shows SOURCE, file:///directory, at MOUNTPOINT, an empty directory, and serves it until Ctrl-C.
 
       -o, --options OPTION,…
-                            Options of a volume: attrTimeout=SECONDS, entryTimeout=SECONDS, readAhead=BYTES, uid=, gid=,
-                            umask=, ro. Those that have no meaning here, as allow_other, are taken and do nothing.
+                            Options of a volume: attrTimeout=SECONDS, entryTimeout=SECONDS, readAhead=BYTES,
+                            passthrough=false, uid=, gid=, umask=, ro. Those that have no meaning here, as allow_other, are taken and do nothing.
       --read-only           Refuse every change.
       --log-level LEVEL     trace, debug, info, notice (the default), warning, error or critical.
       --log-format FORMAT   text (the default) or json.

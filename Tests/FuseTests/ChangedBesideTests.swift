@@ -30,7 +30,7 @@ struct ChangedBesideTests {
 
   @Test("a new open reads the new content, also where pages of the old one had been kept from open to open")
   func keptPages() throws {
-    let mounted = try MountedDirectory()
+    let mounted = try MountedDirectory([], .served)
     try Files.write("before", mounted.beside("f"))
     #expect(try Files.read(mounted.at("f")) == "before")
     // A file that changed a moment ago is not settled, and each open reads it anew; at last its pages are kept.
@@ -44,7 +44,7 @@ struct ChangedBesideTests {
 
   @Test("a new open reads the new content while another one is open and has read the old")
   func whileOpen() throws {
-    let mounted = try MountedDirectory()
+    let mounted = try MountedDirectory([], .served)
     try Files.write("before", mounted.beside("f"))
     let file = try Files.open(mounted.at("f"), O_RDONLY)
     #expect(try Files.readAt(file, 10, 0) == "before")
@@ -55,7 +55,7 @@ struct ChangedBesideTests {
 
   @Test("an open file shows the new content once its attributes have been asked for again, here at each read")
   func openFile() throws {
-    let mounted = try MountedDirectory(["-o", "attrTimeout=0"])
+    let mounted = try MountedDirectory(["-o", "attrTimeout=0"], .served)
     try Files.write("before", mounted.beside("f"))
     let file = try Files.open(mounted.at("f"), O_RDONLY)
     #expect(try Files.readAt(file, 10, 0) == "before")

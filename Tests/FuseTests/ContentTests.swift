@@ -7,9 +7,9 @@ import Testing
 
 @Suite("Contents of files on a mount", .requiresFuse)
 struct ContentTests {
-  @Test("a sparse file over 4 GiB keeps its holes and its bytes at both ends")
-  func sparse() throws {
-    let mounted = try MountedDirectory()
+  @Test("a sparse file over 4 GiB keeps its holes and its bytes at both ends", arguments: Way.allCases)
+  func sparse(_ way: Way) throws {
+    let mounted = try MountedDirectory([], way)
     let file = try Files.open(mounted.at("f"), O_RDWR | O_CREAT)
     let number = file.rawValue
     let far = 5 << 30
@@ -28,9 +28,9 @@ struct ContentTests {
     #expect(try Files.status(mounted.beside("f")).st_size == 1 << 42)
   }
 
-  @Test("truncation cuts, grows with zeros and is seen by those who have the file open")
-  func truncation() throws {
-    let mounted = try MountedDirectory()
+  @Test("truncation cuts, grows with zeros and is seen by those who have the file open", arguments: Way.allCases)
+  func truncation(_ way: Way) throws {
+    let mounted = try MountedDirectory([], way)
     try Files.write("0123456789", mounted.at("f"))
     let file = try Files.open(mounted.at("f"), O_RDWR)
     try Files.truncate(mounted.at("f"), 4)
@@ -40,9 +40,9 @@ struct ContentTests {
     #expect(throws: Errno.isDirectory) { try Files.truncate(mounted.path, 0) }
   }
 
-  @Test("a megabyte and one byte, written at once, comes back")
-  func large() throws {
-    let mounted = try MountedDirectory()
+  @Test("a megabyte and one byte, written at once, comes back", arguments: Way.allCases)
+  func large(_ way: Way) throws {
+    let mounted = try MountedDirectory([], way)
     var random = SeededGenerator(seed: 1)
     let bytes = random.bytes(count: 1 << 20) + [7]
     try Files.open(mounted.at("f"), O_WRONLY | O_CREAT).writeAll(bytes)
@@ -50,9 +50,9 @@ struct ContentTests {
     #expect(try Files.open(mounted.at("f"), O_RDONLY).readToEnd() == bytes)
   }
 
-  @Test("direct I/O reads and writes what buffered I/O does")
-  func direct() throws {
-    let mounted = try MountedDirectory()
+  @Test("direct I/O reads and writes what buffered I/O does", arguments: Way.allCases)
+  func direct(_ way: Way) throws {
+    let mounted = try MountedDirectory([], way)
     let size = 64 * 1024
     let memory = try SharedMemory(anonymousByteCount: size)
     var random = SeededGenerator(seed: 2)
@@ -69,9 +69,9 @@ struct ContentTests {
     #expect(pread(number, buffer, 4096, off_t(size - 4096)) == 4096 && pread(number, buffer, 4096, off_t(size)) == 0)
   }
 
-  @Test("a shared mapping is written through and sees what others write")
-  func mapping() throws {
-    let mounted = try MountedDirectory()
+  @Test("a shared mapping is written through and sees what others write", arguments: Way.allCases)
+  func mapping(_ way: Way) throws {
+    let mounted = try MountedDirectory([], way)
     try Files.write(String(repeating: ".", count: 8192), mounted.at("f"))
     let file = try Files.open(mounted.at("f"), O_RDWR)
     let address = mmap(nil, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, file.rawValue, 0)
@@ -84,9 +84,9 @@ struct ContentTests {
     #expect((map + 1).load(as: UInt8.self) == UInt8(ascii: "Y"))
   }
 
-  @Test("a program on the mount runs, also while somebody reads it")
-  func execution() throws {
-    let mounted = try MountedDirectory()
+  @Test("a program on the mount runs, also while somebody reads it", arguments: Way.allCases)
+  func execution(_ way: Way) throws {
+    let mounted = try MountedDirectory([], way)
     try Files.write("#!/bin/sh\necho it ran\n", mounted.at("script"), mode: 0o755)
     #expect(try Program.shell("cp /bin/true '\(mounted.at("true"))' && '\(mounted.at("true"))'").status == 0)
     let reader = try Files.open(mounted.at("true"), O_RDONLY)
@@ -94,9 +94,9 @@ struct ContentTests {
     _ = reader
   }
 
-  @Test("space is set aside, holes are punched, unknown modes are refused")
-  func allocation() throws {
-    let mounted = try MountedDirectory()
+  @Test("space is set aside, holes are punched, unknown modes are refused", arguments: Way.allCases)
+  func allocation(_ way: Way) throws {
+    let mounted = try MountedDirectory([], way)
     let file = try Files.open(mounted.at("f"), O_RDWR | O_CREAT)
     let number = file.rawValue
     try Syscall.returningError { posix_fallocate(number, 0, 1 << 20) }
@@ -110,9 +110,9 @@ struct ContentTests {
     #expect(status.st_size == 1 << 20 && status.st_blocks >= 2048 + 128 - 8)
   }
 
-  @Test("copy_file_range copies within the mount", .requiresProgram("python3"))
-  func copyRange() throws {
-    let mounted = try MountedDirectory()
+  @Test("copy_file_range copies within the mount", .requiresProgram("python3"), arguments: Way.allCases)
+  func copyRange(_ way: Way) throws {
+    let mounted = try MountedDirectory([], way)
     try Files.write("0123456789", mounted.at("a"))
     let script = """
       import os
@@ -123,9 +123,9 @@ struct ContentTests {
     #expect(try Files.read(mounted.beside("b")) == "\0\0\0\0\u{0}23456789")
   }
 
-  @Test("fsync and fdatasync of files and directories succeed")
-  func synchronization() throws {
-    let mounted = try MountedDirectory()
+  @Test("fsync and fdatasync of files and directories succeed", arguments: Way.allCases)
+  func synchronization(_ way: Way) throws {
+    let mounted = try MountedDirectory([], way)
     let file = try Files.open(mounted.at("f"), O_RDWR | O_CREAT | O_SYNC)
     try Files.writeAt(file, "x", 0)
     let directory = try Files.open(mounted.path, O_RDONLY | O_DIRECTORY)
@@ -138,9 +138,9 @@ struct ContentTests {
 
 @Suite("Locks on a mount", .requiresFuse)
 struct LockTests {
-  @Test("flock excludes another open of the file and is the kernel's own")
-  func flockLocks() throws {
-    let mounted = try MountedDirectory()
+  @Test("flock excludes another open of the file and is the kernel's own", arguments: Way.allCases)
+  func flockLocks(_ way: Way) throws {
+    let mounted = try MountedDirectory([], way)
     try Files.write("x", mounted.at("f"))
     let first = try Files.open(mounted.at("f"), O_RDWR)
     let second = try Files.open(mounted.at("f"), O_RDWR)
@@ -155,9 +155,9 @@ struct LockTests {
     try Syscall.once { flock(b, LOCK_EX | LOCK_NB) }
   }
 
-  @Test("open file description locks exclude by ranges")
-  func rangeLocks() throws {
-    let mounted = try MountedDirectory()
+  @Test("open file description locks exclude by ranges", arguments: Way.allCases)
+  func rangeLocks(_ way: Way) throws {
+    let mounted = try MountedDirectory([], way)
     try Files.write("0123456789", mounted.at("f"))
     let first = try Files.open(mounted.at("f"), O_RDWR)
     let second = try Files.open(mounted.at("f"), O_RDWR)

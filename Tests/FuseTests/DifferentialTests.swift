@@ -119,9 +119,9 @@ private func tree(_ root: String, _ path: String = "") throws(Errno) -> [String]
 
 @Suite("A mount beside a plain directory", .requiresFuse)
 struct DifferentialTests {
-  @Test("random operations answer the same and leave the same tree", arguments: [1, 2, 3, 4] as [UInt64])
-  func same(seed: UInt64) throws {
-    let mounted = try MountedDirectory()
+  @Test("random operations answer the same and leave the same tree", arguments: [1, 2, 3, 4] as [UInt64], Way.allCases)
+  func same(seed: UInt64, _ way: Way) throws {
+    let mounted = try MountedDirectory([], way)
     let plain = try mounted.folder.makeDirectory("plain", mode: 0o777)
     chmod(plain, 0o777)
     var random = SeededGenerator(seed: seed)

@@ -10,7 +10,7 @@ import VolumeModel
 @Suite("A mounter that is split", .serialized)
 struct ParentTests {
   /// A parent and what it started, ended with all volumes.
-  private static func use(
+  static func use(
     inNamespace: Bool, _ body: (RunningMounter, PidFD) async throws -> Void
   ) async throws {
     let mounter = try RunningMounter()

@@ -20,6 +20,7 @@ enum WireSamples {
     options.umask = 0o27
     options.mountGroup = 1000
     options.readAheadBytes = 1 << 40
+    options.passthrough = false
     options.memoryLimitBytes = .max
     options.capacityBytes = 0
     return options
@@ -83,12 +84,15 @@ enum WireSamples {
         request: request, fuseInit: [0, 1, 255, 0], granted: 1 << 63, generation: 2,
         log: LogOptions(level: .trace, format: .json))),
     .drain(timeoutMilliseconds: 5), .stop(timeoutMilliseconds: .max), .updateOptions(options), .updateSecrets, .ping,
+    .backingOpened(call: .max, id: 7, error: 0), .backingOpened(call: 1, id: 0, error: 40),
     .unknown,
   ]
 
   static let reports: [WorkerReport?] = [
     .ready, .failed(reason: "why"), .progress("what"), .completed, .answered,
-    .work(WorkerProgress(answered: .max, working: 3, oldestMilliseconds: 5)), .holdNode(.max), .releaseNode(3), nil,
+    .work(WorkerProgress(answered: .max, working: 3, oldestMilliseconds: 5)), .holdNode(.max), .releaseNode(3),
+    .openBacking(.max, call: 9),
+    .closeBacking(4, 5), nil,
   ]
 
   static let held = VolumeCustody(status: statuses[1], fuseInit: [1, 0, 2], granted: 5, generation: 7)

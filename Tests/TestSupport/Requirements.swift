@@ -15,6 +15,11 @@ extension Trait where Self == ConditionTrait {
     .enabled("this test needs root with CAP_SYS_ADMIN and /dev/fuse") { Machine.isRoot && Machine.hasFuse }
   }
 
+  /// A kernel that reads and writes files of FUSE mounts itself.
+  package static var requiresPassthrough: Self {
+    .enabled("this test needs Linux 6.9 or later") { Machine.hasPassthrough }
+  }
+
   /// A program on the PATH.
   package static func requiresProgram(_ name: String) -> Self {
     .enabled("this test needs the program \(name) on the PATH") { Machine.program(name) != nil }
@@ -36,6 +41,13 @@ package enum Machine {
     } catch {
       return false
     }
+  }()
+
+  /// FUSE passthrough: Linux 6.9.
+  package static let hasPassthrough: Bool = {
+    guard let release = try? WholeFile.text("/proc/sys/kernel/osrelease") else { return false }
+    let numbers = release.split { !$0.isNumber }.prefix(2).compactMap { Int($0) }
+    return numbers.count == 2 && (numbers[0], numbers[1]) >= (6, 9)
   }()
 
   /// The path of a program found on the PATH, or nil.

@@ -16,13 +16,15 @@ final class Volume: Sendable {
   let descriptorLimit: Int?
   let memory: SharedMemory
   let custody = Custody()
+  let passthrough: PassthroughPolicy
   private let current: Mutex<VolumeFileSystem>
 
   var files: VolumeFileSystem { current.withLock { $0 } }
 
   init(
     options: WorkerOptions = WorkerOptions(), useHandles: Bool = true, descriptorLimit: Int? = nil,
-    maxNodes: UInt32 = 1 << 17, beneath parent: String? = nil
+    maxNodes: UInt32 = 1 << 17, beneath parent: String? = nil,
+    passthrough: PassthroughPolicy = PassthroughPolicy(registry: nil)
   ) throws {
     directory = try TemporaryDirectory("volume", beneath: parent)
     let root = try Descriptor.open(directory.path, O_RDONLY | O_DIRECTORY)
@@ -35,26 +37,35 @@ final class Volume: Sendable {
     self.options = options
     self.useHandles = useHandles
     self.descriptorLimit = descriptorLimit
+    self.passthrough = passthrough
     current = Mutex(
-      try Self.serve(directory.path, state, options, custody, useHandles: useHandles, descriptorLimit: descriptorLimit))
+      try Self.serve(
+        directory.path, state, options, custody, passthrough, useHandles: useHandles, descriptorLimit: descriptorLimit))
   }
 
   private static func serve(
     _ path: String, _ state: borrowing Descriptor, _ options: WorkerOptions, _ custody: Custody,
-    useHandles: Bool, descriptorLimit: Int?
+    _ passthrough: PassthroughPolicy, useHandles: Bool, descriptorLimit: Int?
   ) throws(Errno) -> VolumeFileSystem {
     let root = try Descriptor.open(path, O_RDONLY | O_DIRECTORY)
     return try VolumeFileSystem(
       underFileSystem: try LocalFileSystem(root: root, useHandles: useHandles),
       state: try SharedState(descriptor: state), options: options, custody: custody,
-      descriptorLimit: descriptorLimit)
+      passthrough: passthrough, descriptorLimit: descriptorLimit)
   }
 
   /// Another worker takes over: a fresh process as far as the file system can tell.
   func restart() throws(Errno) {
     let next = try Self.serve(
-      directory.path, state, options, custody, useHandles: useHandles, descriptorLimit: descriptorLimit)
+      directory.path, state, options, custody, passthrough, useHandles: useHandles, descriptorLimit: descriptorLimit)
     current.withLock { $0 = next }
+  }
+
+  /// Writes into the node's slot what another worker may have left there.
+  func setOpens(_ node: NodeID, _ opens: UInt32, backing: Int32) {
+    let slot = SharedStateLayout.nodesOffset + Int(node - 1) * SharedStateLayout.slotSize
+    memory.store(opens, at: slot + 48)
+    memory.store(backing, at: slot + 80)
   }
 
   func path(_ name: String) -> String { directory.appending(name) }

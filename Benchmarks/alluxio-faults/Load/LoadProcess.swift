@@ -48,7 +48,8 @@ struct LoadProcess {
       MappedReads(folder: folder, content: content), SlowListing(folder: folder),
     ]
     let writes: [any LoadTask] = [
-      RandomWrites(folder: folder), Appends(folder: folder), NameCycles(folder: folder), HeldLocks(folder: folder),
+      RandomWrites(folder: folder), PassedWrites(folder: folder), Appends(folder: folder), NameCycles(folder: folder),
+      HeldLocks(folder: folder),
     ]
     let nameless = UnlinkedFiles(folder: folder)
     let tasks: [any LoadTask] =
@@ -106,6 +107,8 @@ enum SharedContent {
   /// Makes them in the under file system, beside the mount.
   static func make(in folder: String) throws {
     try Descriptor.open("\(folder)/content", O_WRONLY | O_CREAT | O_TRUNC, mode: 0o644).writeAll(bytes)
+    try Descriptor.open("\(folder)/\(PassedWrites.name)", O_WRONLY | O_CREAT | O_TRUNC, mode: 0o644).writeAll(
+      Array(bytes.prefix(PassedWrites.size)))
     try Folder.make("\(folder)/entries", mode: 0o755)
     for number in 0..<entries {
       _ = try Descriptor.open("\(folder)/entries/\(entry(number))", O_WRONLY | O_CREAT, mode: 0o644)

@@ -39,6 +39,8 @@ struct Cell: Sendable {
   var load = LoadKind.all
   /// Beside those that every mounter gets.
   var mounterOptions: [String] = []
+  /// Of the volume, beside its path.
+  var attributes: [String: String] = [:]
   var outage = Outage.none
   /// A full run goes through all of them, a short one takes one.
   var arrangements: [Arrangement] = [.beside, .apart]
@@ -46,10 +48,12 @@ struct Cell: Sendable {
 
   init(
     _ name: String, _ fault: Fault, full: Int, short: Int, on disk: Disk = .roomy, load: LoadKind = .all,
-    mounterOptions: [String] = [], outage: Outage = .none, in arrangements: [Arrangement] = [.beside, .apart]
+    mounterOptions: [String] = [], attributes: [String: String] = [:], outage: Outage = .none,
+    in arrangements: [Arrangement] = [.beside, .apart]
   ) {
     (self.name, self.fault, repetitions) = (name, fault, (full, short))
     (self.disk, self.load, self.mounterOptions) = (disk, load, mounterOptions)
+    self.attributes = attributes
     (self.outage, self.arrangements) = (outage, arrangements)
   }
 
@@ -82,6 +86,9 @@ struct Cell: Sendable {
   private static let kinds: [Cell] = [
     Cell("no fault", .none, full: 20, short: 3),
     Cell("SIGKILL × worker", .worker(SIGKILL), full: 100, short: 10, in: [.beside, .apart, .own]),
+    Cell(
+      "SIGKILL × worker, without passthrough", .worker(SIGKILL), full: 100, short: 5,
+      attributes: ["passthrough": "false"]),
     Cell("SIGSEGV × worker", .worker(SIGSEGV), full: 30, short: 5),
     Cell("storm of 6 kills while a read waits × worker", .storm, full: 20, short: 2),
     Cell("OOM × worker", .outOfMemory, full: 20, short: 3),

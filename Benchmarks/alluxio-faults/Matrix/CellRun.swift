@@ -25,7 +25,7 @@ struct CellRun {
       let node = try await NodeProcesses(
         NodeProcesses.Setup(
           arrangement: cell.arrangement, binaries: programs, work: folder, underFileSystem: underFileSystem,
-          mounterOptions: cell.mounterOptions))
+          mounterOptions: cell.mounterOptions, attributes: cell.attributes))
       await load(node, &result)
       do { try await node.stop() } catch { note("\(error)", &result) }
       if !result.holds { Self.say(node.logs()) }

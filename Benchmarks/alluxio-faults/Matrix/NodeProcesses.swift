@@ -22,6 +22,8 @@ final class NodeProcesses {
     var work: String
     var underFileSystem: String
     var mounterOptions: [String]
+    /// Of the volume, beside its path.
+    var attributes: [String: String]
   }
 
   let setup: Setup
@@ -56,7 +58,8 @@ final class NodeProcesses {
     let socket = Self.socket(setup, paths)
     _ = try await waiting("the mounter's socket") { access(socket, F_OK) == 0 ? true : nil }
     try Folder.makeAll((target as NSString).deletingLastPathComponent)
-    try await CSICalls(client: client).publish(Self.volume, path: "file://\(setup.underFileSystem)", at: target)
+    try await CSICalls(client: client).publish(
+      Self.volume, path: "file://\(setup.underFileSystem)", at: target, attributes: setup.attributes)
   }
 
   private static func socket(_ setup: Setup, _ paths: NodePaths) -> String {

@@ -75,6 +75,8 @@ package struct RecordedOptions: Codable, Sendable, Hashable {
   package var umask: UInt32?
   package var mountGroup: UInt32?
   package var readAheadBytes: UInt64
+  /// Nil in records of versions that had no passthrough, and so mounted without it.
+  package var passthrough: Bool?
   package var memoryLimitBytes: UInt64?
   package var capacityBytes: UInt64?
 
@@ -87,6 +89,7 @@ package struct RecordedOptions: Codable, Sendable, Hashable {
     umask = options.umask
     mountGroup = options.mountGroup
     readAheadBytes = options.readAheadBytes
+    passthrough = options.passthrough
     memoryLimitBytes = options.memoryLimitBytes
     capacityBytes = options.capacityBytes
   }
@@ -102,6 +105,7 @@ package struct RecordedOptions: Codable, Sendable, Hashable {
     options.umask = umask
     options.mountGroup = mountGroup
     options.readAheadBytes = readAheadBytes
+    options.passthrough = passthrough ?? true
     options.memoryLimitBytes = memoryLimitBytes
     options.capacityBytes = capacityBytes
     return options

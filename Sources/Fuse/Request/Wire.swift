@@ -19,6 +19,14 @@ enum Wire {
     case .attributes(let reply):
       var status = status(reply.attributes)
       return fuse_reply_attr(raw, &status, seconds(reply.timeout))
+    case .open(_, let open) where open.backing > 0:
+      var body = cfuse_open_passthrough(open.handle.rawValue, open.backing)
+      return fuse_reply_buf(raw, &body, MemoryLayout.size(ofValue: body))
+    case .create(let entry, let open) where open.backing > 0:
+      var body = cfuse_create_passthrough()
+      body.entry = entryBody(entry)
+      body.open = cfuse_open_passthrough(open.handle.rawValue, open.backing)
+      return fuse_reply_buf(raw, &body, MemoryLayout.size(ofValue: body))
     case .open(_, let open):
       var information = fileInformation(open)
       return fuse_reply_open(raw, &information)
@@ -66,6 +74,35 @@ enum Wire {
     parameters.attr_timeout = seconds(entry.attributeTimeout)
     parameters.entry_timeout = seconds(entry.entryTimeout)
     return parameters
+  }
+
+  /// As libfuse writes it. It has no call for an answer that names a backing file.
+  private static func entryBody(_ entry: Entry) -> fuse_entry_out {
+    let attributes = entry.attributes
+    var body = fuse_entry_out()
+    body.nodeid = entry.node
+    body.generation = entry.generation
+    (body.entry_valid, body.entry_valid_nsec) = split(entry.entryTimeout)
+    (body.attr_valid, body.attr_valid_nsec) = split(entry.attributeTimeout)
+    body.attr.ino = attributes.inode
+    body.attr.size = UInt64(bitPattern: attributes.size)
+    body.attr.blocks = UInt64(bitPattern: attributes.blocks)
+    let times = [attributes.accessTime, attributes.modificationTime, attributes.changeTime].map(time)
+    (body.attr.atime, body.attr.atimensec) = (UInt64(bitPattern: Int64(times[0].tv_sec)), UInt32(times[0].tv_nsec))
+    (body.attr.mtime, body.attr.mtimensec) = (UInt64(bitPattern: Int64(times[1].tv_sec)), UInt32(times[1].tv_nsec))
+    (body.attr.ctime, body.attr.ctimensec) = (UInt64(bitPattern: Int64(times[2].tv_sec)), UInt32(times[2].tv_nsec))
+    body.attr.mode = attributes.mode
+    body.attr.nlink = attributes.linkCount
+    body.attr.uid = attributes.uid
+    body.attr.gid = attributes.gid
+    body.attr.rdev = UInt32(truncatingIfNeeded: attributes.device)
+    body.attr.blksize = UInt32(bitPattern: attributes.blockSize)
+    return body
+  }
+
+  private static func split(_ nanoseconds: UInt64) -> (UInt64, UInt32) {
+    let (seconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
+    return (seconds, UInt32(rest))
   }
 
   private static func fileInformation(_ open: OpenReply) -> fuse_file_info {

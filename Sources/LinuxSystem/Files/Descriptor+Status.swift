@@ -43,6 +43,17 @@ extension Descriptor {
       readOnly: status.f_flag & UInt(ST_RDONLY) != 0)
   }
 
+  /// O_DIRECT, which Glibc's module does not show.
+  package static var directIOFlag: CInt { clinux_O_DIRECT }
+
+  /// The kind of file system, as statfs(2) numbers them.
+  package borrowing func fileSystemType() throws(Errno) -> UInt64 {
+    let number = rawValue
+    var type: UInt64 = 0
+    try Syscall.retrying { clinux_file_system_type(number, &type) }
+    return type
+  }
+
   /// chmod(2) of permission bits. - Throws: EOPNOTSUPP for a symlink.
   package borrowing func changeMode(_ mode: UInt32) throws(Errno) {
     let number = rawValue

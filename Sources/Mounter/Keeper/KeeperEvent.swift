@@ -72,6 +72,9 @@ enum WorkerReport: Hashable, Sendable {
   /// Keep the descriptor beside the packet for this node, and do so no more. Not the keeper's business.
   case holdNode(UInt64)
   case releaseNode(UInt64)
+  /// Register the file beside the packet with the kernel, and do away with that. Not the keeper's business either.
+  case openBacking(UInt64, call: UInt64)
+  case closeBacking(UInt64, Int32)
 }
 
 /// How an unmount went.

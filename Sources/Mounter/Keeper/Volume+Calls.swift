@@ -138,6 +138,7 @@ extension WorkerOptions {
     if umask != other.umask { names.append("umask") }
     if mountGroup != other.mountGroup { names.append("volume_mount_group") }
     if readAheadBytes != other.readAheadBytes { names.append("readAhead") }
+    if passthrough != other.passthrough { names.append("passthrough") }
     if memoryLimitBytes != other.memoryLimitBytes { names.append("memoryLimit") }
     if capacityBytes != other.capacityBytes { names.append("capacity") }
     return names

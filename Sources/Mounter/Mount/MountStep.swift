@@ -75,7 +75,7 @@ struct MountStep: Sendable {
   private func mountFuse(at mountPoint: MountPoint, root: SharedDescriptor?) throws(MounterError) -> VolumeMount {
     let fuse: FuseMount
     do throws(FuseMount.Failure) {
-      fuse = try FuseMount.mount(at: mountPoint.path)
+      fuse = try FuseMount.mount(at: mountPoint.path, onRequest: request.options.passthrough ? .passthrough : [])
     } catch {
       throw .system(error.error, step: Self.sentence(error.step, mountPoint.path))
     }

@@ -43,7 +43,7 @@ extension MounterServer {
     let (dropped, isDone) = holding.held.apply(change)
     if isDone { depositNode(change.node, key) }
     // The last descriptor of a large file frees its space, which takes a while.
-    if let dropped { closer.close(dropped) }
+    if let dropped { closer.run { withExtendedLifetime(dropped) {} } }
     guard !isDone, !holding.hasWarnedOfHeld else { return }
     holding.hasWarnedOfHeld = true
     log.warning(

@@ -84,11 +84,16 @@ extension MounterServer {
   }
 
   private func readReports(_ worker: WorkerProcess, _ key: WorkerKey) {
+    worker.flush()
+    defer { settle(worker, key) }
     let (reports, isOpen) = worker.receive()
     for report in reports {
       switch report.message.report {
       case .holdNode(let node): if let descriptor = report.node { change(.held(node, descriptor), key) }
       case .releaseNode(let node): change(.released(node), key)
+      case .openBacking(let node, let call):
+        if let file = report.node { openBacking(node, file, call: call, for: worker, key) }
+      case .closeBacking(let node, let id): closeBacking(node, id, key)
       case .progress(let what):
         log.info("the worker: \(what)", metadata: metadata(key))
         feed(.workerReported(key, id: report.message.id, .progress(what)))
@@ -102,6 +107,14 @@ extension MounterServer {
     if !isOpen, let token = worker.tokens?.control {
       loop.unwatch(worker.control.rawValue, token)
       worker.tokens?.control = nil
+    }
+  }
+
+  /// Waits for room in the worker's socket as long as something is to be sent.
+  func settle(_ worker: WorkerProcess, _ key: WorkerKey) {
+    guard let token = worker.tokens?.control else { return }
+    do throws(Errno) { try loop.change(worker.control.rawValue, token, to: worker.interest) } catch {
+      log.error("the worker cannot be watched", metadata: metadata(key, error))
     }
   }
 

@@ -41,7 +41,7 @@ package final class MounterServer {
   /// While this mounter takes over from another.
   var takeOver: TakeOver?
   let mailbox: Mailbox
-  let closer = DescriptorCloser()
+  let closer = Closer()
   let blocking = BlockingThreads(maximumRunning: 256, maximumAbandoned: 256)
   let cgroups: WorkerCgroups
   let standby: StandbyWorker
@@ -70,6 +70,7 @@ package final class MounterServer {
     var worker: WorkerProcess?
     var held = HeldDescriptors()
     var hasWarnedOfHeld = false
+    var backings = BackingFiles()
   }
 
   /// Listens. Clients are served by ``run()``.

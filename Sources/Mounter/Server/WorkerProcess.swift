@@ -84,6 +84,29 @@ final class WorkerProcess {
     try control.send(Wire.encode(message), sharing: descriptors)
   }
 
+  /// Packets that wait for room in the socket.
+  private var outbox: [[UInt8]] = []
+
+  /// What the control socket is watched for.
+  var interest: EpollEvents { outbox.isEmpty ? .readable : [.readable, .writable] }
+
+  /// Sends now or when the worker reads again.
+  func post(_ message: CommandMessage) {
+    outbox.append(Wire.encode(message))
+    flush()
+  }
+
+  /// Sends what waits, as far as the socket takes it; a worker that is gone needs nothing.
+  func flush() {
+    while let packet = outbox.first {
+      do throws(Errno) { try control.send(packet) } catch {
+        if error != .resourceTemporarilyUnavailable { outbox = [] }
+        return
+      }
+      outbox.removeFirst()
+    }
+  }
+
   /// A report with the descriptor that came beside it.
   struct Report {
     var message: ReportMessage

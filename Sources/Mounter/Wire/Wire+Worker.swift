@@ -36,6 +36,12 @@ extension Wire {
     case .ping:
       unsafe wire.command_case = MOUNTER__V1__WORKER_COMMAND__COMMAND_PING
       unsafe wire.make(\.ping, mounter__v1__ping__init)
+    case .backingOpened(let call, let id, let error):
+      unsafe wire.command_case = MOUNTER__V1__WORKER_COMMAND__COMMAND_BACKING_OPENED
+      let part = unsafe wire.make(\.backing_opened, mounter__v1__backing_opened__init)
+      unsafe part.call = call
+      unsafe part.backing_id = id
+      unsafe part.error_number = error
     case .unknown: break
     }
     return unsafe wire.packed()
@@ -73,6 +79,9 @@ extension Wire {
       return unsafe .updateOptions(try options(wire.update_options))
     case MOUNTER__V1__WORKER_COMMAND__COMMAND_UPDATE_SECRETS: return .updateSecrets
     case MOUNTER__V1__WORKER_COMMAND__COMMAND_PING: return .ping
+    case MOUNTER__V1__WORKER_COMMAND__COMMAND_BACKING_OPENED:
+      guard let part = unsafe wire.backing_opened else { return .unknown }
+      return unsafe .backingOpened(call: part.call, id: part.backing_id, error: part.error_number)
     default: return .unknown
     }
   }
@@ -109,6 +118,16 @@ extension Wire {
     case .releaseNode(let node):
       unsafe wire.report_case = MOUNTER__V1__WORKER_REPORT__REPORT_RELEASE_NODE
       unsafe wire.make(\.release_node, mounter__v1__release_node__init).node = node
+    case .openBacking(let node, let call):
+      unsafe wire.report_case = MOUNTER__V1__WORKER_REPORT__REPORT_OPEN_BACKING
+      let part = unsafe wire.make(\.open_backing, mounter__v1__open_backing__init)
+      unsafe part.node = node
+      unsafe part.call = call
+    case .closeBacking(let node, let id):
+      unsafe wire.report_case = MOUNTER__V1__WORKER_REPORT__REPORT_CLOSE_BACKING
+      let part = unsafe wire.make(\.close_backing, mounter__v1__close_backing__init)
+      unsafe part.node = node
+      unsafe part.backing_id = id
     case nil: break
     }
     return unsafe wire.packed()
@@ -139,6 +158,10 @@ extension Wire {
           if let hold = unsafe wire.hold_node { .holdNode(unsafe hold.node) } else { nil }
         case MOUNTER__V1__WORKER_REPORT__REPORT_RELEASE_NODE:
           if let release = unsafe wire.release_node { .releaseNode(unsafe release.node) } else { nil }
+        case MOUNTER__V1__WORKER_REPORT__REPORT_OPEN_BACKING:
+          if let open = unsafe wire.open_backing { unsafe .openBacking(open.node, call: open.call) } else { nil }
+        case MOUNTER__V1__WORKER_REPORT__REPORT_CLOSE_BACKING:
+          if let close = unsafe wire.close_backing { unsafe .closeBacking(close.node, close.backing_id) } else { nil }
         default: nil
         }
       return ReportMessage(

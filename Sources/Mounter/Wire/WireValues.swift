@@ -62,6 +62,7 @@ extension WorkerOptions {
     attributeTimeoutMilliseconds = unsafe wire.attribute_timeout_ms
     entryTimeoutMilliseconds = unsafe wire.entry_timeout_ms
     readAheadBytes = unsafe wire.read_ahead_bytes
+    passthrough = unsafe !wire.flag(\.without_passthrough)
     if let value = unsafe wire.uid { uid = unsafe value.value }
     if let value = unsafe wire.gid { gid = unsafe value.value }
     if let value = unsafe wire.umask { umask = unsafe value.value }
@@ -75,6 +76,7 @@ extension WorkerOptions {
     unsafe wire.attribute_timeout_ms = attributeTimeoutMilliseconds
     unsafe wire.entry_timeout_ms = entryTimeoutMilliseconds
     unsafe wire.read_ahead_bytes = readAheadBytes
+    unsafe wire.setFlag(\.without_passthrough, !passthrough)
     if let uid { unsafe wire.make(\.uid, mounter__v1__uint32_value__init).value = uid }
     if let gid { unsafe wire.make(\.gid, mounter__v1__uint32_value__init).value = gid }
     if let umask { unsafe wire.make(\.umask, mounter__v1__uint32_value__init).value = umask }

@@ -55,6 +55,7 @@ package final class WorkerChannel: Sendable {
         guard let descriptor = descriptors[.secrets] else { throw .malformed("new secrets came without their memfd") }
         command = .updateSecrets(try secrets(descriptor))
       case .ping: command = .ping
+      case .backingOpened(let call, let id, let error): command = .backingOpened(call: call, id: id, error: error)
       case .configuration, .unknown: continue
       }
       return NumberedCommand(id: message.id, command: command)
@@ -91,6 +92,17 @@ package final class WorkerChannel: Sendable {
 
   /// The node needs no descriptor any more.
   package func release(_ node: UInt64) throws(Errno) { try send(ReportMessage(report: .releaseNode(node))) }
+
+  /// Has the mounter register `descriptor`, which stays the caller's, as the file that the kernel reads and writes for the
+  /// node. Answered by ``WorkerCommand/backingOpened(call:id:error:)``.
+  package func openBacking(_ node: UInt64, descriptor: CInt, call: UInt64) throws(Errno) {
+    try send(ReportMessage(roles: [.node], report: .openBacking(node, call: call)), descriptors: [descriptor])
+  }
+
+  /// No open file of the node is left. - Parameter id: 0: the worker does not know.
+  package func closeBacking(_ node: UInt64, _ id: Int32) throws(Errno) {
+    try send(ReportMessage(report: .closeBacking(node, id)))
+  }
 
   /// How long a request of an application waits for a mounter that reads nothing.
   private static let patience: Int32 = 2_000

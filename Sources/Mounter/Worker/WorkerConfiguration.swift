@@ -62,6 +62,8 @@ package enum WorkerCommand: Sendable, Hashable {
   case updateSecrets(VolumeSecrets)
   /// Answered by ``WorkerChannel/work(answered:working:oldestMilliseconds:)``.
   case ping
+  /// The answer to ``WorkerChannel/openBacking(_:descriptor:call:)``: the kernel's number, or 0 and an errno.
+  case backingOpened(call: UInt64, id: Int32, error: Int32)
 }
 
 /// A command as it arrived. Answer those with an id other than 0 by ``WorkerChannel/complete(_:)`` when they are done.

@@ -55,6 +55,7 @@ typedef struct Mounter__V1__Drain Mounter__V1__Drain;
 typedef struct Mounter__V1__Stop Mounter__V1__Stop;
 typedef struct Mounter__V1__UpdateSecrets Mounter__V1__UpdateSecrets;
 typedef struct Mounter__V1__Ping Mounter__V1__Ping;
+typedef struct Mounter__V1__BackingOpened Mounter__V1__BackingOpened;
 typedef struct Mounter__V1__WorkerCommand Mounter__V1__WorkerCommand;
 typedef struct Mounter__V1__Ready Mounter__V1__Ready;
 typedef struct Mounter__V1__Failed Mounter__V1__Failed;
@@ -64,6 +65,8 @@ typedef struct Mounter__V1__Answered Mounter__V1__Answered;
 typedef struct Mounter__V1__Work Mounter__V1__Work;
 typedef struct Mounter__V1__HoldNode Mounter__V1__HoldNode;
 typedef struct Mounter__V1__ReleaseNode Mounter__V1__ReleaseNode;
+typedef struct Mounter__V1__OpenBacking Mounter__V1__OpenBacking;
+typedef struct Mounter__V1__CloseBacking Mounter__V1__CloseBacking;
 typedef struct Mounter__V1__WorkerReport Mounter__V1__WorkerReport;
 typedef struct Mounter__V1__Serving Mounter__V1__Serving;
 typedef struct Mounter__V1__ToParent Mounter__V1__ToParent;
@@ -253,10 +256,14 @@ struct  Mounter__V1__Options
   uint64_t read_ahead_bytes;
   Mounter__V1__UInt64Value *memory_limit_bytes;
   Mounter__V1__UInt64Value *capacity_bytes;
+  /*
+   * The kernel is not to read and write files itself.
+   */
+  protobuf_c_boolean without_passthrough;
 };
 #define MOUNTER__V1__OPTIONS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__options__descriptor) \
-    , 0, 0, 0, NULL, NULL, NULL, NULL, 0, NULL, NULL }
+    , 0, 0, 0, NULL, NULL, NULL, NULL, 0, NULL, NULL, 0 }
 
 
 /*
@@ -929,6 +936,27 @@ struct  Mounter__V1__Ping
      }
 
 
+/*
+ * The answer to OpenBacking.
+ */
+struct  Mounter__V1__BackingOpened
+{
+  ProtobufCMessage base;
+  /*
+   * Of the OpenBacking.
+   */
+  uint64_t call;
+  /*
+   * The kernel's number; 0: there is none, and `error_number` says why.
+   */
+  int32_t backing_id;
+  int32_t error_number;
+};
+#define MOUNTER__V1__BACKING_OPENED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__backing_opened__descriptor) \
+    , 0, 0, 0 }
+
+
 typedef enum {
   MOUNTER__V1__WORKER_COMMAND__COMMAND__NOT_SET = 0,
   MOUNTER__V1__WORKER_COMMAND__COMMAND_CONFIGURATION = 10,
@@ -936,7 +964,8 @@ typedef enum {
   MOUNTER__V1__WORKER_COMMAND__COMMAND_STOP = 12,
   MOUNTER__V1__WORKER_COMMAND__COMMAND_UPDATE_OPTIONS = 13,
   MOUNTER__V1__WORKER_COMMAND__COMMAND_UPDATE_SECRETS = 14,
-  MOUNTER__V1__WORKER_COMMAND__COMMAND_PING = 15
+  MOUNTER__V1__WORKER_COMMAND__COMMAND_PING = 15,
+  MOUNTER__V1__WORKER_COMMAND__COMMAND_BACKING_OPENED = 16
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__WORKER_COMMAND__COMMAND__CASE)
 } Mounter__V1__WorkerCommand__CommandCase;
 
@@ -957,6 +986,7 @@ struct  Mounter__V1__WorkerCommand
     Mounter__V1__Options *update_options;
     Mounter__V1__UpdateSecrets *update_secrets;
     Mounter__V1__Ping *ping;
+    Mounter__V1__BackingOpened *backing_opened;
   };
 };
 #define MOUNTER__V1__WORKER_COMMAND__INIT \
@@ -1077,6 +1107,41 @@ struct  Mounter__V1__ReleaseNode
     , 0 }
 
 
+/*
+ * Have the kernel read and write the file beside this packet itself (passthrough), for the node. Answered with
+ * BackingOpened: for a node that has a backing file already with that one's number.
+ */
+struct  Mounter__V1__OpenBacking
+{
+  ProtobufCMessage base;
+  uint64_t node;
+  /*
+   * Chosen by the worker.
+   */
+  uint64_t call;
+};
+#define MOUNTER__V1__OPEN_BACKING__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__open_backing__descriptor) \
+    , 0, 0 }
+
+
+/*
+ * No open file of the node is left.
+ */
+struct  Mounter__V1__CloseBacking
+{
+  ProtobufCMessage base;
+  uint64_t node;
+  /*
+   * 0: whatever the mounter has for the node.
+   */
+  int32_t backing_id;
+};
+#define MOUNTER__V1__CLOSE_BACKING__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__close_backing__descriptor) \
+    , 0, 0 }
+
+
 typedef enum {
   MOUNTER__V1__WORKER_REPORT__REPORT__NOT_SET = 0,
   MOUNTER__V1__WORKER_REPORT__REPORT_READY = 10,
@@ -1086,7 +1151,9 @@ typedef enum {
   MOUNTER__V1__WORKER_REPORT__REPORT_ANSWERED = 14,
   MOUNTER__V1__WORKER_REPORT__REPORT_WORK = 15,
   MOUNTER__V1__WORKER_REPORT__REPORT_HOLD_NODE = 16,
-  MOUNTER__V1__WORKER_REPORT__REPORT_RELEASE_NODE = 17
+  MOUNTER__V1__WORKER_REPORT__REPORT_RELEASE_NODE = 17,
+  MOUNTER__V1__WORKER_REPORT__REPORT_OPEN_BACKING = 18,
+  MOUNTER__V1__WORKER_REPORT__REPORT_CLOSE_BACKING = 19
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__WORKER_REPORT__REPORT__CASE)
 } Mounter__V1__WorkerReport__ReportCase;
 
@@ -1106,6 +1173,8 @@ struct  Mounter__V1__WorkerReport
     Mounter__V1__Work *work;
     Mounter__V1__HoldNode *hold_node;
     Mounter__V1__ReleaseNode *release_node;
+    Mounter__V1__OpenBacking *open_backing;
+    Mounter__V1__CloseBacking *close_backing;
   };
 };
 #define MOUNTER__V1__WORKER_REPORT__INIT \
@@ -1953,6 +2022,25 @@ Mounter__V1__Ping *
 void   mounter__v1__ping__free_unpacked
                      (Mounter__V1__Ping *message,
                       ProtobufCAllocator *allocator);
+/* Mounter__V1__BackingOpened methods */
+void   mounter__v1__backing_opened__init
+                     (Mounter__V1__BackingOpened         *message);
+size_t mounter__v1__backing_opened__get_packed_size
+                     (const Mounter__V1__BackingOpened   *message);
+size_t mounter__v1__backing_opened__pack
+                     (const Mounter__V1__BackingOpened   *message,
+                      uint8_t             *out);
+size_t mounter__v1__backing_opened__pack_to_buffer
+                     (const Mounter__V1__BackingOpened   *message,
+                      ProtobufCBuffer     *buffer);
+Mounter__V1__BackingOpened *
+       mounter__v1__backing_opened__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mounter__v1__backing_opened__free_unpacked
+                     (Mounter__V1__BackingOpened *message,
+                      ProtobufCAllocator *allocator);
 /* Mounter__V1__WorkerCommand methods */
 void   mounter__v1__worker_command__init
                      (Mounter__V1__WorkerCommand         *message);
@@ -2123,6 +2211,44 @@ Mounter__V1__ReleaseNode *
                       const uint8_t       *data);
 void   mounter__v1__release_node__free_unpacked
                      (Mounter__V1__ReleaseNode *message,
+                      ProtobufCAllocator *allocator);
+/* Mounter__V1__OpenBacking methods */
+void   mounter__v1__open_backing__init
+                     (Mounter__V1__OpenBacking         *message);
+size_t mounter__v1__open_backing__get_packed_size
+                     (const Mounter__V1__OpenBacking   *message);
+size_t mounter__v1__open_backing__pack
+                     (const Mounter__V1__OpenBacking   *message,
+                      uint8_t             *out);
+size_t mounter__v1__open_backing__pack_to_buffer
+                     (const Mounter__V1__OpenBacking   *message,
+                      ProtobufCBuffer     *buffer);
+Mounter__V1__OpenBacking *
+       mounter__v1__open_backing__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mounter__v1__open_backing__free_unpacked
+                     (Mounter__V1__OpenBacking *message,
+                      ProtobufCAllocator *allocator);
+/* Mounter__V1__CloseBacking methods */
+void   mounter__v1__close_backing__init
+                     (Mounter__V1__CloseBacking         *message);
+size_t mounter__v1__close_backing__get_packed_size
+                     (const Mounter__V1__CloseBacking   *message);
+size_t mounter__v1__close_backing__pack
+                     (const Mounter__V1__CloseBacking   *message,
+                      uint8_t             *out);
+size_t mounter__v1__close_backing__pack_to_buffer
+                     (const Mounter__V1__CloseBacking   *message,
+                      ProtobufCBuffer     *buffer);
+Mounter__V1__CloseBacking *
+       mounter__v1__close_backing__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mounter__v1__close_backing__free_unpacked
+                     (Mounter__V1__CloseBacking *message,
                       ProtobufCAllocator *allocator);
 /* Mounter__V1__WorkerReport methods */
 void   mounter__v1__worker_report__init
@@ -2360,6 +2486,9 @@ typedef void (*Mounter__V1__UpdateSecrets_Closure)
 typedef void (*Mounter__V1__Ping_Closure)
                  (const Mounter__V1__Ping *message,
                   void *closure_data);
+typedef void (*Mounter__V1__BackingOpened_Closure)
+                 (const Mounter__V1__BackingOpened *message,
+                  void *closure_data);
 typedef void (*Mounter__V1__WorkerCommand_Closure)
                  (const Mounter__V1__WorkerCommand *message,
                   void *closure_data);
@@ -2386,6 +2515,12 @@ typedef void (*Mounter__V1__HoldNode_Closure)
                   void *closure_data);
 typedef void (*Mounter__V1__ReleaseNode_Closure)
                  (const Mounter__V1__ReleaseNode *message,
+                  void *closure_data);
+typedef void (*Mounter__V1__OpenBacking_Closure)
+                 (const Mounter__V1__OpenBacking *message,
+                  void *closure_data);
+typedef void (*Mounter__V1__CloseBacking_Closure)
+                 (const Mounter__V1__CloseBacking *message,
                   void *closure_data);
 typedef void (*Mounter__V1__WorkerReport_Closure)
                  (const Mounter__V1__WorkerReport *message,
@@ -2455,6 +2590,7 @@ extern const ProtobufCMessageDescriptor mounter__v1__drain__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__stop__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__update_secrets__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__ping__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__backing_opened__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__worker_command__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__ready__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__failed__descriptor;
@@ -2464,6 +2600,8 @@ extern const ProtobufCMessageDescriptor mounter__v1__answered__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__work__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__hold_node__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__release_node__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__open_backing__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__close_backing__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__worker_report__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__serving__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__to_parent__descriptor;

@@ -12,6 +12,8 @@ final class LocalFile: OpenFile {
     self.access = access
   }
 
+  var descriptorNumber: CInt? { descriptor.rawValue }
+
   func attributes() throws(Errno) -> Attributes { Attributes(try descriptor.status()) }
 
   func read(into buffer: inout MutableRawSpan, at offset: Int64) throws(Errno) -> Int {

@@ -23,6 +23,8 @@ package final class LocalFileSystem: UnderFileSystem {
 
   package var preparesFilesUnnamed: Bool { volume.hasUnnamedFiles.load(ordering: .relaxed) }
 
+  package var lendsFiles: Bool { volume.lendsFiles }
+
   /// Whether nodes are identified by file handles.
   package var usesHandles: Bool { volume.usesHandles }
 

@@ -23,6 +23,15 @@ final class LocalNode: UnderNode {
 
   var descriptorNumber: CInt? { descriptor.rawValue }
 
+  var allowsDirectIO: Bool {
+    guard let identity else { return false }
+    let handle = FileHandle(type: identity.kind, length: identity.length, words: identity.words)
+    do throws(Errno) { try volume.root.open(handle, OpenFlags.read | OpenFlags.direct).close() } catch {
+      return error != .invalidArgument
+    }
+    return true
+  }
+
   func fingerprint() throws(Errno) -> NodeIdentity {
     if let identity { return identity }
     return try volume.fingerprint(of: [0], in: descriptor)

@@ -12,6 +12,8 @@ enum Clock {
 enum OpenFlags {
   // O_PATH (0o10000000) is visible to C only under _GNU_SOURCE, which Swift's Glibc module is built without.
   static let path: CInt = 0o10000000 | O_NOFOLLOW
+  // As O_PATH; its number is the processor's.
+  static var direct: CInt { Descriptor.directIOFlag }
   static let noFollow: CInt = O_NOFOLLOW
   static let directory: CInt = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
   static let read: CInt = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
@@ -26,6 +28,11 @@ final class LocalVolume: Sendable {
   /// Handles are only taken from files reached by this mount: others would be opened on the wrong file system.
   let mountID: Int32
   let usesHandles: Bool
+  /// Whether it is one of the usual file systems on local disks and in memory. They judge nobody but the opener's
+  /// permissions, and lie on no other file system.
+  let lendsFiles: Bool
+  /// EXT4, XFS, btrfs, F2FS, tmpfs, as statfs(2) numbers them.
+  private static let lending: Set<UInt64> = [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x0102_1994]
   /// Whether O_TMPFILE works here; turned off by the first refusal.
   let hasUnnamedFiles = Atomic(true)
   /// The worker's own user: nobody needs to become it.
@@ -40,6 +47,7 @@ final class LocalVolume: Sendable {
     }
     usesHandles = mount != nil
     mountID = mount ?? -1
+    lendsFiles = mount != nil && ((try? root.fileSystemType()).map(Self.lending.contains) ?? false)
     self.root = root
   }
 

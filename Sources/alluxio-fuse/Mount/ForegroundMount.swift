@@ -64,7 +64,8 @@ struct ForegroundMount {
 
   private func mount(at target: String) throws(MountProblem) -> FuseMount {
     do throws(FuseMount.Failure) {
-      return try FuseMount.mount(at: target, flags: options.flags)
+      return try FuseMount.mount(
+        at: target, flags: options.flags, onRequest: options.worker.passthrough ? .passthrough : [])
     } catch {
       switch error.step {
       case .openingDevice: throw .noDevice(error.error)
@@ -82,7 +83,7 @@ struct ForegroundMount {
       let state = try SharedMemoryFile.make(fuseInit: fuseInit, reply: fuse.reply.body)
       let volume = try ServedVolume(
         root: try source.descriptor.duplicate(), state: state, device: try fuse.device.duplicate(), fuseInit: fuseInit,
-        options: options.worker, log: log)
+        options: options.worker, backings: try backings(fuse), log: log)
       try volume.session.start()
       return volume.session
     }
@@ -95,6 +96,11 @@ struct ForegroundMount {
     let end = ForegroundWait(session: session, target: target, connection: fuse.connection, log: log).run(signals)
     if end == .stopped { try? Mount.unmount(target, flags: [.detach, .noFollow]) }
     if case .failed(let error) = end { throw .servingFailed(error) }
+  }
+
+  private func backings(_ fuse: borrowing FuseMount) throws(Errno) -> OwnBackings? {
+    guard fuse.reply.granted.contains(.passthrough) else { return nil }
+    return OwnBackings(device: SharedDescriptor(try fuse.device.duplicate()))
   }
 
   private func serving<R>(_ body: () throws(Errno) -> R) throws(MountProblem) -> R {

@@ -9,11 +9,13 @@ import VolumeFileSystem
 final class WorkerControl: Sendable {
   private let channel: WorkerChannel
   private let volume: ServedVolume
+  private let backings: MounterBackings?
   private let log: Logger
 
-  init(channel: WorkerChannel, volume: ServedVolume, log: Logger) {
+  init(channel: WorkerChannel, volume: ServedVolume, backings: MounterBackings?, log: Logger) {
     self.channel = channel
     self.volume = volume
+    self.backings = backings
     self.log = log
   }
 
@@ -44,6 +46,7 @@ final class WorkerControl: Sendable {
       let work = volume.session.work
       try? channel.work(
         answered: work.answered, working: work.working, oldestMilliseconds: work.oldestMilliseconds)
+    case .backingOpened(let call, let backing, let error): backings?.answered(call, id: backing, error: error)
     case .updateSecrets:
       // A directory of the node needs none.
       complete(id)

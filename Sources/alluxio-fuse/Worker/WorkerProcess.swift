@@ -61,11 +61,12 @@ enum WorkerProcess {
       return .failed
     }
     do throws(Errno) {
-      let volume = try makeVolume(configuration, MounterCustody(channel, log), log)
+      let backings = configuration.granted.contains(.passthrough) ? MounterBackings(channel, log) : nil
+      let volume = try makeVolume(configuration, MounterCustody(channel, log), backings, log)
       volume.session.whenFirstAnswered { try? channel.answered() }
       try begin(volume, configuration, log)
       try? channel.ready()
-      WorkerControl(channel: channel, volume: volume, log: log).start()
+      WorkerControl(channel: channel, volume: volume, backings: backings, log: log).start()
       StartupText.release()
       return finish(volume.session.wait(), log)
     } catch {
@@ -77,13 +78,14 @@ enum WorkerProcess {
   }
 
   private static func makeVolume(
-    _ configuration: borrowing WorkerConfiguration, _ custody: MounterCustody, _ log: Logger
+    _ configuration: borrowing WorkerConfiguration, _ custody: MounterCustody,
+    _ backings: MounterBackings?, _ log: Logger
   ) throws(Errno) -> ServedVolume {
     guard let root = try duplicate(configuration.underFileSystemRoot) else { throw .invalidArgument }
     return try ServedVolume(
       root: root, state: configuration.sharedState, device: try configuration.fuseDevice.duplicate(),
       fuseInit: configuration.fuseInit, options: configuration.request.options, custody: custody,
-      log: log)
+      backings: backings, log: log)
   }
 
   private static func duplicate(_ descriptor: borrowing Descriptor?) throws(Errno) -> Descriptor? {

@@ -2,6 +2,17 @@ import Glibc
 import LinuxSystem
 import SystemPackage
 import TestSupport
+import Testing
+
+/// Who reads and writes the files of a mount.
+enum Way: String, CaseIterable, CustomTestStringConvertible {
+  /// The worker.
+  case served
+  /// The kernel, where it can: files that are opened, not those that are made.
+  case passed
+
+  var testDescription: String { rawValue }
+}
 
 /// A directory served at a mount point by a process of its own, as a person starts it: `alluxio-fuse mount`.
 /// Dropped, it unmounts and removes everything.
@@ -20,7 +31,8 @@ final class MountedDirectory: Sendable {
   ///   - folder: where the mount point is made, and what is kept as long as the mount.
   ///   - descriptorLimit: the server's RLIMIT_NOFILE, soft and hard.
   init(
-    _ options: [String] = [], source: String? = nil, in folder: TemporaryDirectory? = nil, descriptorLimit: Int? = nil
+    _ options: [String] = [], _ way: Way = .passed, source: String? = nil, in folder: TemporaryDirectory? = nil,
+    descriptorLimit: Int? = nil
   ) throws {
     let folder = try folder ?? TemporaryDirectory("fuse")
     self.folder = folder
@@ -29,7 +41,9 @@ final class MountedDirectory: Sendable {
     self.source = try source ?? folder.makeDirectory("source", mode: 0o777)
     if source == nil { chmod(self.source, 0o777) }
     path = try folder.makeDirectory("mount")
-    let command = [try builtProduct("alluxio-fuse"), "mount", "file://\(self.source)", path] + options
+    let command =
+      [try builtProduct("alluxio-fuse"), "mount", "file://\(self.source)", path] + options
+      + (way == .served ? ["-o", "passthrough=false"] : [])
     var arguments = command
     if let descriptorLimit {
       arguments = ["/bin/sh", "-c", "ulimit -n \(descriptorLimit) && exec \"$0\" \"$@\""] + command
@@ -69,7 +83,12 @@ extension Spawn {
   /// Starts a program that has the pipe's writing end as its descriptors `outputs`, and nobody else has it.
   static func start(_ arguments: [String], writing outputs: [CInt], to pipe: inout Pipe) throws(Errno) -> PidFD {
     var spawn = Spawn(
-      executable: arguments[0], arguments: arguments, environment: ["PATH=/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL=C"])
+      executable: arguments[0], arguments: arguments,
+      environment: [
+        "PATH=/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL=C",
+        // Mounts pass all files on that they can; see ServedVolume.
+        "ALLUXIO_PASSTHROUGH_FROM=0",
+      ])
     for number in outputs { spawn.descriptors[number] = pipe.writerNumber }
     let process = try spawn.start()
     pipe.closeWriter()
