@@ -179,7 +179,15 @@ class Driver:
         self.start()
 
     def workers(self):
-        return self.nest.members().get("alluxio-fuse", [])
+        """Process ids of the workers that have a volume; one more waits for the next volume, without a name."""
+        return [pid for pid in self.nest.members().get("alluxio-fuse", []) if self._volume_of(pid)]
+
+    @staticmethod
+    def _volume_of(pid):
+        try:
+            return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")[-1].strip()
+        except OSError:
+            return b""  # It has ended.
 
     def mounter(self):
         """Process id of the serving mounter: the parent of the workers, where there are any."""
