@@ -144,6 +144,10 @@ struct CustodyTests {
       _ = try await mounter.mount(request)
       let copy = try await Self.copy(of: mounter)
       #expect(try await mounter.offer(copy) == nil)
+      // A second worker would not be let in.
+      let state = try #require(copy.descriptors[.sharedState])
+      #expect(try ProcessLock.owner(of: state.descriptor) == copy.volume.status.pid)
+      #expect(throws: Errno.resourceTemporarilyUnavailable) { try ProcessLock.take(state.descriptor) }
       try await RunningMounter.use(besides: mounter) { next in
         var other = copy
         other.descriptors[.fuseDevice] = SharedDescriptor(try Descriptor.open("/dev/null", O_RDWR))

@@ -171,7 +171,9 @@ final class NodeProcesses {
     for pid in try mounterParent.map({ try ProcessTable.children(of: $0.process.pid) }) ?? ProcessTable.pids() {
       let line = (try? WholeFile.text("/proc/\(pid)/cmdline")) ?? ""
       let isServing = mounterParent == nil ? line.contains("--ready-fd") : line.contains("--parent-fd")
-      if isServing, line.contains("alluxio-mounter"), let process = try? PidFD(pid: pid) { return process }
+      if isServing, line.contains("alluxio-mounter"), line.contains(setup.work), let process = try? PidFD(pid: pid) {
+        return process
+      }
     }
     throw FaultError("no mounter serves")
   }

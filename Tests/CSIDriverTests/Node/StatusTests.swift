@@ -43,10 +43,14 @@ struct StatusTests {
       let text = try run(state).output
       for part in [
         "volume v: file://\(plugin.data)", "restarts       1: SIGKILL, ", "KiB resident", "longest pause  ",
-        "target         \(plugin.target("a"))\n", "target         \(plugin.target("b")) (read-only)", "custody        ",
+        "target         \(plugin.target("a"))\n", "target         \(plugin.target("b")) (read-only)",
+        "custody        complete: alluxio-csi ",
       ] { #expect(text.contains(part), "\(part): \(text)") }
       let json = try run(state + ["--json"]).output
-      for part in ["\"cause\" : \"SIGKILL\"", "\"restarts\" : 1", "\"residentBytes\" : ", "\"volumeID\" : \"v\""] {
+      for part in [
+        "\"cause\" : \"SIGKILL\"", "\"restarts\" : 1", "\"residentBytes\" : ", "\"volumeID\" : \"v\"",
+        "\"isComplete\" : true",
+      ] {
         #expect(json.contains(part), "\(part): \(json)")
       }
       for name in ["a", "b"] { try await plugin.calls.unpublish("v", at: plugin.target(name)) }
