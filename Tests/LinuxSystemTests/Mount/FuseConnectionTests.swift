@@ -48,7 +48,7 @@ struct FuseConnectionTests {
     }
     // The call is abandoned when its thread has begun it, and asks the file system at once or a little later.
     try mount.readInit()
-    #expect(threads.abandonedCount == 1)
+    #expect(threads.abandonedCount >= 1)
     try mount.connection.abort()
     for await _ in late {}
     try Mount.unmount(path, flags: [.detach, .noFollow])
@@ -72,26 +72,29 @@ struct FuseConnectionTests {
   }
 
   @Test("a connection is ended through its device, and the next one with its number is left alone")
-  func abortSwitch() throws {
-    let mount = try DeadMount()
-    try mount.readInit()
-    guard let early = try mount.connection.abortSwitch(of: mount.device.descriptor) else {
-      Issue.record("the connection is over")
-      return
+  func abortSwitch() async throws {
+    // Where no other test's namespace gets a copy of the mount, which would keep its connection.
+    try await PrivateMountNamespace.run {
+      let mount = try DeadMount()
+      try mount.readInit()
+      guard let early = try mount.connection.abortSwitch(of: mount.device.descriptor) else {
+        Issue.record("the connection is over")
+        return
+      }
+      try Mount.unmount(mount.folder.path, flags: [.detach, .noFollow])
+      // The device stays open; its connection is over.
+      let late = try mount.connection.abortSwitch(of: mount.device.descriptor)
+      let isOver = late == nil
+      #expect(isOver)
+      // The kernel gives the lowest number that is free: nearly always the same.
+      let next = try DeadMount()
+      try early.abort()
+      #expect(try !next.device.descriptor.hasError())
+      #expect(try next.connection.waiting() == 1)
+      try next.connection.abortSwitch(of: next.device.descriptor)?.abort()
+      #expect(try next.device.descriptor.hasError())
+      try Mount.unmount(next.folder.path, flags: [.detach, .noFollow])
     }
-    try Mount.unmount(mount.folder.path, flags: [.detach, .noFollow])
-    // The device stays open; its connection is over.
-    let late = try mount.connection.abortSwitch(of: mount.device.descriptor)
-    let isOver = late == nil
-    #expect(isOver)
-    // The kernel gives the lowest number that is free: nearly always the same.
-    let next = try DeadMount()
-    try early.abort()
-    #expect(try !next.device.descriptor.hasError())
-    #expect(try next.connection.waiting() == 1)
-    try next.connection.abortSwitch(of: next.device.descriptor)?.abort()
-    #expect(try next.device.descriptor.hasError())
-    try Mount.unmount(next.folder.path, flags: [.detach, .noFollow])
   }
 
   @Test("a connection that is gone says so")
