@@ -14,7 +14,8 @@ struct AlluxioBench: AsyncParsableCommand {
     "/dev/shm"
   @Option(help: "Rounds of each comparison.") var rounds = 5
   @Option(help: "Volumes of the memory measurement.") var volumes = 100
-  @Option(help: "Comma-separated groups: rpc, publish, file, metadata.") var only = "rpc,publish,file,metadata"
+  @Option(help: "Comma-separated groups: rpc, publish, recovery, file, metadata.") var only =
+    "rpc,publish,recovery,file,metadata"
 
   @Option(help: .hidden) var bareServer: String?
 
@@ -29,6 +30,7 @@ struct AlluxioBench: AsyncParsableCommand {
     do {
       // First, so that the memory is that of a plugin at rest.
       if groups.contains("publish") { try await PublishBenchmark(plugin: plugin, volumes: volumes).run(into: &report) }
+      if groups.contains("recovery") { try await RecoveryBenchmark(plugin: plugin).run(into: &report) }
       if groups.contains("rpc") { try await RPCBenchmark(plugin: plugin, rounds: rounds).run(into: &report) }
       if !groups.isDisjoint(with: ["file", "metadata"]) { try await fileGroups(groups, plugin, ufs, &report) }
     } catch {

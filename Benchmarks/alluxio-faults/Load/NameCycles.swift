@@ -6,7 +6,7 @@ struct NameCycles: LoadTask {
   var threads: Int { 2 }
 
   func run(_ answers: Answers, thread: Int, until isOver: EndFlag) {
-    var cycle = NameCycle(directory: "\(folder)/names-\(thread)", answers)
-    while !isOver.isSet { cycle.run { pause() } }
+    var cycle = NameCycle(directory: "\(folder)/names-\(thread)", answers) { pause() }
+    while !isOver.isSet { cycle.run() }
   }
 }

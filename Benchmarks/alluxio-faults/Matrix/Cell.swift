@@ -103,6 +103,7 @@ struct Cell: Sendable {
     Cell("graceful × mounter", .mounterContainer, full: 5, short: 2),
     Cell("upgrade × mounter", .mounterUpgrade, full: 20, short: 2),
     Cell("upgrade × worker", .workerUpgrade, full: 20, short: 2),
+    Cell("upgrade × mounter and plugin", .bothUpgraded, full: 10, short: 2),
     Cell("SIGKILL × mounter, then plugin", .mounterThenPlugin, full: 10, short: 2),
     Cell("SIGKILL × mounter and plugin", .mounterAndPlugin, full: 10, short: 2),
     Cell("SIGKILL × worker and mounter", .workerAndMounter, full: 20, short: 3, in: [.beside, .apart, .own]),

@@ -114,6 +114,12 @@ struct Fault: Sendable {
     _ = try await node.moved(after: before)
   }
 
+  /// The mounter is followed, then the plugin ends as the kubelet ends it, and the next one starts.
+  static let bothUpgraded = Fault(kills: 0) { node in
+    try await mounterUpgrade.strike(node)
+    try await plugin(SIGTERM).strike(node)
+  }
+
   static let mounterThenPlugin = Fault(kills: 2) { node in
     try await servingMounter.strike(node)
     try await plugin(SIGKILL).strike(node)
