@@ -60,10 +60,11 @@ final class Plugin {
   }
 
   func stop() async {
-    try? await mounter.shutdown(unmountingAll: true, by: .after(.seconds(20)))
     client.close()
     process.terminate()
     process.waitUntilExit()
+    // Last: a plugin that lives starts the next mounter.
+    try? await mounter.shutdown(unmountingAll: true, by: .after(.seconds(20)))
   }
 }
 
