@@ -42,20 +42,23 @@ package struct RequestLog: Interceptor {
   private func log(
     _ context: CallContext, _ record: CallRecord, _ start: ContinuousClock.Instant, _ error: RPCError?
   ) {
-    let method = context.method.split(separator: "/").last.map(String.init) ?? context.method
     let code = error?.code ?? .ok
+    let level = Self.level(context.method, code)
+    // What nobody reads is not formatted, which was a twentieth of a Probe.
+    guard level >= logger.logLevel else { return }
+    let method = context.method.split(separator: "/").last.map(String.init) ?? context.method
     var metadata: Logger.Metadata = [
       "method": "\(method)", "ms": "\(Self.milliseconds(ContinuousClock.now - start))", "code": "\(code)",
     ]
     if let volume = record.volume { metadata["volume"] = "\(volume)" }
     if let error { metadata["error"] = "\(error.message)" }
-    logger.log(level: Self.level(method, code), "call", metadata: metadata)
+    logger.log(level: level, "call", metadata: metadata)
   }
 
   /// Probes come every few seconds; failures of our own stand out.
   private static func level(_ method: String, _ code: StatusCode) -> Logger.Level {
     switch code {
-    case .ok: method == "Probe" ? .debug : .info
+    case .ok: method.hasSuffix("/Probe") ? .debug : .info
     case .internal, .unavailable, .deadlineExceeded: .error
     default: .warning
     }
