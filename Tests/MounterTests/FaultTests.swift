@@ -58,22 +58,13 @@ struct FaultTests {
       let worker = try PidFD(pid: try #require(status.pid))
       try worker.stopAllThreads(pid: try #require(status.pid))
       async let reader = try? mounter.read(request)
-      try await OwnThread.run { try Self.waitForRequest(FuseConnection(number: status.connection)) }
+      try await OwnThread.run { try Waiting.untilAsked(FuseConnection(number: status.connection)) }
       try worker.signal(SIGKILL)
       try await mounter.unmount(request, abandoningUsers: true)
       // The next worker may have answered it.
       let content = await reader
       #expect(content == nil || content == "content of data\n")
       #expect(try !mounter.isMounted(request))
-    }
-  }
-
-  /// Until the kernel has a request for the worker; the file has no event of its own.
-  private static func waitForRequest(_ connection: FuseConnection) throws {
-    let limit = Deadline.after(.patient)
-    while try connection.waiting() == 0 {
-      guard !limit.hasPassed else { throw Errno.timedOut }
-      sched_yield()
     }
   }
 
@@ -85,7 +76,7 @@ struct FaultTests {
       let worker = try PidFD(pid: try #require(status.pid))
       try worker.stopAllThreads(pid: try #require(status.pid))
       async let reader = hasReader ? try? mounter.read(request) : nil
-      if hasReader { try await OwnThread.run { try Self.waitForRequest(FuseConnection(number: status.connection)) } }
+      if hasReader { try await OwnThread.run { try Waiting.untilAsked(FuseConnection(number: status.connection)) } }
       let start = Deadline.now
       try await mounter.client.unmount(request.key, abandoningUsers: true, by: .after(.seconds(6)))
       #expect(start.remaining(at: .now) == .zero && Deadline.now < start.advanced(by: .seconds(6)))

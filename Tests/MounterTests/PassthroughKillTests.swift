@@ -103,13 +103,7 @@ struct PassthroughKillTests {
       try worker.stopAllThreads(pid: worker.pid)
       async let answer = application.ask("write one")
       let connection = FuseConnection(number: status.connection)
-      try await OwnThread.run {
-        let limit = Deadline.after(.patient)
-        while try connection.waiting() == 0 {
-          guard !limit.hasPassed else { throw Errno.timedOut }
-          sched_yield()
-        }
-      }
+      try await OwnThread.run { try Waiting.untilAsked(connection) }
       try worker.signal(SIGCONT)
       #expect(try await answer == "done")
     }

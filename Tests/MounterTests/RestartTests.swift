@@ -67,13 +67,7 @@ struct RestartTests {
       try worker.signal(SIGSTOP)
       async let content = mounter.read(request)
       let connection = FuseConnection(number: status.connection)
-      try await OwnThread.run {
-        let limit = Deadline.after(.patient)
-        while try connection.waiting() == 0 {
-          guard !limit.hasPassed else { throw Errno.timedOut }
-          sched_yield()
-        }
-      }
+      try await OwnThread.run { try Waiting.untilAsked(connection) }
       try worker.signal(SIGKILL)
       _ = try await OwnThread.run { try worker.hasEnded(within: Waiting.limit) }
       let next = try await Self.restarted(mounter, request, after: status)
@@ -150,13 +144,7 @@ struct RestartTests {
       try first.stopAllThreads(pid: first.pid)
       async let content = mounter.read(request)
       let connection = FuseConnection(number: status.connection)
-      try await OwnThread.run {
-        let limit = Deadline.after(.seconds(20))
-        while try connection.waiting() == 0 {
-          guard !limit.hasPassed else { throw Errno.timedOut }
-          sched_yield()
-        }
-      }
+      try await OwnThread.run { try Waiting.untilAsked(connection) }
       for _ in 0..<6 {
         let worker = try PidFD(pid: try #require(status.pid))
         try worker.signal(SIGKILL)

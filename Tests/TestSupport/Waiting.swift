@@ -46,6 +46,15 @@ package enum Waiting {
     }
   }
 
+  /// Until the kernel has a request that nobody has answered; what it tells of that has no event.
+  package static func untilAsked(_ connection: FuseConnection) throws(Errno) {
+    let end = Deadline.after(.patient)
+    while try connection.waiting() == 0 {
+      guard !end.hasPassed else { throw .timedOut }
+      sched_yield()
+    }
+  }
+
   /// Until `path` exists.
   package static func untilExists(_ path: String) throws(Errno) {
     let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."

@@ -48,13 +48,7 @@ private final class MountedSession: Sendable {
   func end() { try? connection.abortSwitch(of: device.descriptor)?.abort() }
 
   /// Until the kernel has a request that is not answered.
-  func untilAsked() throws(Errno) {
-    let limit = Deadline.after(.patient)
-    while try connection.waiting() == 0 {
-      guard !limit.hasPassed else { throw .timedOut }
-      sched_yield()
-    }
-  }
+  func untilAsked() throws(Errno) { try Waiting.untilAsked(connection) }
 }
 
 /// The kernel's requests, and faults that no disk gives on demand.
