@@ -32,6 +32,12 @@ package final class SharedState: Sendable {
     workerGeneration = memory.add32(1, at: SharedStateLayout.workerGenerationOffset) &+ 1
   }
 
+  /// This worker has taken a request that wants an answer: from now on its death may be its own fault. Cheap, and harmless
+  /// when said again.
+  package func noteAsked() {
+    memory.storeRelaxed64(UInt64(workerGeneration), at: SharedStateLayout.askedWorkerOffset)
+  }
+
   /// Feature bits that this build understands.
   private static let knownFeatures = SharedStateLayout.backingFilesFeature
 

@@ -9,6 +9,7 @@ package import VolumeModel
 /// lookup before they return: when the answer does not reach the kernel, `forget(_, 1)` takes it back.
 package final class VolumeFileSystem: Sendable {
   let underFileSystem: any UnderFileSystem
+  private let state: SharedState
   let root: any UnderNode
   let table: NodeTable
   let cache: DescriptorCache
@@ -33,6 +34,7 @@ package final class VolumeFileSystem: Sendable {
     descriptorLimit: Int? = nil
   ) throws(Errno) {
     self.underFileSystem = underFileSystem
+    self.state = state
     root = underFileSystem.root
     table = NodeTable(state)
     cache = DescriptorCache(capacity: descriptorLimit ?? Self.defaultDescriptorLimit(), table: table)
@@ -46,6 +48,9 @@ package final class VolumeFileSystem: Sendable {
 
   /// Changes what a republish may change while mounted: timeouts, capacity, readOnly.
   package func update(_ options: WorkerOptions) { presentation.update(options) }
+
+  /// A request that wants an answer was taken, for whoever wonders why this process has died. May be said again.
+  package func noteAsked() { state.noteAsked() }
 
   /// Descriptors held for nodes now.
   package var descriptorCount: Int { cache.count }

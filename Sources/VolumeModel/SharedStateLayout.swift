@@ -28,6 +28,9 @@ package enum SharedStateLayout {
   package static let highWaterOffset = 40
   /// Generation of the worker, counted up by each that takes over.
   package static let workerGenerationOffset = 44
+  /// Generation of the last worker that took a request which wants an answer (UInt64). The mounter reads it when a worker
+  /// has died, only to tell whether that one is to blame.
+  package static let askedWorkerOffset = 48
 
   /// The FUSE_INIT request as the kernel sent it, with `flags` and `flags2` reduced to those granted.
   package static let initRequestOffset = 256

@@ -135,6 +135,27 @@ struct RestartTests {
     }
   }
 
+  @Test("eight kills in a row of a volume that nobody uses: each time the next worker comes at once", .requiresFuse)
+  func idle() async throws {
+    try await RunningMounter.use { mounter in
+      let request = try mounter.request("data")
+      var status = try await mounter.mount(request)
+      for _ in 0..<8 {
+        let worker = try PidFD(pid: try #require(status.pid))
+        try worker.signal(SIGKILL)
+        var next = status
+        while next.pid == status.pid || next.state != .ready {
+          next = try #require(try await mounter.client.status(of: request.key, by: RunningMounter.patience))
+        }
+        status = next
+      }
+      #expect(status.restarts == 8)
+      // What the mounter says when it waits before it starts the next one.
+      #expect(!mounter.log.contains("in a row have ended"), "\(mounter.log)")
+      #expect(try await mounter.read(request) == "content of data\n")
+    }
+  }
+
   @Test("six kills in a row while one read waits: it is answered by the seventh worker", .requiresFuse)
   func storm() async throws {
     try await RunningMounter.use { mounter in

@@ -23,6 +23,14 @@ final class RequestBuffer: @unchecked Sendable {
   /// Of the reader's session, from its first request on.
   private var clock: RequestClock?
 
+  /// False for what only tells the worker something.
+  var wantsAnswer: Bool {
+    switch opcode {
+    case FUSE_FORGET.rawValue, FUSE_BATCH_FORGET.rawValue, FUSE_INTERRUPT.rawValue: false
+    default: true
+    }
+  }
+
   /// Whether the kernel demands that setuid and setgid be cleared (SETATTR, WRITE): bits that libfuse 3.14 hides.
   private(set) var killsPrivileges = false
 

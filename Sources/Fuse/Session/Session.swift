@@ -139,6 +139,7 @@ extension Session {
 
   private func serve(_ buffer: RequestBuffer, _ reader: ReaderGroup.Reader) {
     var memory = fuse_buf()
+    var wasAsked = false
     while true {
       memory.mem = buffer.request
       memory.flags = fuse_buf_flags(rawValue: 0)
@@ -153,6 +154,10 @@ extension Session {
       }
       readers.tookRequest(reader)
       buffer.inspect(byteCount: Int(count))
+      if !wasAsked, buffer.wantsAnswer {
+        wasAsked = true
+        context.fileSystem.noteAsked()
+      }
       drain.took(opcode: buffer.opcode, isResent: buffer.unique & CFUSE_UNIQUE_RESEND != 0)
       fuse_session_process_buf(handle, &memory)
       drain.end(turn)

@@ -16,6 +16,14 @@ enum SharedStateHeader {
     )
   }
 
+  /// Whether the last worker that mapped the state had taken a request which wants an answer. True where that cannot be read.
+  static func lastWorkerWasAsked(of memory: borrowing Descriptor) -> Bool {
+    let end = SharedStateLayout.askedWorkerOffset + 8
+    guard let bytes = try? Memfd.firstBytes(end, of: memory), bytes.count == end else { return true }
+    return number(bytes, SharedStateLayout.askedWorkerOffset, 8)
+      == number(bytes, SharedStateLayout.workerGenerationOffset, 4)
+  }
+
   private static func number(_ bytes: [UInt8], _ offset: Int, _ count: Int) -> UInt64 {
     (0..<count).reduce(0) { $0 | UInt64(bytes[offset + $1]) << (8 * $1) }
   }

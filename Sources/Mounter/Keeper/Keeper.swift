@@ -92,7 +92,7 @@ struct Keeper: Sendable {
     case .timePassed: timePassed(&turn)
     case .swept(let key, let error): swept(key, error, &turn)
     case .mounted(let key, _), .mountFailed(let key, _), .workerStarted(let key, _), .workerNotStarted(let key, _),
-      .workerReported(let key, _, _), .workerExited(let key, _, _), .unmountEnded(let key, _), .finished(let key, _):
+      .workerReported(let key, _, _), .workerExited(let key, _, _, _), .unmountEnded(let key, _), .finished(let key, _):
       change(key, &turn) { $0.handle(event, &$1) }
     }
     advanceRoll(&turn)

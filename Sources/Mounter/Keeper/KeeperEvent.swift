@@ -45,8 +45,9 @@ enum KeeperEvent: Hashable, Sendable {
   case workerStarted(WorkerKey, pid: Int32)
   case workerNotStarted(WorkerKey, MounterError)
   case workerReported(WorkerKey, id: UInt64, WorkerReport)
-  /// The process is gone for certain. `output`: its last lines on standard error.
-  case workerExited(WorkerKey, WorkerExit, output: [String])
+  /// The process is gone for certain. `output`: its last lines on standard error. `asked`: it had taken a request that wants
+  /// an answer, as far as anybody knows.
+  case workerExited(WorkerKey, WorkerExit, output: [String], asked: Bool = true)
   case unmountEnded(WorkerKey, UnmountOutcome)
   /// Descriptors are closed, the mount point is removed, or could not be.
   case finished(WorkerKey, MounterError?)

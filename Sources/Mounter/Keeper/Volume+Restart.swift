@@ -2,10 +2,12 @@ internal import LinuxSystem
 internal import VolumeModel
 
 /// What becomes of a mount whose worker has ended: the next worker on the same connection and the same shared state. At
-/// once, unless workers die without having answered anything.
+/// once, unless workers die without having answered anything, though they were asked.
 extension Volume {
   /// A worker that waited so long for a first request is no sick one.
   private static let settled = Duration.seconds(5)
+  /// Whoever kills more young workers than that, asked nothing, one after the other, does so for a reason that stays.
+  private static let toleratedIdleDeaths = 20
   private static let shortestPause = Duration.milliseconds(10)
   private static let longestPause = Duration.seconds(10)
   /// Of a cause that stays in the history: a status travels with all of them.
@@ -18,9 +20,16 @@ extension Volume {
     history.note(WorkerDeath(exit: kept, pid: pid ?? 0, moment: turn.now.milliseconds))
     if interruptedSince == nil { interruptedSince = turn.now }
     let lived = readySince.map { turn.now >= $0.advanced(by: Self.settled) } ?? false
-    silentDeaths = hasAnswered || lived ? 0 : silentDeaths + 1
+    if hasAnswered || lived {
+      (silentDeaths, idleDeaths) = (0, 0)
+    } else if readySince != nil, !wasAsked, exit.isByAnother, idleDeaths < Self.toleratedIdleDeaths {
+      idleDeaths += 1
+    } else {
+      silentDeaths += 1
+    }
     trouble = exit.sentence
     hasAnswered = false
+    wasAsked = true
     readySince = nil
     startedAt = nil
     // What the dead worker was told and had not done, the next one is started with.
@@ -64,6 +73,16 @@ extension Volume {
       ? "the next one is being started"
       : "\(silentDeaths) in a row have ended without answering anything, and the next one is started after a pause"
     return "\(reason); \(next)"
+  }
+}
+
+extension WorkerExit {
+  /// Somebody else's signal: programs raise others when they fail.
+  fileprivate var isByAnother: Bool {
+    switch self {
+    case .signaled(let signal): [1, 2, 3, 9, 15].contains(signal)
+    case .exited, .outOfMemory, .unanswering, .notServing, .disconnected, .replaced, .unknown: false
+    }
   }
 }
 

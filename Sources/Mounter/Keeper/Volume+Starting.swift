@@ -10,7 +10,9 @@ extension Volume {
     case .workerStarted(_, let pid): workerStarted(pid, &turn)
     case .workerNotStarted(_, let error): startFailed(error, .notServing(reason: error.description), &turn)
     case .workerReported(_, let id, let report): workerReported(id, report, &turn)
-    case .workerExited(_, let exit, let output): workerExited(exit, output, &turn)
+    case .workerExited(_, let exit, let output, let asked):
+      wasAsked = asked
+      workerExited(exit, output, &turn)
     case .unmountEnded(_, let outcome): unmountEnded(outcome, &turn)
     case .finished(_, let error): finished(error, &turn)
     case .called, .shutdown, .takeOver, .endTakeOver, .connectionClosed, .swept, .programFound, .timePassed: break

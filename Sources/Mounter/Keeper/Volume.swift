@@ -35,8 +35,12 @@ struct Volume: Hashable, Sendable {
   var hungWorkers = 0
   /// The living worker has answered a request.
   var hasAnswered = false
-  /// Workers in a row that ended without having answered anything.
+  /// The last worker that died had taken a request.
+  var wasAsked = true
+  /// Workers in a row that ended without having answered anything, and are to blame for it.
   var silentDeaths = 0
+  /// Workers in a row that served, were asked nothing, and were killed by somebody.
+  var idleDeaths = 0
   /// Since when no worker serves a mount that had one.
   var interruptedSince: Deadline?
   /// The build that the next worker is started of, or that the living one was.

@@ -171,7 +171,8 @@ extension MounterServer {
     let exit = cgroups.cause(of: exit, in: worker.cgroup, limit: limit)
     cgroups.remove(worker.cgroup)
     let isConnected = (try? holding?.mount?.fuseDevice.descriptor.hasError()) != true
-    feed(.workerExited(key, isConnected ? exit : .disconnected, output: worker.lines.lastLines))
+    let asked = (holding?.mount?.sharedState).map { SharedStateHeader.lastWorkerWasAsked(of: $0.descriptor) } ?? true
+    feed(.workerExited(key, isConnected ? exit : .disconnected, output: worker.lines.lastLines, asked: asked))
   }
 
   func command(_ key: WorkerKey, id: UInt64, _ order: WorkerOrder) {

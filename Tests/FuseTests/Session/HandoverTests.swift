@@ -8,6 +8,7 @@ import TestSupport
 import Testing
 import UnderFileSystem
 import VolumeFileSystem
+import VolumeModel
 
 @testable import Fuse
 
@@ -92,6 +93,25 @@ struct HandoverTests {
     for _ in 1...12 { seen.insert(try connection.answer()?.unique ?? 0) }
     #expect(seen == Set(1...12))
     #expect(connection.end() == .stopped)
+  }
+
+  @Test("the shared state says whether the last worker was asked anything; what it is only told does not count")
+  func asked() throws {
+    let volume = try LooseVolume()
+    func field(_ offset: Int) throws -> UInt8 { try Memfd.firstBytes(64, of: volume.state.descriptor)[offset] }
+    let connection = try RawConnection(volume.fileSystem)
+    try connection.session.start()
+    try connection.send(.forget, unique: 1, Words.of([1]))
+    #expect(try field(SharedStateLayout.askedWorkerOffset) == 0)
+    _ = try connection.ask(.getattr, unique: 2, Self.getattr)
+    #expect(try field(SharedStateLayout.askedWorkerOffset) == field(SharedStateLayout.workerGenerationOffset))
+    connection.end()
+    let next = try RawConnection(try volume.successor())
+    try next.session.start()
+    try next.send(.forget, unique: 3, Words.of([1]))
+    next.end()
+    #expect(try field(SharedStateLayout.workerGenerationOffset) == 2)
+    #expect(try field(SharedStateLayout.askedWorkerOffset) == 1)
   }
 
   @Test("a successor asks the kernel for what the dead worker had read, in the 16 bytes that the kernel knows")

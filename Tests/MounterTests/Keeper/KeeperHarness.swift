@@ -78,7 +78,9 @@ struct KeeperHarness {
     _ = die()
   }
 
-  mutating func die(_ exit: WorkerExit = .signaled(9)) -> [KeeperAction] { tell(.workerExited(key, exit, output: [])) }
+  mutating func die(_ exit: WorkerExit = .signaled(9), asked: Bool = true) -> [KeeperAction] {
+    tell(.workerExited(key, exit, output: [], asked: asked))
+  }
 
   /// The next worker comes up and serves.
   mutating func comeBack(pid: Int32) -> [KeeperAction] {
@@ -109,6 +111,10 @@ extension [KeeperAction] {
       }
     }
   }
+}
+
+extension KeeperAction {
+  var startsWorker: Bool { if case .startWorker = self { true } else { false } }
 }
 
 extension CallResult {

@@ -81,6 +81,57 @@ struct KeeperRestartTests {
     #expect(harness.die().work == [.startWorker(key, generation: 4)])
   }
 
+  @Test(
+    "a worker that was asked nothing and is killed by somebody is not to blame: the next one comes at once",
+    arguments: [9, 15] as [Int32])
+  mutating func killedIdle(_ signal: Int32) {
+    harness.ready()
+    for pid in Int32(50)..<70 {
+      #expect(harness.die(.signaled(signal), asked: false).work.contains { $0.startsWorker })
+      _ = harness.comeBack(pid: pid)
+    }
+  }
+
+  @Test("more of them than anybody kills by hand are paced as others are")
+  mutating func killedIdleForEver() {
+    harness.ready()
+    var pauses = 0
+    for pid in Int32(50)..<80 {
+      if !harness.die(asked: false).work.contains(where: \.startsWorker) {
+        pauses += 1
+        _ = harness.advance(.seconds(5))
+      }
+      _ = harness.comeBack(pid: pid)
+    }
+    #expect(pauses == 30 - 20 - 1)
+  }
+
+  @Test(
+    "a worker that was asked nothing and fails by itself is to blame",
+    arguments: [
+      WorkerExit.signaled(11), .signaled(6), .exited(code: 1), .outOfMemory(limitBytes: 1 << 20), .unknown,
+      .unanswering(seconds: 30),
+    ])
+  mutating func failsIdle(_ exit: WorkerExit) {
+    harness.ready()
+    _ = harness.die(exit, asked: false)
+    _ = harness.comeBack(pid: 43)
+    #expect(harness.die(exit, asked: false).work.isEmpty)
+  }
+
+  @Test("a worker that is killed before it serves is to blame, whether it was asked or not", arguments: [true, false])
+  mutating func killedBeforeReady(_ asked: Bool) {
+    harness.ready()
+    _ = harness.die(asked: asked)
+    for pid in Int32(43)..<45 {
+      _ = harness.tell(.workerStarted(key, pid: pid))
+      _ = harness.die(asked: asked)
+      _ = harness.advance(.seconds(1))
+    }
+    guard case .interrupted = harness.status?.state else { return #expect(Bool(false)) }
+    #expect(harness.keeper.volumes[key]?.silentDeaths == (asked ? 3 : 2))
+  }
+
   @Test("a call need not wait for the end of a pause")
   mutating func calledInPause() {
     harness.waiting()
