@@ -56,6 +56,11 @@ package enum MountHolder: Sendable, Hashable, CustomStringConvertible {
   }
 }
 
+extension MounterError {
+  /// Another process has the socket.
+  package var isAddressInUse: Bool { if case .system(.addressInUse, _) = self { true } else { false } }
+}
+
 extension MounterError: CustomStringConvertible {
   package var description: String {
     switch self {

@@ -6,11 +6,13 @@ import Mounter
 import SystemPackage
 import VolumeModel
 
-/// Exit codes: 0 ended as asked, 1 failed while serving, 2 the command line, 3 the socket cannot be served.
+/// Exit codes: 0 ended as asked, 1 failed while serving, 2 the command line, 3 the socket cannot be served, 4 another mounter
+/// serves it.
 enum ExitCode {
   static let failed: Int32 = 1
   static let usage: Int32 = 2
   static let notServing: Int32 = 3
+  static let succeeded = MounterParent.succeeded
 }
 
 func serve(_ options: Options) -> Int32 {
@@ -40,7 +42,7 @@ func serve(_ options: Options) -> Int32 {
   } catch {
     log.critical("\(error)")
     ready?.tell(error)
-    return ExitCode.notServing
+    return error.isAddressInUse ? ExitCode.succeeded : ExitCode.notServing
   }
 }
 
@@ -61,7 +63,7 @@ func runAsParent(_ options: Options, arguments: [String]) -> Int32 {
   }
   own += ["--parent-fd", "\(MounterParent.linkDescriptor)"]
   do throws(Errno) {
-    return try MounterParent(executable: ExecutablePath.own, arguments: own).run(
+    return try MounterParent(executable: ExecutablePath.own, arguments: own, socket: options.socket).run(
       readyDescriptor: options.readyDescriptor)
   } catch {
     Logger(label: "mounter-parent").critical("cannot go on", metadata: ["error": "\(error)"])

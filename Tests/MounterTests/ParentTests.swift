@@ -151,4 +151,66 @@ struct ParentTests {
       #expect(try await OwnThread.run { try Waiting.untilEnded(follower.process) } == .exited(code: 0))
     }
   }
+
+  @Test(
+    "a split mounter that dies while another follows it, and whose parent is late: the parent gives what it has and ends",
+    .requiresFuse)
+  func succeeded() async throws {
+    let folder = try TemporaryDirectory("worker")
+    try await Self.use(inNamespace: false) { mounter, parent in
+      let requests = try ["a", "b", "c"].map { try mounter.request($0) }
+      var connections: [WorkerKey: UInt32] = [:]
+      for request in requests { connections[request.key] = try await mounter.mount(request).connection }
+      let serving = try mounter.process()
+      let follower = try TakeOverTests.follow(mounter, worker: try TakeOverTests.waitingProgram(folder))
+      try await TakeOverTests.untilSecondStart(folder)
+      // So that the follower is the first to listen.
+      try parent.signal(SIGSTOP)
+      try serving.signal(SIGKILL)
+      try folder.write("", to: "go")
+      #expect(try await follower.word() == "ready\n", "\(mounter.log)")
+      try parent.signal(SIGCONT)
+      #expect(try await OwnThread.run { try Waiting.untilEnded(parent) } == .exited(code: 4), "\(mounter.log)")
+      #expect(mounter.log.contains("another mounter serves the socket"))
+      for request in requests {
+        #expect(try await mounter.mount(request).connection == connections[request.key], "\(mounter.log)")
+        #expect(try await mounter.read(request) == "content of \(request.key.volumeID)\n")
+      }
+      try await mounter.client.shutdown(unmountingAll: true, by: RunningMounter.patience)
+      #expect(try await OwnThread.run { try Waiting.untilEnded(follower.process) } == .exited(code: 0))
+    }
+  }
+
+  @Test("a split follower whose workers cannot serve gives up, and leaves the mounter before it alone", .requiresFuse)
+  func followerGivesUp() async throws {
+    let folder = try TemporaryDirectory("worker")
+    let program = try folder.write("#!/bin/sh\nexit 9\n", to: "worker", mode: 0o755)
+    try await Self.use(inNamespace: false) { mounter, _ in
+      let request = try mounter.request("data")
+      let before = try await mounter.mount(request)
+      let serving = try mounter.process()
+      let follower = try TakeOverTests.follow(mounter, worker: program, split: true)
+      #expect(try await follower.word().hasPrefix("taking over"))
+      #expect(
+        try await OwnThread.run { try Waiting.untilEnded(follower.process) } == .exited(code: 1), "\(mounter.log)")
+      #expect(try mounter.process().pid == serving.pid)
+      #expect(try await mounter.mount(request).connection == before.connection)
+      #expect(try await mounter.read(request) == "content of data\n")
+    }
+  }
+
+  @Test("a second split mounter on a socket that is served ends, says so, and disturbs nobody", .requiresFuse)
+  func second() async throws {
+    try await Self.use(inNamespace: false) { mounter, _ in
+      let request = try mounter.request("data")
+      _ = try await mounter.mount(request)
+      let program = try builtProduct("alluxio-mounter")
+      let arguments = [
+        program, "--socket", mounter.launcher.socket, "--state-dir", mounter.paths.stateDirectory, "--as-init",
+      ]
+      let second = try Spawn(executable: program, arguments: arguments).start()
+      #expect(try await OwnThread.run { try Waiting.untilEnded(second) } == .exited(code: 4))
+      #expect(try await mounter.read(request) == "content of data\n")
+    }
+  }
 }

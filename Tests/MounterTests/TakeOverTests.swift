@@ -158,7 +158,7 @@ struct TakeOverTests {
   }
 
   /// A worker's program whose second worker, and every later one, waits before it begins.
-  private static func waitingProgram(_ folder: TemporaryDirectory) throws -> String {
+  static func waitingProgram(_ folder: TemporaryDirectory) throws -> String {
     let script = """
       #!/bin/sh
       if [ "$2" != --check ]; then
@@ -173,7 +173,7 @@ struct TakeOverTests {
     return try folder.write(script, to: "worker", mode: 0o755)
   }
 
-  private static func untilSecondStart(_ folder: TemporaryDirectory) async throws {
+  static func untilSecondStart(_ folder: TemporaryDirectory) async throws {
     try await OwnThread.run {
       try Waiting.untilFolder(folder.path) {
         ((try? WholeFile.text(folder.appending("starts")))?.split(separator: "\n").count ?? 0) >= 2

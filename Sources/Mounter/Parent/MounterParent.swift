@@ -10,6 +10,7 @@ package final class MounterParent {
   private let log = Logger(label: "mounter-parent")
   private let executable: String
   private let arguments: [String]
+  private let socket: String
   private let loop: EventLoop
   private let signals: SignalFD
 
@@ -43,14 +44,19 @@ package final class MounterParent {
   /// - Parameters:
   ///   - executable: of this program.
   ///   - arguments: `argv` of the serving mounter, complete.
-  package init(executable: String, arguments: [String]) throws(Errno) {
+  ///   - socket: the one that it serves.
+  package init(executable: String, arguments: [String], socket: String) throws(Errno) {
     self.executable = executable
     self.arguments = arguments
+    self.socket = socket
     loop = try EventLoop()
     signals = try SignalFD([15, 2, 1, 17])
   }
 
-  /// Runs until the serving mounter has ended by itself.
+  /// Exit code of a mounter, and of its parent, where another mounter serves the socket.
+  package static let succeeded: Int32 = 4
+
+  /// Runs until the serving mounter has ended by itself, or another mounter has the socket.
   /// - Parameter readyDescriptor: taken over; where the first serving mounter reports that it serves.
   /// - Returns: the exit code of the program.
   package func run(readyDescriptor: CInt?) throws(Errno) -> Int32 {
@@ -201,15 +207,37 @@ package final class MounterParent {
     unwatch(child)
     self.child = nil
     switch exit {
-    case .exited(let code) where code == 0 || isEnding || (kept.isEmpty && !restarts.hasServed):
-      exitCode = code
-      loop.stop()
-    case .signaled where isEnding: loop.stop()
+    case .exited(let code) where code == 0 || isEnding: end(code)
+    case .signaled where isEnding: end(0)
+    // It may be that it could not listen, or was to follow another, which then has everything.
+    case .exited(let code) where yields(): end(code)
+    case .signaled where yields(): end(Self.succeeded)
+    case .exited(let code) where kept.isEmpty && !restarts.hasServed: end(code)
     default:
       let pause = restarts.pause(at: .now)
       log.error("the serving mounter ended: \(exit.sentence); starting it again", metadata: ["pause": "\(pause)"])
       try? loop.wake(at: .after(pause))
     }
+  }
+
+  private func end(_ code: Int32) {
+    exitCode = code
+    loop.stop()
+  }
+
+  /// Where another mounter serves the socket, a serving mounter of this parent could not, ever: the other one gets what is
+  /// kept, unless it has it already.
+  private func yields() -> Bool {
+    guard !restarts.hasServed, var successor = Successor(at: socket) else { return false }
+    log.notice(
+      "another mounter serves the socket: ending",
+      metadata: ["socket": "\(socket)", "program": "\(successor.program)", "volumes": "\(kept.count)"])
+    for copy in kept.values {
+      guard let reason = successor.offer(copy) else { continue }
+      log.error("it does not take a volume", metadata: ["volume": "\(copy.key.volumeID)", "reason": "\(reason)"])
+    }
+    kept = [:]
+    return true
   }
 
   private func restartNow() {

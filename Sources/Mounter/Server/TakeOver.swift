@@ -14,6 +14,8 @@ final class TakeOver {
     /// The volume's next worker is on its way in. `deaths`: of those before.
     case starting(WorkerKey, deaths: Int)
     case ending
+    /// The predecessor is gone, and its socket not free until then.
+    case listening(until: Deadline)
     case over
   }
 
@@ -52,7 +54,10 @@ final class TakeOver {
     }
   }
 
-  func timePassed() { if deadline.hasPassed { giveUp("a step of it takes too long") } }
+  func timePassed() {
+    guard deadline.hasPassed else { return }
+    if case .listening(let limit) = step { listen(until: limit) } else { giveUp("a step of it takes too long") }
+  }
 
   // MARK: Talking to the predecessor
 
@@ -126,10 +131,19 @@ final class TakeOver {
   /// It has let go of everything, or died. Either way whoever gets the socket is the mounter: it, or the one that its
   /// parent starts, would have it still.
   private func predecessorEnded() {
-    guard let server else { return }
     unwatch()
-    do throws(MounterError) { server.listener = try MounterServer.listen(at: server.configuration.socket) } catch {
-      return giveUp("\(error)")
+    listen(until: .after(.seconds(2)))
+  }
+
+  /// A process that dies may let go of its connections before it lets go of the socket's lock.
+  private func listen(until limit: Deadline) {
+    guard let server else { return }
+    let path = server.configuration.socket
+    do throws(MounterError) { server.listener = try MounterServer.listen(at: path) } catch {
+      guard error.isAddressInUse, !limit.hasPassed, Successor(at: path) == nil else { return giveUp("\(error)") }
+      step = .listening(until: limit)
+      deadline = .after(.milliseconds(2))
+      return
     }
     do throws(Errno) { try server.serveClients() } catch { return giveUp("\(error)") }
     server.log.notice("taken over", metadata: ["volumes": "\(server.holdings.count)"])
