@@ -38,6 +38,7 @@ let package = Package(
     .systemLibrary(name: "CProtobufC", providers: [.apt(["libprotobuf-c-dev"])]),
     .systemLibrary(name: "CFuse", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
     .systemLibrary(name: "CMessageDigest", providers: [.apt(["libmd-dev"])]),
+    .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CLinux"),
 
     // Generated from Protos/ by protoc-c and checked in.
@@ -51,6 +52,8 @@ let package = Package(
     .target(name: "LinuxSystem", dependencies: ["CLinux", system], swiftSettings: swift),
     .target(name: "ProtobufC", dependencies: ["CProtobufC"], swiftSettings: swift),
     .target(name: "GRPC", dependencies: ["CGRPC", "LinuxSystem", logging, system], swiftSettings: swift),
+
+    .target(name: "HTTP", dependencies: ["CCurl", "LinuxSystem", system], swiftSettings: swift),
 
     // How all programs write their log.
     .target(name: "Log", dependencies: [logging], swiftSettings: swift),
@@ -149,6 +152,13 @@ let package = Package(
       exclude: ["csi-v1.13.tsv"], swiftSettings: swift),
     .testTarget(
       name: "ProtobufCTests", dependencies: ["CProtobufC", "CSIProtocol", "LinuxSystem", "ProtobufC", "TestSupport"],
+      swiftSettings: swift),
+    // Servers of HTTP and S3 in processes of their own, for tests.
+    .target(
+      name: "ObjectStoreServers", dependencies: ["LinuxSystem", "TestSupport", system],
+      path: "Tests/ObjectStoreServers", exclude: ["servers"], swiftSettings: swift),
+    .testTarget(
+      name: "HTTPTests", dependencies: ["HTTP", "LinuxSystem", "ObjectStoreServers", "TestSupport", system],
       swiftSettings: swift),
     .testTarget(
       name: "GRPCTests", dependencies: ["GRPC", "LinuxSystem", "TestSupport", logging], swiftSettings: swift),

@@ -9,12 +9,14 @@ build_packages=(
   libprotobuf-c-dev protobuf-c-compiler      # messages in C, and protoc-c for the check of the generated code
   protobuf-compiler libprotobuf-dev          # protoc and google/protobuf/*.proto
   libfuse3-dev libmd-dev pkg-config          # FUSE, SHA-256
+  libcurl4-openssl-dev                       # HTTP: headers to build with, and the library that is loaded
   binutils git make                          # strip, the Swift package manager's checkouts, this Makefile
 )
 test_packages=(
   python3 python3-venv                       # the conformance suite and the demo are an independent client in Python
   util-linux attr acl tar git                # unshare, and what is run on a mounted volume
   stress-ng fio sqlite3 btrfs-progs
+  openssl                                    # certificates of servers that tests talk to
 )
 lint_packages=(shellcheck)
 

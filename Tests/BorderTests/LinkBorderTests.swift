@@ -45,6 +45,13 @@ struct LinkBorderTests {
     #expect(try !holds(product, "grpc_completion_queue_"))
   }
 
+  @Test(
+    "no program links libcurl: it is loaded where HTTP is spoken",
+    arguments: ["alluxio-csi", "alluxio-fuse", "alluxio-mounter"])
+  func withoutCurl(product: String) throws {
+    #expect(try !libraries(of: product).contains { $0.hasPrefix("libcurl") })
+  }
+
   @Test("alluxio-mounter does without Foundation, curl and the C++ library of gRPC")
   func smallMounter() throws {
     let libraries = try libraries(of: "alluxio-mounter")
@@ -55,6 +62,7 @@ struct LinkBorderTests {
     #expect(try !holds("alluxio-mounter", "$s10Foundation"))
     #expect(try !holds("alluxio-mounter", "$s20FoundationEssentials"))
     #expect(try !holds("alluxio-mounter", "$s14ArgumentParser"))
+    #expect(try !holds("alluxio-mounter", "libcurl.so"))
   }
 
   @Test("the checks would notice: each library is found in the program that has it")

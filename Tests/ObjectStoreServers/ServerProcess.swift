@@ -1,0 +1,88 @@
+import Glibc
+import LinuxSystem
+import Synchronization
+import SystemPackage
+import TestSupport
+
+/// A server in a process of its own, on a free port of 127.0.0.1, from its readiness to the end of this object. It ends with
+/// the test process, too, however that ends.
+package final class ServerProcess: Sendable {
+  package let port: UInt16
+  /// `http://127.0.0.1:PORT`.
+  package var url: String { "http://127.0.0.1:\(port)" }
+  /// `https://localhost:PORT`: certificates name hosts.
+  package var encryptedURL: String { "https://localhost:\(port)" }
+
+  private let process: PidFD
+  /// Its end tells run.py to end the server.
+  private let lifeline: Mutex<Pipe>
+
+  /// Why a server is not there.
+  package struct Failure: Error, CustomStringConvertible {
+    package let description: String
+  }
+
+  /// Starts a server and waits until it listens.
+  /// - Parameters:
+  ///   - command: the program and its arguments; a program without a slash is one of the Python environment.
+  ///   - ready: what the server prints when it listens, a regular expression of Python whose first group is the port.
+  ///   - environment: `KEY=value`, beside PATH, HOME and TMPDIR.
+  package init(_ command: [String], ready: String, environment: [String] = []) throws {
+    let python = try PythonEnvironment.path.get()
+    let program = command[0].contains("/") ? command[0] : "\(python)/bin/\(command[0])"
+    let arguments =
+      ["python", PythonEnvironment.script("run.py"), ready, program] + command.dropFirst()
+    let inherited = ["PATH", "HOME", "TMPDIR"].compactMap { name in Environment[name].map { "\(name)=\($0)" } }
+    var input = try Pipe()
+    var output = try Pipe()
+    var spawn = Spawn(
+      executable: "\(python)/bin/python", arguments: arguments, environment: inherited + environment)
+    spawn.newSession = true
+    spawn.descriptors = [0: input.reader.rawValue, 1: output.writerNumber]
+    process = try spawn.start()
+    output.closeWriter()
+    let line = try Self.firstLine(of: output.reader)
+    guard let port = UInt16(line) else {
+      input.closeWriter()
+      _ = try? process.wait()
+      throw Failure(description: "\(command[0]) did not start: \(line)")
+    }
+    self.port = port
+    lifeline = Mutex(input)
+  }
+
+  deinit {
+    lifeline.withLock { $0.closeWriter() }
+    _ = try? process.wait()
+  }
+
+  /// The port, or all that a server printed that has ended.
+  private static func firstLine(of reader: SharedDescriptor) throws(Errno) -> String {
+    var bytes: [UInt8] = []
+    while true {
+      try Waiting.untilReadable(reader.descriptor)
+      let part = try reader.descriptor.read(upTo: 65_536)
+      bytes += part
+      let text = String(decoding: bytes, as: UTF8.self)
+      if part.isEmpty { return text }
+      if let end = text.firstIndex(of: "\n"), UInt16(text[..<end]) != nil { return String(text[..<end]) }
+    }
+  }
+}
+
+/// Python with the servers' packages, made on first use by scripts/python-environment.sh.
+package enum PythonEnvironment {
+  /// The folder of the virtual environment.
+  package static let path = Result {
+    let root = BuildFolder.sources()
+    let made = try Program.run(
+      "\(root)/scripts/python-environment.sh", [".build-python", "Tests/ObjectStoreServers/servers/requirements.txt"])
+    guard made.succeeded else { throw ServerProcess.Failure(description: made.text) }
+    return "\(root)/.build-python"
+  }
+
+  /// The path of a script in `servers`.
+  package static func script(_ name: String) -> String {
+    "\(BuildFolder.sources())/Tests/ObjectStoreServers/servers/\(name)"
+  }
+}

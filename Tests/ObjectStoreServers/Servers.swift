@@ -1,0 +1,66 @@
+import TestSupport
+
+/// The servers that tests talk to.
+extension ServerProcess {
+  private static let listening = #"^listening on (\d+)"#
+
+  /// echo_server.py: answers what it is asked to. With a certificate it speaks TLS.
+  package static func echo(_ certificate: ServerCertificate? = nil) throws -> ServerProcess {
+    let files = certificate.map { [$0.certificatePath, $0.keyPath] } ?? []
+    return try ServerProcess(["python", PythonEnvironment.script("echo_server.py")] + files, ready: listening)
+  }
+
+  /// moto: S3 with conditions and multipart uploads, and STS. It verifies no signature. Nothing is in it.
+  package static func moto() throws -> ServerProcess {
+    try ServerProcess(["python", PythonEnvironment.script("moto_server.py")], ready: listening)
+  }
+
+  /// `rclone serve s3` of a folder, whose directories are the buckets. It verifies signatures, and ignores If-Match.
+  /// - Parameters:
+  ///   - accessKey: 20 characters or more.
+  ///   - secretKey: 20 characters or more.
+  package static func rclone(
+    folder: String, accessKey: String, secretKey: String
+  ) throws -> ServerProcess {
+    try ServerProcess(
+      [
+        "rclone", "serve", "s3", "--addr", "127.0.0.1:0", "--auth-key", "\(accessKey),\(secretKey)",
+        "--config", "/dev/null", "-v", folder,
+      ], ready: #"http://127\.0\.0\.1:(\d+)"#)
+  }
+
+  /// The fault proxy before a server: see fault_proxy.py.
+  package static func faultProxy(before server: ServerProcess) throws -> ServerProcess {
+    try ServerProcess(["python", PythonEnvironment.script("fault_proxy.py"), server.url], ready: listening)
+  }
+}
+
+/// A certificate for `localhost` and 127.0.0.1 by an authority of its own, made by openssl for one test.
+package final class ServerCertificate: Sendable {
+  private let folder: TemporaryDirectory
+  /// PEM files.
+  package var certificatePath: String { folder.appending("server.pem") }
+  package var keyPath: String { folder.appending("server.key") }
+  package var authorityPath: String { folder.appending("authority.pem") }
+
+  package init() throws {
+    folder = try TemporaryDirectory("certificate")
+    try folder.write("subjectAltName=DNS:localhost,IP:127.0.0.1\n", to: "extensions")
+    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    try openssl(
+      ["req", "-x509", "-days", "2", "-subj", "/CN=authority of a test"] + key
+        + ["-keyout", folder.appending("authority.key"), "-out", authorityPath])
+    try openssl(
+      ["req", "-subj", "/CN=localhost"] + key + ["-keyout", keyPath, "-out", folder.appending("server.csr")])
+    try openssl([
+      "x509", "-req", "-days", "2", "-in", folder.appending("server.csr"), "-CA", authorityPath, "-CAkey",
+      folder.appending("authority.key"), "-set_serial", "1", "-extfile", folder.appending("extensions"), "-out",
+      certificatePath,
+    ])
+  }
+
+  private func openssl(_ arguments: [String]) throws {
+    let run = try Program.run("openssl", arguments)
+    guard run.succeeded else { throw ServerProcess.Failure(description: run.text) }
+  }
+}

@@ -1,0 +1,46 @@
+"""Runs a server for a test and ends it with the test.
+
+usage: run.py PATTERN PROGRAM [ARGUMENTS...]
+
+Prints the first group of PATTERN, once a line of the server's output matches it: the port that it listens on. Everything
+that the server prints later is thrown away; when it ends before, all that it printed is shown instead. The server is
+killed when this program's standard input ends, so also when the test process dies.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+
+
+def main() -> int:
+    pattern = re.compile(sys.argv[1])
+    server = subprocess.Popen(
+        sys.argv[2:], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        errors="replace",
+    )
+    assert server.stdout is not None
+
+    def follow_parent() -> None:
+        while os.read(0, 1024):
+            pass
+        server.kill()
+
+    threading.Thread(target=follow_parent, daemon=True).start()
+    printed = []
+    ready = False
+    for line in server.stdout:
+        if ready:
+            continue
+        printed.append(line)
+        if found := pattern.search(line):
+            ready = True
+            print(found.group(1), flush=True)
+    if not ready:
+        print("".join(printed), flush=True)
+    return server.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
