@@ -42,8 +42,8 @@ final class Plugin {
     "\(paths.kubeletDirectory)/pods/\(name)/volumes/kubernetes.io~csi/bench/mount"
   }
 
-  /// The pids of the mounter and its workers.
-  func mounterProcesses() -> (mounter: Int32?, workers: [Int32]) {
+  /// The pids of the mounter, of the parent that keeps its descriptors, and of its workers.
+  func mounterProcesses() -> (mounter: Int32?, parent: Int32?, workers: [Int32]) {
     var parents: [Int32: Int32] = [:]
     var mounter: Int32?
     for entry in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
@@ -53,10 +53,10 @@ final class Plugin {
         parents[pid] = Int32(line.dropFirst(5).trimmingCharacters(in: .whitespaces)) ?? 0
       }
       let command = (try? String(contentsOfFile: "/proc/\(pid)/cmdline", encoding: .utf8)) ?? ""
-      if command.contains("alluxio-mounter"), command.contains(paths.stateDirectory) { mounter = pid }
+      if command.contains("--parent-fd"), command.contains(paths.stateDirectory) { mounter = pid }
     }
-    guard let mounter else { return (nil, []) }
-    return (mounter, parents.filter { $0.value == mounter }.map(\.key).sorted())
+    guard let mounter else { return (nil, nil, []) }
+    return (mounter, parents[mounter], parents.filter { $0.value == mounter }.map(\.key).sorted())
   }
 
   func stop() async {

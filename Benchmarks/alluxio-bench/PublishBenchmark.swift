@@ -67,7 +67,7 @@ struct PublishBenchmark {
   }
 
   private func memory(volumes: Int, into report: inout Report) {
-    let (mounter, workers) = plugin.mounterProcesses()
+    let (mounter, parent, workers) = plugin.mounterProcesses()
     let megabyte = 1_000_000.0
     var total = 0.0
     let suffix = volumes == 1 ? "1 volume" : "\(volumes) volumes"
@@ -82,9 +82,11 @@ struct PublishBenchmark {
     let keeper = mounter.flatMap(ProcessMemory.init(pid:))
     let workerMemory = workers.compactMap(ProcessMemory.init(pid:))
     add("node plugin", node, ceiling: 20)
+    let holder = parent.flatMap(ProcessMemory.init(pid:))
     add("mounter", keeper, ceiling: 8)
+    add("mounter's parent", holder, ceiling: nil)
     add("worker (largest)", workerMemory.max { $0.resident < $1.resident }, ceiling: 14)
-    total = ([node, keeper].compactMap { $0 } + workerMemory).reduce(0) { $0 + $1.resident }
+    total = ([node, keeper, holder].compactMap { $0 } + workerMemory).reduce(0) { $0 + $1.resident }
     report.addLimit(
       "memory", "all processes resident, \(suffix)", total / megabyte, "MB", ceiling: volumes >= 100 ? 1500 : nil)
   }

@@ -88,9 +88,11 @@ struct Plugin {
       return try await NodeService.start(
         configuration: configuration, mounter: client, registry: registry, logger: logger)
     }
-    let launcher = MounterLauncher(
+    var launcher = MounterLauncher(
       socket: settings.paths.mounterSocket, stateDirectory: settings.paths.stateDirectory,
       log: LogOptions(level: settings.logLevel, format: settings.logFormat))
+    // Its parent has the descriptors should mounter and plugin die at once.
+    launcher.arguments = ["--as-init"]
     try await launcher.ensureRunning(by: .after(mounterPatience))
     return try await NodeService.start(
       configuration: configuration, mounter: OwnMounter(client: client, launcher: launcher), registry: registry,

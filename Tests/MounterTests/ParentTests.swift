@@ -73,6 +73,25 @@ struct ParentTests {
     }
   }
 
+  @Test("who looks for a mounter while only its parent lives waits for the next one, and starts none", .requiresFuse)
+  func waitedFor() async throws {
+    try await Self.use(inNamespace: false) { mounter, parent in
+      let request = try mounter.request("data")
+      let before = try await mounter.mount(request)
+      let serving = try mounter.process()
+      try parent.signal(SIGSTOP)
+      try serving.signal(SIGKILL)
+      _ = try await OwnThread.run { try serving.hasEnded(within: Waiting.limit) }
+      async let running: Void = mounter.launcher.ensureRunning(by: RunningMounter.patience)
+      // The launcher has this lock while it looks.
+      try await OwnThread.run { try Waiting.untilExists("\(mounter.launcher.socket).start") }
+      try parent.signal(SIGCONT)
+      try await running
+      #expect(try await mounter.mount(request) == before)
+      #expect(!mounter.log.contains("Address already in use"))
+    }
+  }
+
   @Test("a worker that dies after the serving mounter did is reported with how it ended", .requiresFuse)
   func adoptedWorkerDies() async throws {
     try await Self.use(inNamespace: false) { mounter, _ in

@@ -183,16 +183,19 @@ class Driver:
         return [pid for pid in self.nest.members().get("alluxio-fuse", []) if self._volume_of(pid)]
 
     @staticmethod
-    def _volume_of(pid):
+    def _command_line(pid):
         try:
-            return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")[-1].strip()
+            return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
         except OSError:
-            return b""  # It has ended.
+            return [b""]  # It has ended.
+
+    def _volume_of(self, pid):
+        return self._command_line(pid)[-1].strip()
 
     def mounter(self):
-        """Process id of the serving mounter: the parent of the workers, where there are any."""
+        """Process id of the serving mounter, whose parent keeps its descriptors."""
         found = self.nest.members().get("alluxio-mounter", [])
-        return max(found) if found else None
+        return next((pid for pid in found if b"--parent-fd" in self._command_line(pid)), None)
 
     def log_text(self):
         return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
@@ -310,11 +313,13 @@ class Driver:
             status = self.kill(signal.SIGTERM)
             if status != 0:
                 problems.append(f"the plugin ended with {status} on SIGTERM")
-        mounter = self.mounter()
-        if mounter is not None:
-            os.kill(mounter, signal.SIGTERM)
-            if not system.wait_for_exit(mounter, 10):
-                problems.append("the mounter did not end on SIGTERM")
+        serving = self.mounter()
+        for mounter in self.nest.members().get("alluxio-mounter", []):
+            # The parent ends the one that serves, and then itself.
+            if mounter != serving:
+                os.kill(mounter, signal.SIGTERM)
+                if not system.wait_for_exit(mounter, 10):
+                    problems.append("the mounter did not end on SIGTERM")
         left = {program: pids for program, pids in self.nest.members().items() if program}
         if left:
             problems.append(f"processes left: {left}")

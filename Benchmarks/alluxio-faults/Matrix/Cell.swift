@@ -105,7 +105,7 @@ struct Cell: Sendable {
     Cell("upgrade × worker", .workerUpgrade, full: 20, short: 2),
     Cell("upgrade × mounter and plugin", .bothUpgraded, full: 10, short: 2),
     Cell("SIGKILL × mounter, then plugin", .mounterThenPlugin, full: 10, short: 2),
-    Cell("SIGKILL × mounter and plugin", .mounterAndPlugin, full: 10, short: 2),
+    Cell("SIGKILL × mounter and plugin", .mounterAndPlugin, full: 10, short: 2, in: [.own, .beside, .apart]),
     Cell("SIGKILL × worker and mounter", .workerAndMounter, full: 20, short: 3, in: [.beside, .apart, .own]),
     Cell("SIGKILL × worker and plugin", .workerAndPlugin, full: 20, short: 3),
     Cell(

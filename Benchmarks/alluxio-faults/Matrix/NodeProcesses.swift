@@ -166,12 +166,13 @@ final class NodeProcesses {
     throw FaultError("the worker \(pid) is not to be found")
   }
 
-  /// The mounter that serves: the only child of the parent that was given its descriptor, or the plugin's own mounter.
+  /// The mounter that serves, the plugin's own too: the only child of its parent.
   func servingMounter() throws -> PidFD {
     for pid in try mounterParent.map({ try ProcessTable.children(of: $0.process.pid) }) ?? ProcessTable.pids() {
       let line = (try? WholeFile.text("/proc/\(pid)/cmdline")) ?? ""
-      let isServing = mounterParent == nil ? line.contains("--ready-fd") : line.contains("--parent-fd")
-      if isServing, line.contains("alluxio-mounter"), line.contains(setup.work), let process = try? PidFD(pid: pid) {
+      if line.contains("--parent-fd"), line.contains("alluxio-mounter"), line.contains(setup.work),
+        let process = try? PidFD(pid: pid)
+      {
         return process
       }
     }

@@ -46,7 +46,11 @@ package struct MounterLauncher: Sendable {
     } catch {
       throw .deadline(step: "starting a mounter at \(socket)")
     }
-    try result.get()
+    do throws(MounterError) { try result.get() } catch {
+      // Somebody else may have been faster.
+      if try await isAnswering(by: deadline) { return }
+      throw error
+    }
     guard try await isAnswering(by: deadline) else {
       throw .unreachable(socket: socket, reason: "the mounter that was started does not listen")
     }
@@ -72,12 +76,29 @@ package struct MounterLauncher: Sendable {
       return try FileMutex(path: socket + ".start")
     }
     try mutex.withLock { () throws(MounterError) in
-      if (try? SeqpacketSocket.connectNonBlocking(to: socket)) != nil { return }
+      if try waitForParent() { return }
       try start()
     } onLockFailure: { (error: Errno) in
       .system(error, step: step)
     }
   }
+
+  /// Where a parent lives whose mounter has died, its next mounter is waited for: it has the volumes.
+  /// - Returns: whether somebody listens.
+  private func waitForParent() throws(MounterError) -> Bool {
+    let limit = Deadline.after(Self.patience)
+    while (try? SeqpacketSocket.connectNonBlocking(to: socket)) == nil {
+      guard FileLock.isHeld(at: MounterParent.presencePath(socket)) else { return false }
+      guard !limit.hasPassed else {
+        throw .unreachable(socket: socket, reason: "the mounter's parent lives, but no mounter of its serves")
+      }
+      usleep(2_000)
+    }
+    return true
+  }
+
+  /// Parents wait up to 10 s before they start a mounter that keeps dying.
+  private static let patience = Duration.seconds(15)
 
   /// Starts a mounter and waits for its word.
   private func start() throws(MounterError) {
@@ -131,5 +152,6 @@ package struct MounterLauncher: Sendable {
   }
 
   private static let readyDescriptor: CInt = 3
-  private static let environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "MALLOC_ARENA_MAX=2"]
+  /// All that a mounter gets. Two malloc arenas are enough for it and keep it small.
+  static let environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "MALLOC_ARENA_MAX=2"]
 }

@@ -18,6 +18,8 @@ package final class MounterParent {
   private var kept: [WorkerKey: CustodyCopy] = [:]
   /// How workers ended that the serving mounter may still ask for.
   private var exits: [Int32: WorkerExit] = [:]
+  /// Says that this process will start a mounter.
+  private var presence: FileLock?
   private var child: Child?
   private var restarts = RestartPacing()
   private var isEnding = false
@@ -56,6 +58,9 @@ package final class MounterParent {
   /// Exit code of a mounter, and of its parent, where another mounter serves the socket.
   package static let succeeded: Int32 = 4
 
+  /// Locked, shared, as long as a parent lives that starts mounters at the socket.
+  static func presencePath(_ socket: String) -> String { socket + ".parent" }
+
   /// Runs until the serving mounter has ended by itself, or another mounter has the socket.
   /// - Parameter readyDescriptor: taken over; where the first serving mounter reports that it serves.
   /// - Returns: the exit code of the program.
@@ -66,6 +71,10 @@ package final class MounterParent {
     try ResourceLimit.raiseOpenFiles(to: 65_536)
     _ = try loop.watch(signals.rawValue) { [unowned self] _ in takeSignals() }
     loop.onTimer = { [unowned self] in restartNow() }
+    if let slash = socket.lastIndex(of: "/"), slash > socket.startIndex {
+      try Folder.makeAll(String(socket[..<slash]))
+    }
+    presence = try FileLock(sharedAt: Self.presencePath(socket))
     // Closed here once the child has it: the reader sees the end when the child has given its word.
     try start(ready: readyDescriptor.map { SharedDescriptor(Descriptor(adopting: $0)) })
     try loop.run()
@@ -76,7 +85,7 @@ package final class MounterParent {
 
   private func start(ready: SharedDescriptor?) throws(Errno) {
     let (own, theirs) = try SeqpacketSocket.pair()
-    var spawn = Spawn(executable: executable, arguments: arguments, environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
+    var spawn = Spawn(executable: executable, arguments: arguments, environment: MounterLauncher.environment)
     spawn.descriptors = [Self.linkDescriptor: theirs.rawValue]
     if let ready {
       spawn.descriptors[Self.readyDescriptor] = ready.rawValue

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 import VolumeModel
 
-/// Mounters that die while the plugin holds copies of their volumes: with the real chain, and no parent of the mounter.
+/// Mounters that die while others hold copies of their volumes: the plugin, and the parent that its own mounter has.
 @Suite("Node custody", .serialized, .requiresFuse)
 struct NodeCustodyTests {
   /// Writes numbers through the mount, each with fsync, and reads them back, until the file `stop` is there. It ends with 0
@@ -62,7 +62,21 @@ struct NodeCustodyTests {
     throw Errno.timedOut
   }
 
-  @Test("the mounter is killed: the plugin starts the next one, which goes on with the same worker")
+  @Test("mounter and plugin are killed at once: the mounter's parent has kept everything")
+  func mounterAndPluginKilled() async throws {
+    try await underLoad { plugin in
+      for _ in 1...3 {
+        let before = try await kept(plugin)
+        try plugin.killMounter(andParent: false) { try plugin.kill() }
+        try await plugin.restart()
+        let after = try await kept(plugin)
+        #expect(after.pid == before.pid && after.connection == before.connection && after.restarts == 0)
+        try await progress(plugin)
+      }
+    }
+  }
+
+  @Test("the mounter is killed with its parent: the plugin starts the next one, which goes on with the same worker")
   func mounterKilled() async throws {
     try await underLoad { plugin in
       for _ in 1...3 {
@@ -75,16 +89,13 @@ struct NodeCustodyTests {
     }
   }
 
-  @Test("worker and mounter are killed at once: the next worker goes on with the same connection")
+  @Test("worker, mounter and its parent are killed at once: the next worker goes on with the same connection")
   func workerAndMounterKilled() async throws {
     try await underLoad { plugin in
       for _ in 1...3 {
         let before = try await kept(plugin)
-        try plugin.killMounter { mounter in
-          // Stopped, it cannot start the next worker.
-          try mounter.signal(SIGSTOP)
-          if let pid = before.pid { try PidFD(pid: pid).signal(SIGKILL) }
-        }
+        // Stopped, the mounter cannot start the next worker.
+        try plugin.killMounter { if let pid = before.pid { try PidFD(pid: pid).signal(SIGKILL) } }
         let after = try await kept(plugin, exceptBy: before.pid)
         #expect(after.connection == before.connection)
         try await progress(plugin)
@@ -145,14 +156,14 @@ struct NodeCustodyTests {
     }
   }
 
-  @Test("without the plugin the status says that nobody keeps copies, and with it that it does")
+  @Test("the status says who keeps copies: the mounter's parent, and the plugin while it lives")
   func shown() async throws {
     try await PluginProcess.with { plugin in
       try await plugin.calls.publish("v", at: plugin.target("a"), context: plugin.context)
       #expect(try await kept(plugin).custody?.custodians.first?.hasPrefix("alluxio-csi ") == true)
       try plugin.kill()
       let status = try await plugin.mounter.list(by: .after(.patient)).first
-      #expect(status?.custody?.custodians == [] && status?.custody?.sentence.hasPrefix("none") == true)
+      #expect(status?.custody?.custodians.map { $0.prefix(7) } == ["parent "])
       try await plugin.restart()
       _ = try await kept(plugin)
       try await plugin.calls.unpublish("v", at: plugin.target("a"))

@@ -78,17 +78,26 @@ final class PluginProcess: Sendable {
     unlink(folder.appending("csi/csi.sock"))
   }
 
-  /// kill -9 of the mounter; waits for its end.
-  /// - Parameter before: what is done to it first.
-  func killMounter(_ before: (PidFD) throws -> Void = { _ in }) throws {
-    for pid in try ProcessTable.pids() {
+  /// The plugin's mounter with its parent, or, where `serving`, without.
+  private func mounterProcesses(serving: Bool = false) throws -> [PidFD] {
+    try ProcessTable.pids().compactMap { pid in
       guard let line = try? WholeFile.text("/proc/\(pid)/cmdline"), line.contains("alluxio-mounter\0--socket"),
-        line.contains(folder.path), let mounter = try? PidFD(pid: pid)
-      else { continue }
-      try before(mounter)
-      try mounter.signal(SIGKILL)
-      _ = try? Waiting.untilEnded(mounter)
+        line.contains(folder.path), !serving || line.contains("--parent-fd")
+      else { return nil }
+      return try? PidFD(pid: pid)
     }
+  }
+
+  /// kill -9 of the mounter that serves, and of its parent unless told otherwise; waits for their ends.
+  /// - Parameter meanwhile: what is done while they are stopped.
+  func killMounter(andParent: Bool = true, _ meanwhile: (() throws -> Void)? = nil) throws {
+    let processes = try mounterProcesses(serving: !andParent)
+    if let meanwhile {
+      for process in processes { try process.signal(SIGSTOP) }
+      try meanwhile()
+    }
+    for process in processes { try process.signal(SIGKILL) }
+    for process in processes { _ = try? Waiting.untilEnded(process) }
   }
 
   /// kill -9 of plugin, mounter and all workers: what is left of a node whose containers were lost.

@@ -76,6 +76,21 @@ struct AtomicFileTests {
 
 @Suite("A lock on a file")
 struct FileLockTests {
+  @Test("a shared lock is seen as held until the last holder is gone, and looking takes nothing")
+  func shared() throws {
+    let folder = try TemporaryDirectory("lock")
+    let path = folder.appending("lock")
+    #expect(!FileLock.isHeld(at: path))
+    var first: FileLock? = try FileLock(sharedAt: path)
+    let second = try FileLock(sharedAt: path)
+    #expect(FileLock.isHeld(at: path))
+    first = nil
+    #expect(FileLock.isHeld(at: path) && first == nil)
+    withExtendedLifetime(second) {}
+    #expect(throws: Errno.wouldBlock) { _ = try FileLock(path: path) }
+    withExtendedLifetime(second) {}
+  }
+
   @Test("only one holds it, and the next may when it is gone")
   func exclusive() throws {
     let folder = try TemporaryDirectory("lock")
