@@ -39,6 +39,7 @@ let package = Package(
     .systemLibrary(name: "CFuse", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
     .systemLibrary(name: "CMessageDigest", providers: [.apt(["libmd-dev"])]),
     .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "CExpat", providers: [.apt(["libexpat1-dev"])]),
     .systemLibrary(name: "CLinux"),
 
     // Generated from Protos/ by protoc-c and checked in.
@@ -69,6 +70,10 @@ let package = Package(
     .target(
       name: "Fuse", dependencies: ["CFuse", "LinuxSystem", "UnderFileSystem", "VolumeFileSystem", logging, system],
       swiftSettings: swift),
+
+    // S3 and OSS: requests in, typed results out. It knows nothing of files.
+    .target(
+      name: "ObjectStore", dependencies: ["CExpat", "LinuxSystem", "VolumeModel", system], swiftSettings: safe),
 
     // The keeper of mounts, and the CSI services.
     .target(
@@ -138,6 +143,9 @@ let package = Package(
     .testTarget(
       name: "BorderTests",
       dependencies: ["LinuxSystem", "TestSupport", "alluxio-csi", "alluxio-fuse", "alluxio-mounter", system],
+      swiftSettings: swift),
+    .testTarget(
+      name: "ObjectStoreTests", dependencies: ["LinuxSystem", "ObjectStore", "TestSupport", "VolumeModel", system],
       swiftSettings: swift),
     .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem", "TestSupport", system], swiftSettings: swift),
     .testTarget(

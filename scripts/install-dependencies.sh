@@ -10,6 +10,7 @@ build_packages=(
   protobuf-compiler libprotobuf-dev          # protoc and google/protobuf/*.proto
   libfuse3-dev libmd-dev pkg-config          # FUSE, SHA-256
   libcurl4-openssl-dev                       # HTTP: headers to build with, and the library that is loaded
+  libexpat1-dev                              # XML of object stores
   binutils git make                          # strip, the Swift package manager's checkouts, this Makefile
 )
 test_packages=(

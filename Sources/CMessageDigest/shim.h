@@ -1,2 +1,3 @@
-/* libmd: SHA-256 for names that are derived from other names. No shim: the header imports as it is. */
+/* libmd: SHA-256 for derived names and for signatures, MD5 where S3 asks for it. No shim: the headers import as they are. */
+#include <md5.h>
 #include <sha256.h>

@@ -76,9 +76,7 @@ package struct MountFlags: Sendable, Hashable {
         advice: "is not on the list of allowed ones: ro, rw, noexec, noatime, relatime, nodiratime, strictatime, "
           + "attrTimeout=, entryTimeout=, readAhead=")
     }
-    if case .refused(let reason) = key.availability {
-      throw .notSupported(key: "mount option \(key.name)", reason: reason)
-    }
+    try key.availability.check("mount option \(key.name)", serving: UnderFileSystemURI.Scheme.available)
     var scratch = WorkerOptions()
     try scratch.apply(key, value)
     values[key.name] = value

@@ -11,6 +11,10 @@ package enum ValueForm: Sendable, Hashable {
   case duration(maximumSeconds: UInt64)
   case underFileSystem
   case directoryPattern
+  /// Where an object store answers: `ObjectStoreAddress`.
+  case endpoint
+  /// The name of a region, as it stands in a signature.
+  case region
 
   /// What the error says is expected.
   package var expectation: String {
@@ -23,6 +27,8 @@ package enum ValueForm: Sendable, Hashable {
     case .duration(let maximum): "a time from 0 to \(maximum) seconds, such as 1, 0.5, 500ms or 5m"
     case .underFileSystem: "a URI file:///directory, s3://bucket/prefix or oss://bucket/prefix"
     case .directoryPattern: "a directory name of text and \(DirectoryPattern.Variable.allSpellings)"
+    case .endpoint: "a host name or address, with http:// or https:// before it and a port behind it where needed"
+    case .region: "the name of a region, such as eu-central-1"
     }
   }
 

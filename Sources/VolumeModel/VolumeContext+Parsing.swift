@@ -58,17 +58,18 @@ package struct VolumeContext: Sendable, Hashable {
     parsing entries: [String: String], from source: Source,
     schemes: Set<UnderFileSystemURI.Scheme> = UnderFileSystemURI.Scheme.available
   ) throws(VolumeContextError) {
-    (values, orchestrator) = try Self.sort(entries, from: source)
+    (values, orchestrator) = try Self.sort(entries, from: source, serving: schemes)
     guard let path = values[VolumeContextKey.path.name] else { throw .missing(key: VolumeContextKey.path.name) }
     underFileSystem = try Self.underFileSystem(path, schemes: schemes)
     directoryPattern = try Self.directoryPattern(values[VolumeContextKey.directoryPattern.name])
     for (name, value) in values.sorted(by: { $0.key < $1.key }) { try apply(name, value) }
+    _ = try ObjectStoreProperties(values, of: underFileSystem)
     try checkTogether()
   }
 
   /// Splits our keys from the orchestrator's and refuses what may not stand there.
   private static func sort(
-    _ entries: [String: String], from source: Source
+    _ entries: [String: String], from source: Source, serving schemes: Set<UnderFileSystemURI.Scheme>
   ) throws(VolumeContextError) -> (own: [String: String], orchestrator: [String: String]) {
     var own: [String: String] = [:]
     var spelled: [String: String] = [:]
@@ -80,7 +81,7 @@ package struct VolumeContext: Sendable, Hashable {
       }
       let key = try known(name)
       guard key.places.contains(source.place) else { throw misplaced(key, source) }
-      if case .refused(let reason) = key.availability { throw .notSupported(key: name, reason: reason) }
+      try key.availability.check(name, serving: schemes)
       if let other = spelled.updateValue(name, forKey: key.name) { throw .doubled(key: name, other: other) }
       own[key.name] = value
     }
@@ -154,6 +155,10 @@ package struct VolumeContext: Sendable, Hashable {
 
   /// Keys that mean something only beside another.
   private func checkTogether() throws(VolumeContextError) {
+    for key in VolumeContextKey.objectStoreKeys where values[key.name] != nil {
+      guard case .only(let scheme) = key.availability, scheme != underFileSystem.scheme else { continue }
+      throw .misplaced(key: key.name, advice: "applies only to \(scheme.rawValue):// volumes")
+    }
     guard provisioning == .shared else { return }
     for key in [VolumeContextKey.directoryPattern, .onDelete] where values[key.name] != nil {
       throw .misplaced(key: key.name, advice: "applies only to volumes with provisioning=directory")
@@ -191,7 +196,7 @@ extension WorkerOptions {
       case .octal(let range): ValueForm.number(value, radix: 8, in: range)
       case .quantity(let range): ValueForm.quantity(value, in: range)
       case .duration(let maximum): ValueForm.duration(value, maximumSeconds: maximum).map(UInt64.init)
-      case .text, .oneOf, .underFileSystem, .directoryPattern: nil
+      case .text, .oneOf, .underFileSystem, .directoryPattern, .endpoint, .region: nil
       }
     guard let number else { throw .malformed(key: key.name, expectation: key.form.expectation) }
     return number

@@ -39,6 +39,30 @@ package struct VolumeContextKey: Sendable, Hashable {
     case available
     /// Known, but this version cannot honour it: refused with this sentence, since ignoring it would surprise.
     case refused(String)
+    /// Means something to volumes of this scheme only; refused beside another path, and in builds that do not serve it.
+    case only(UnderFileSystemURI.Scheme)
+
+    /// Whether volumes of a build that serves `schemes` take the key.
+    package func isOffered(serving schemes: Set<UnderFileSystemURI.Scheme>) -> Bool {
+      switch self {
+      case .available: true
+      case .refused: false
+      case .only(let scheme): schemes.contains(scheme)
+      }
+    }
+
+    /// - Parameter name: the key as it was written, for the error.
+    /// - Throws: where a build that serves `schemes` does not take the key.
+    func check(_ name: String, serving schemes: Set<UnderFileSystemURI.Scheme>) throws(VolumeContextError) {
+      if isOffered(serving: schemes) { return }
+      switch self {
+      case .available: return
+      case .refused(let reason): throw .notSupported(key: name, reason: reason)
+      case .only(let scheme):
+        throw .notSupported(
+          key: name, reason: "is not supported by this version: \(scheme.rawValue):// is not available in this build")
+      }
+    }
   }
 
   init(
@@ -61,8 +85,6 @@ extension VolumeContextKey {
     "is not supported by this version: give the under file system itself as path")
   private static let noPageStore = Availability.refused(
     "is not supported by this version: it has no page store yet; leave it out")
-  private static let noObjectStore = Availability.refused(
-    "is not supported by this version: s3:// and oss:// are not available in this build")
 
   package static let path = VolumeContextKey(
     "path", .underFileSystem, .volumes,
@@ -121,33 +143,13 @@ extension VolumeContextKey {
         "cachePassthrough", .text, .administrators, availability: noPageStore,
         "Lets the kernel read cached pages itself."),
     ]
-    + [
-      ("alluxio.underfs.s3.endpoint", [String](), "Endpoint of the S3 service."),
-      ("alluxio.underfs.s3.endpoint.region", [], "Region of that endpoint."),
-      ("alluxio.underfs.s3.region", [], "Region of the bucket."),
-      ("alluxio.underfs.s3.disable.dns.buckets", [], "true: buckets stand in the path instead of the host name."),
-      ("fs.oss.endpoint", [], "Endpoint of the OSS service."),
-    ].map { VolumeContextKey($0.0, .text, .everywhere, aliases: $0.1, availability: noObjectStore, $0.2) }
+    + objectStoreKeys
 
   /// Keys that the kubelet and the provisioner add; accepted everywhere.
   package static let orchestratorPrefixes = ["csi.storage.k8s.io/", "storage.kubernetes.io/"]
 
   package static func isOrchestrators(_ name: String) -> Bool {
     orchestratorPrefixes.contains { PathComponents.has(name, prefix: $0) }
-  }
-
-  /// Keys of secrets with their aliases. Elsewhere they are refused by name and their values never repeated.
-  package static let secrets: [(name: String, aliases: [String])] = [
-    ("s3a.accessKeyId", ["aws.accessKeyId", "s3.accessKeyId"]),
-    ("s3a.secretKey", ["aws.secretKey", "s3.secretKey"]),
-    ("s3a.sessionToken", ["aws.sessionToken", "s3.sessionToken"]),
-    ("fs.oss.accessKeyId", []),
-    ("fs.oss.accessKeySecret", []),
-    ("fs.oss.securityToken", []),
-  ]
-
-  package static func isSecret(_ name: String) -> Bool {
-    secrets.contains { $0.name == name || $0.aliases.contains(name) }
   }
 
   /// The service-account tokens of `tokenRequests`, which the kubelet puts into the volume context: a secret among

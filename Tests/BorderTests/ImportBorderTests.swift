@@ -11,6 +11,7 @@ struct ImportBorderTests {
     ("CProtobufC", ["ProtobufC", "ProtobufCTests", "CSIProtocolTests", "CSIDriverTests"]),
     ("CMessageDigest", ["VolumeModel"]),
     ("CCurl", ["HTTP"]),
+    ("CExpat", ["ObjectStore"]),
   ]
 
   @Test("each C library has one importer", arguments: owners)

@@ -18,11 +18,8 @@ struct ParameterTableTests {
 
   static func row(_ key: VolumeContextKey) -> String {
     let names = ([key.name] + key.aliases).map { "`\($0)`" }.joined(separator: ", ")
-    let meaning =
-      switch key.availability {
-      case .available: key.meaning
-      case .refused: "\(key.meaning) Not in this version: refused."
-      }
+    let isOffered = key.availability.isOffered(serving: UnderFileSystemURI.Scheme.available)
+    let meaning = isOffered ? key.meaning : "\(key.meaning) Not in this version: refused."
     let standard = key.defaultValue.map { "`\($0)`" } ?? "–"
     return "| \(names) | \(key.form.expectation) | \(standard) | \(places(key.places)) | \(meaning) |"
   }

@@ -1,0 +1,104 @@
+/// One object in a listing.
+package struct ListedObject: Sendable, Hashable {
+  package var key: ObjectKey
+  /// In bytes.
+  package var size: UInt64
+  package var entityTag: EntityTag?
+  package var lastModified: UTCTime?
+  /// Empty for the standard one; `GLACIER` and the like are not readable at once.
+  package var storageClass: String
+
+  package init(
+    key: ObjectKey, size: UInt64 = 0, entityTag: EntityTag? = nil, lastModified: UTCTime? = nil,
+    storageClass: String = ""
+  ) {
+    self.key = key
+    self.size = size
+    self.entityTag = entityTag
+    self.lastModified = lastModified
+    self.storageClass = storageClass
+  }
+}
+
+/// One answer to ListObjectsV2.
+package struct ListPage: Sendable, Hashable {
+  /// In the order of the service, which is that of bytes.
+  package var objects: [ListedObject] = []
+  /// With the delimiter at their ends.
+  package var prefixes: [ObjectKey] = []
+  /// Where the next page begins; nil: this was the last.
+  package var next: Continuation?
+
+  /// How the next page is asked for.
+  package enum Continuation: Sendable, Hashable {
+    case token(String)
+    /// Of services that cut a listing without a token.
+    case after(ObjectKey)
+  }
+}
+
+/// Reads ListBucketResult.
+struct ListPageDocument: XMLDocument {
+  private var page = ListPage()
+  private var entry = ListedObject(key: "")
+  private var isEncoded = false
+  private var isTruncated = false
+  private var token: String?
+
+  /// More than any service sends in one page: 1000.
+  private static let longest = 10_000
+
+  mutating func opened(_ name: String, depth: Int) throws(XMLProblem) {
+    if depth == 1, name != "ListBucketResult" { throw .unexpected("no listing but <\(name)>") }
+    if depth == 2, name == "Contents" { entry = ListedObject(key: "") }
+  }
+
+  mutating func closed(_ name: String, text: [UInt8], depth: Int) throws(XMLProblem) {
+    switch (depth, name) {
+    case (2, "Contents"):
+      guard !entry.key.bytes.isEmpty else { throw .unexpected("an object without a key") }
+      page.objects.append(entry)
+    case (2, "EncodingType"): isEncoded = text.elementsEqual("url".utf8)
+    case (2, "IsTruncated"): isTruncated = text.elementsEqual("true".utf8)
+    case (2, "NextContinuationToken"): token = String(decoding: text, as: UTF8.self)
+    case (3, "Key"): entry.key = ObjectKey(bytes: text)
+    case (3, "Size"): entry.size = try Self.number(text)
+    case (3, "ETag"): entry.entityTag = EntityTag(String(decoding: text, as: UTF8.self))
+    case (3, "LastModified"): entry.lastModified = UTCTime(iso8601: String(decoding: text, as: UTF8.self))
+    case (3, "StorageClass"):
+      entry.storageClass = text.elementsEqual("STANDARD".utf8) ? "" : String(decoding: text, as: UTF8.self)
+    case (3, "Prefix"): page.prefixes.append(ObjectKey(bytes: text))
+    default: break
+    }
+    guard page.objects.count + page.prefixes.count <= Self.longest else { throw .tooLong }
+  }
+
+  mutating func finish() throws(XMLProblem) -> ListPage {
+    if isEncoded {
+      for place in page.objects.indices { page.objects[place].key = try Self.decoded(page.objects[place].key) }
+      for place in page.prefixes.indices { page.prefixes[place] = try Self.decoded(page.prefixes[place]) }
+    }
+    guard isTruncated else { return page }
+    if let token, !token.isEmpty {
+      page.next = .token(token)
+    } else if let last = [page.objects.last?.key, page.prefixes.last].compactMap({ $0 }).max() {
+      page.next = .after(last)
+    } else {
+      throw .unexpected("a listing that is cut and says not where")
+    }
+    return page
+  }
+
+  /// The element may come after the keys that it speaks of, so that they are decoded at the end.
+  static func decoded(_ key: ObjectKey) throws(XMLProblem) -> ObjectKey {
+    guard let bytes = PercentEncoding.decodeForm(key.bytes) else { throw .unexpected("a key that is badly encoded") }
+    return ObjectKey(bytes: bytes)
+  }
+
+  static func number(_ text: [UInt8]) throws(XMLProblem) -> UInt64 {
+    guard text.allSatisfy({ (0x30...0x39).contains($0) }), let number = UInt64(String(decoding: text, as: UTF8.self)),
+      number <= UInt64(Int64.max)
+    else { throw .unexpected("a size that is no number") }
+    return number
+  }
+}

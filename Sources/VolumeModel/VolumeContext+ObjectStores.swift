@@ -1,0 +1,54 @@
+/// Keys of s3:// and oss:// volumes, and of their secrets, by the names that Alluxio's pages use.
+extension VolumeContextKey {
+  package static let s3Endpoint = VolumeContextKey(
+    "alluxio.underfs.s3.endpoint", .endpoint, .everywhere, availability: .only(.s3),
+    "Endpoint of the S3 service, without the bucket; https unless it says http. Unset: Amazon's of the region.")
+  package static let s3EndpointRegion = VolumeContextKey(
+    "alluxio.underfs.s3.endpoint.region", .region, .everywhere, availability: .only(.s3),
+    "Region that requests to that endpoint are signed for; it wins over `alluxio.underfs.s3.region`.")
+  package static let s3Region = VolumeContextKey(
+    "alluxio.underfs.s3.region", .region, .everywhere, availability: .only(.s3),
+    "Region of the bucket. Unset: found by an extra request.")
+  package static let s3PathStyle = VolumeContextKey(
+    "alluxio.underfs.s3.disable.dns.buckets", .oneOf(["true", "false"]), default: "false", .everywhere,
+    availability: .only(.s3),
+    "true: the bucket stands in the path instead of the host name, as always with an address, a host name without a "
+      + "dot, and a bucket with one over https.")
+  package static let ossEndpoint = VolumeContextKey(
+    "fs.oss.endpoint", .endpoint, .everywhere, availability: .only(.oss),
+    "Endpoint of the OSS service, without the bucket, such as oss-cn-hangzhou.aliyuncs.com. Needed by oss:// volumes.")
+
+  static let objectStoreKeys = [s3Endpoint, s3EndpointRegion, s3Region, s3PathStyle, ossEndpoint]
+
+  /// One value of a secret with its other names.
+  package struct SecretKey: Sendable, Hashable {
+    /// The name as documented, and the other names that Alluxio's pages use for it.
+    package let name: String
+    package let aliases: [String]
+
+    init(_ name: String, aliases: [String] = []) {
+      self.name = name
+      self.aliases = aliases
+    }
+
+    /// All names of this value.
+    var names: [String] { [name] + aliases }
+  }
+
+  package static let s3AccessKeyID = SecretKey(
+    "s3a.accessKeyId", aliases: ["aws.accessKeyId", "s3.accessKeyId"])
+  package static let s3SecretKey = SecretKey("s3a.secretKey", aliases: ["aws.secretKey", "s3.secretKey"])
+  package static let s3SessionToken = SecretKey(
+    "s3a.sessionToken", aliases: ["aws.sessionToken", "s3.sessionToken"])
+  package static let ossAccessKeyID = SecretKey("fs.oss.accessKeyId")
+  package static let ossAccessKeySecret = SecretKey("fs.oss.accessKeySecret")
+  package static let ossSecurityToken = SecretKey("fs.oss.securityToken")
+
+  /// Keys of secrets. Elsewhere they are refused by name and their values never repeated.
+  package static let secrets = [
+    s3AccessKeyID, s3SecretKey, s3SessionToken, ossAccessKeyID, ossAccessKeySecret, ossSecurityToken,
+  ]
+
+  /// Whether a key belongs into a secret.
+  package static func isSecret(_ name: String) -> Bool { secrets.contains { $0.names.contains(name) } }
+}

@@ -1,0 +1,133 @@
+import Testing
+import VolumeModel
+
+@Suite("Keys of object stores")
+struct ObjectStoreKeyTests {
+  private func parse(_ path: String, _ entries: [String: String]) throws(VolumeContextError) -> ObjectStoreProperties {
+    let context = try VolumeContext(
+      parsing: entries.merging(["path": path]) { $1 }, from: .parameters, schemes: [.file, .s3, .oss])
+    return try ObjectStoreProperties(context.values, of: context.underFileSystem)
+  }
+
+  private func problem(_ path: String, _ entries: [String: String]) -> VolumeContextError? {
+    do throws(VolumeContextError) {
+      _ = try parse(path, entries)
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  @Test("an s3:// volume takes endpoint, regions and style, and needs none of them")
+  func s3() throws {
+    #expect(try parse("s3://bucket/prefix", [:]) == ObjectStoreProperties())
+    let all = try parse(
+      "s3://bucket",
+      [
+        "alluxio.underfs.s3.endpoint": "http://minio:9000", "alluxio.underfs.s3.endpoint.region": "local-1",
+        "alluxio.underfs.s3.region": "eu-west-1", "alluxio.underfs.s3.disable.dns.buckets": "true",
+      ])
+    #expect(all.address == ObjectStoreAddress(isSecure: false, host: "minio", port: 9000))
+    #expect(all.region == "eu-west-1")
+    #expect(all.endpointRegion == "local-1")
+    #expect(all.isPathStyle)
+  }
+
+  @Test("an oss:// volume needs its endpoint")
+  func oss() throws {
+    #expect(problem("oss://bucket", [:]) == .missing(key: "fs.oss.endpoint"))
+    let own = try parse("oss://bucket", ["fs.oss.endpoint": "oss-cn-hangzhou.aliyuncs.com"])
+    #expect(own.address?.host == "oss-cn-hangzhou.aliyuncs.com")
+  }
+
+  @Test("keys of another scheme than the path's are refused, not ignored")
+  func otherScheme() {
+    for (path, key, value) in [
+      ("file:///data", "alluxio.underfs.s3.region", "eu-west-1"), ("s3://bucket", "fs.oss.endpoint", "host"),
+      ("file:///data", "fs.oss.endpoint", "host"),
+    ] {
+      #expect(problem(path, [key: value])?.description.contains("applies only to") == true)
+    }
+  }
+
+  @Test(
+    "an endpoint is read with and without scheme, port and slash",
+    arguments: [
+      ("s3.eu-west-1.amazonaws.com", "https://s3.eu-west-1.amazonaws.com"),
+      ("https://Minio.Example/", "https://minio.example"), ("HTTP://10.0.0.7:9000", "http://10.0.0.7:9000"),
+      ("[fd00::7]:9000", "https://[fd00::7]:9000"), ("https://store:443", "https://store"),
+      ("http://store:80/", "http://store"), ("http://store:443", "http://store:443"),
+    ])
+  func endpoints(text: String, meaning: String) throws {
+    #expect(try ObjectStoreAddress(parsing: text).description == meaning)
+  }
+
+  @Test(
+    "what is no endpoint is refused with its reason and without its text",
+    arguments: [
+      ("", "no host name"), ("https://", "no host name"), ("https://user:canary@host", "user or password"),
+      ("host/canary", "path"), ("host?canary", "path"), ("host:0", "port"), ("host:canary", "port"),
+      ("host:99999", "port"), ("ho st", "character"), ("host\n", "character"), ("a..b", "empty"), ("[::1", "bracket"),
+      ("[::1]canary", "behind the address"), ("http://169.254.169.254", "link-local"), ("[fe80::1]", "link-local"),
+      ("ftp://canary", "path"), (".canary", "empty"),
+    ])
+  func notEndpoints(text: String, reason: String) throws {
+    let error = try #require(problem("s3://bucket", ["alluxio.underfs.s3.endpoint": text]))
+    #expect(error.description.contains(reason), "\(error)")
+    #expect(!error.description.contains("canary"))
+  }
+
+  @Test("regions that cannot stand in a host name are refused", arguments: ["", "EU", "a.b", "a/b", "a b"])
+  func regions(text: String) {
+    for key in ["alluxio.underfs.s3.region", "alluxio.underfs.s3.endpoint.region"] {
+      #expect(problem("s3://bucket", [key: text])?.description.contains("name of a region") == true)
+    }
+  }
+
+  @Test("keys are read under their names and aliases, with and without a token")
+  func credentials() throws {
+    for prefix in ["s3a", "aws", "s3"] {
+      let secrets = ["\(prefix).accessKeyId": "AKIA", "\(prefix).secretKey": "secret\n", "fs.oss.accessKeyId": "other"]
+      let pair = try ObjectStoreCredentials(secrets: secrets, for: .s3)
+      #expect(pair == ObjectStoreCredentials(accessKeyID: "AKIA", secretKey: "secret"))
+    }
+    let oss = try ObjectStoreCredentials(
+      secrets: ["fs.oss.accessKeyId": "a", "fs.oss.accessKeySecret": "b", "fs.oss.securityToken": "c"], for: .oss)
+    #expect(oss == ObjectStoreCredentials(accessKeyID: "a", secretKey: "b", sessionToken: "c"))
+    #expect(try ObjectStoreCredentials(secrets: ["fs.oss.accessKeyId": "a"], for: .s3) == nil)
+    #expect(try ObjectStoreCredentials(secrets: ["s3a.accessKeyId": "a"], for: .file) == nil)
+  }
+
+  @Test("half a pair, a value twice, a misspelled key and a value with a space are refused, and never repeated")
+  func badCredentials() {
+    func problem(_ secrets: [String: String]) -> VolumeContextError? {
+      do throws(VolumeContextError) {
+        _ = try ObjectStoreCredentials(secrets: secrets, for: .s3)
+        return nil
+      } catch {
+        return error
+      }
+    }
+    #expect(problem(["s3a.accessKeyId": "canary"]) == .missing(key: "s3a.secretKey"))
+    #expect(problem(["aws.secretKey": "canary"]) == .missing(key: "s3a.accessKeyId"))
+    #expect(problem(["s3a.sessionToken": "canary"]) == .missing(key: "s3a.accessKeyId"))
+    let doubled = problem(["s3a.accessKeyId": "canary", "aws.accessKeyId": "canary", "s3a.secretKey": "canary"])
+    #expect(doubled == .doubled(key: "aws.accessKeyId", other: "s3a.accessKeyId"))
+    #expect(problem(["s3a.accessKeyID": "canary"]) == .unknown(key: "s3a.accessKeyID", nearest: "s3a.accessKeyId"))
+    #expect(problem(["unrelated-entry": "canary"]) == nil)
+    let blank = problem(["s3a.accessKeyId": "can ary", "s3a.secretKey": "x"])
+    #expect(blank?.description.contains("without spaces") == true)
+    #expect(blank?.description.contains("ary") == false)
+  }
+
+  @Test("credentials show nothing of themselves, by any way of printing")
+  func hidden() {
+    let pair = ObjectStoreCredentials(accessKeyID: "canary-id", secretKey: "canary-key", sessionToken: "canary-token")
+    var dumped = ""
+    dump(pair, to: &dumped)
+    for text in ["\(pair)", String(reflecting: pair), dumped, "\([pair])", "\(Optional(pair) as Any)"] {
+      #expect(!text.contains("canary"))
+    }
+    #expect(pair.redacting("key canary-id signed canary-keycanary-token.") == "key *** signed ******.")
+  }
+}
