@@ -55,6 +55,15 @@ static inline int clinux_capset(const struct __user_cap_data_struct data[2]) {
   return (int)syscall(SYS_capset, &header, data);
 }
 
+/* glibc declares setresuid(2) and its kin only under _GNU_SOURCE, which the Glibc module is built without. Its own change all
+   threads of the process, as POSIX has it. */
+int setresuid(uid_t, uid_t, uid_t);
+int setresgid(gid_t, gid_t, gid_t);
+int setgroups(size_t, const gid_t *);
+static inline int clinux_setresuid(uid_t id) { return setresuid(id, id, id); }
+static inline int clinux_setresgid(gid_t id) { return setresgid(id, id, id); }
+static inline int clinux_drop_groups(void) { return setgroups(0, NULL); }
+
 /* glibc declares unshare(2) only under _GNU_SOURCE, which the Glibc module is built without. */
 static inline int clinux_unshare_mounts(void) { return (int)syscall(SYS_unshare, 0x00020000 /* CLONE_NEWNS */); }
 

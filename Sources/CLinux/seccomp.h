@@ -1,5 +1,6 @@
-/* A seccomp filter that takes system calls away for good. In C, since both the calls' numbers and the filter's statements
-   are macros; the list is the only thing that may change. */
+/* Seccomp filters that take system calls away for good, one beside the other: a process starts with what no worker needs, and
+   adds what its volume does not when it knows that. In C, since both the calls' numbers and the filters' statements are
+   macros; the lists are the only thing that may change. */
 #pragma once
 #include <errno.h>
 #include <linux/audit.h>
@@ -18,19 +19,28 @@
 #define CLINUX_DENY(call) \
   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (call), 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)
 
-/* For this process and all that it makes: no programs, no mounts, no kernel modules, no other processes' memory, no network.
-   Needs no_new_privs or CAP_SYS_ADMIN. The kernel keeps a bitmap of the calls that are always allowed, which are then not
-   slower than before (Linux 5.11). */
+/* How every filter begins: nothing but this machine's own calls, by the number in the accumulator. */
+#define CLINUX_LOAD_CALL \
+  BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)), \
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, CLINUX_AUDIT_ARCH, 1, 0), \
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM), \
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))
+
+/* For this process and all that it makes. Needs no_new_privs or CAP_SYS_ADMIN. The kernel keeps a bitmap of the calls that are
+   always allowed, which are then not slower than before (Linux 5.11). */
+static inline int clinux_install_filter(struct sock_filter *filter, unsigned short length) {
+  struct sock_fprog program = {length, filter};
+  return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0);
+}
+
+/* No programs, no mounts, no kernel modules, no other processes' memory, no clocks. */
 static inline int clinux_deny_system_calls(void) {
 #ifndef CLINUX_AUDIT_ARCH
   errno = ENOSYS;
   return -1;
 #else
   struct sock_filter filter[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, CLINUX_AUDIT_ARCH, 1, 0),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      CLINUX_LOAD_CALL,
 #if defined(__x86_64__)
       /* The x32 numbers of the same calls. */
       BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1),
@@ -86,13 +96,61 @@ static inline int clinux_deny_system_calls(void) {
       CLINUX_DENY(SYS_adjtimex),
       CLINUX_DENY(SYS_sethostname),
       CLINUX_DENY(SYS_setdomainname),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  return clinux_install_filter(filter, sizeof filter / sizeof filter[0]);
+#endif
+}
+
+/* No network. */
+static inline int clinux_deny_sockets(void) {
+#ifndef CLINUX_AUDIT_ARCH
+  errno = ENOSYS;
+  return -1;
+#else
+  struct sock_filter filter[] = {
+      CLINUX_LOAD_CALL,
       CLINUX_DENY(SYS_socket),
       CLINUX_DENY(SYS_connect),
       CLINUX_DENY(SYS_bind),
       CLINUX_DENY(SYS_listen),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
-  struct sock_fprog program = {sizeof filter / sizeof filter[0], filter};
-  return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0);
+  return clinux_install_filter(filter, sizeof filter / sizeof filter[0]);
+#endif
+}
+
+/* No serving of others by network (the resolver binds a netlink socket, so that bind stays), no files but by name, none of
+   another owner or sort, no other identity. */
+static inline int clinux_deny_all_but_fetching(void) {
+#ifndef CLINUX_AUDIT_ARCH
+  errno = ENOSYS;
+  return -1;
+#else
+  struct sock_filter filter[] = {
+      CLINUX_LOAD_CALL,
+      CLINUX_DENY(SYS_listen),
+      CLINUX_DENY(SYS_accept),
+      CLINUX_DENY(SYS_accept4),
+      CLINUX_DENY(SYS_open_by_handle_at),
+      CLINUX_DENY(SYS_mknodat),
+      CLINUX_DENY(SYS_fchownat),
+      CLINUX_DENY(SYS_fchown),
+      CLINUX_DENY(SYS_setuid),
+      CLINUX_DENY(SYS_setgid),
+      CLINUX_DENY(SYS_setreuid),
+      CLINUX_DENY(SYS_setregid),
+      CLINUX_DENY(SYS_setresuid),
+      CLINUX_DENY(SYS_setresgid),
+      CLINUX_DENY(SYS_setgroups),
+      CLINUX_DENY(SYS_capset),
+#if defined(__x86_64__)
+      CLINUX_DENY(SYS_mknod),
+      CLINUX_DENY(SYS_chown),
+      CLINUX_DENY(SYS_lchown),
+#endif
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  return clinux_install_filter(filter, sizeof filter / sizeof filter[0]);
 #endif
 }

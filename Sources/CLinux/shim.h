@@ -10,6 +10,7 @@
 #include "atomic.h"
 #include "event.h"
 #include "files.h"
+#include "landlock.h"
 #include "mount.h"
 #include "process.h"
 #include "seccomp.h"

@@ -25,16 +25,26 @@ enum ProcessSettings {
     .setFileCapabilities,
   ]
 
-  /// Gives up for good what a worker for a directory of the node does not need. Before the process has threads.
+  /// Gives up for good what no worker needs, before it knows its volume and has threads.
   /// - Returns: what could not be given up, for the log.
   static func confine() -> [String] {
+    attempt([
+      ("no_new_privs", { () throws(Errno) in try ProcessAttributes.setNoNewPrivileges() }),
+      ("capabilities", { () throws(Errno) in try Capabilities.keepOnly(needed) }),
+      ("seccomp", { () throws(Errno) in try SystemCallFilter.denyAllButServing() }),
+    ])
+  }
+
+  /// And what a worker for a directory of the node does not need.
+  static func confineToDirectory() -> [String] {
+    attempt([("seccomp, sockets", { () throws(Errno) in try SystemCallFilter.denySockets() })])
+  }
+
+  private static func attempt(_ steps: [(name: String, step: () throws(Errno) -> Void)]) -> [String] {
     var failures: [String] = []
-    func attempt(_ step: String, _ body: () throws(Errno) -> Void) {
-      do throws(Errno) { try body() } catch { failures.append("\(step): \(error)") }
+    for (name, step) in steps {
+      do throws(Errno) { try step() } catch { failures.append("\(name): \(error)") }
     }
-    attempt("no_new_privs") { () throws(Errno) in try ProcessAttributes.setNoNewPrivileges() }
-    attempt("capabilities") { () throws(Errno) in try Capabilities.keepOnly(needed) }
-    attempt("seccomp") { () throws(Errno) in try SystemCallFilter.denyAllButServingFiles() }
     return failures
   }
 }

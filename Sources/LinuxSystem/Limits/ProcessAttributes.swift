@@ -12,6 +12,9 @@ package enum ProcessAttributes {
     try Syscall.once { clinux_prctl(PR_SET_DUMPABLE, dumpable ? 1 : 0, 0, 0, 0) }
   }
 
+  /// What ``setDumpable(_:)`` or a change of identity left.
+  package static var isDumpable: Bool { clinux_prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1 }
+
   /// From now on exec gives neither the calling thread nor what it starts more rights. Cannot be undone.
   package static func setNoNewPrivileges() throws(Errno) {
     try Syscall.once { clinux_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }

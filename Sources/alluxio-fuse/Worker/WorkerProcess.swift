@@ -15,7 +15,7 @@ enum WorkerProcess {
   /// know before it lets a worker go.
   static func sayBuild() -> WorkerExit {
     ProcessSettings.apply()
-    _ = ProcessSettings.confine()
+    _ = ProcessSettings.confine() + ProcessSettings.confineToDirectory()
     print(WorkerBuild.own.line)
     return .done
   }
@@ -32,7 +32,8 @@ enum WorkerProcess {
     let failures = ProcessSettings.confine()
     let channel = WorkerChannel(adopting: Descriptor(adopting: WorkerChannel.descriptorNumber))
     do throws(WorkerChannelError) {
-      return serve(try channel.receiveConfiguration(), channel, notConfined: failures)
+      let configuration = try channel.receiveConfiguration()
+      return serve(configuration, channel, notConfined: failures + ProcessSettings.confineToDirectory())
     } catch {
       bootstrap(LogOptions())
       Logger(label: "worker").error("no configuration came from the mounter", metadata: ["error": "\(error)"])
