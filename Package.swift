@@ -119,8 +119,8 @@ let package = Package(
     .testTarget(
       name: "CSIDriverTests",
       dependencies: [
-        "CProtobufC", "CSIDriver", "CSIProtocol", "GRPC", "LinuxSystem", "Log", "Mounter", "ProtobufC", "TestSupport",
-        "VolumeModel", logging, system,
+        "ApplicationLoad", "CProtobufC", "CSIDriver", "CSIProtocol", "GRPC", "LinuxSystem", "Log", "Mounter",
+        "ProtobufC", "TestSupport", "VolumeModel", logging, system,
       ],
       swiftSettings: swift),
     // Applications that check each answer, and other processes that tests talk to.

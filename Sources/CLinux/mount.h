@@ -44,11 +44,12 @@ static inline int clinux_move_mount(int from, const char *from_path, int to, con
 #define CLINUX_MOUNT_ATTR_NOSUID 0x2u
 #define CLINUX_MOUNT_ATTR_NODEV 0x4u
 #define CLINUX_MOUNT_ATTR_NOEXEC 0x8u
-/* mount_setattr(2) sets flags of a detached tree before anybody can see it; glibc has it from 2.36. */
-static inline int clinux_mount_setattr(int tree, unsigned flags, uint64_t set) {
+/* mount_setattr(2) sets flags of a detached tree before anybody can see it; glibc has it from 2.36. Propagation is one of
+   MS_PRIVATE, MS_SHARED and MS_SLAVE, or 0, which leaves it. */
+static inline int clinux_mount_setattr(int tree, unsigned flags, uint64_t set, uint64_t propagation) {
   struct {
     uint64_t attr_set, attr_clr, propagation, userns_fd;
-  } attributes = {set, 0, 0, 0};
+  } attributes = {set, 0, propagation, 0};
   return (int)syscall(442 /* __NR_mount_setattr */, tree, "", CLINUX_AT_EMPTY_PATH | flags, &attributes,
                       sizeof attributes);
 }

@@ -27,7 +27,8 @@ package enum RecoveryOutcome: Sendable, Hashable {
     .restartNeeded(
       reason: """
         the volume is mounted again, and \(users.joined(separator: ", ")) still see the mount that was lost, since mounts \
-        of the node do not reach their containers: restart their pods
+        of the node do not reach their containers: restart their pods, and give their volumeMounts mountPropagation: \
+        HostToContainer, with which they need no restart
         """)
   }
 }

@@ -16,20 +16,34 @@ final class Application {
     var longestName = ""
   }
 
+  struct Pod {
+    /// Where the container has the volume.
+    var data: String
+    /// Not in the container.
+    var kubelet: String
+  }
+
   private let process: TalkingProcess
   /// What it complained of.
   private(set) var complaints: [String] = []
 
   /// - Parameters:
   ///   - program: this program, under a path that can be started.
-  ///   - isPod: it sees mounts as a pod with propagation `HostToContainer`.
-  init(program: String, folder: String, kind: LoadKind, tolerated: Set<CInt>, isPod: Bool) throws {
+  ///   - folder: what is published.
+  ///   - pod: it runs as the container of a pod with `mountPropagation: HostToContainer`.
+  init(program: String, folder: String, kind: LoadKind, tolerated: Set<CInt>, pod: Pod?) throws {
     let errors = tolerated.sorted().map(String.init).joined(separator: ",")
-    let load = ["--load", folder, "--load-kind", kind.rawValue, "--tolerated", errors]
+    let load = ["--load", pod?.data ?? folder, "--load-kind", kind.rawValue, "--tolerated", errors]
     process =
-      isPod
-      ? try TalkingProcess(CellProcess.unshare, ["--mount", "--propagation", "slave", program] + load)
-      : try TalkingProcess(program, load)
+      if let pod {
+        try TalkingProcess(
+          PodNamespace.unshare,
+          PodNamespace.arguments(
+            for: [program] + load, showing: folder, at: pod.data, hiding: pod.kubelet, .hostToContainer),
+          environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
+      } else {
+        try TalkingProcess(program, load)
+      }
     _ = try answer("ready")
   }
 

@@ -1,5 +1,6 @@
 import Foundation
 import LinuxSystem
+import VolumeModel
 
 /// Runs one cell: its own driver, its own volume, its own applications.
 struct CellRun {
@@ -39,7 +40,7 @@ struct CellRun {
     do {
       let application = try Application(
         program: ownProgram, folder: node.target, kind: cell.load, tolerated: cell.outage.errors,
-        isPod: cell.arrangement == .apart)
+        pod: cell.arrangement == .apart ? .init(data: "\(folder)/pod", kubelet: node.paths.kubeletDirectory) : nil)
       let verified =
         try [.full, .reopening].contains(cell.load)
         ? nil : VerifiedIO.program.map { try VerifiedIO(program: $0, folder: node.target) }
@@ -66,18 +67,20 @@ struct CellRun {
       let mark = try application.mark()
       if mark.longest > (result.pauses.max() ?? 0) { result.longest = mark.longestName }
       result.pauses.append(mark.longest)
-      if case .passing = cell.outage { try await recovered(application) }
+      if case .passing = cell.outage { try await recovered(application, on: node) }
     }
   }
 
-  /// Nothing is refused any more.
-  private func recovered(_ application: Application) async throws {
+  /// Nothing is refused any more, and nothing is stacked.
+  private func recovered(_ application: Application, on node: NodeProcesses) async throws {
     let before = try application.mark()
     try await Task.sleep(for: .milliseconds(200))
     let after = try application.mark()
     guard after.tolerated == before.tolerated, after.operations > before.operations else {
       throw FaultError("\(after.tolerated - before.tolerated) errors came after the end of the outage")
     }
+    let mounts = try MountTable.read().all(at: node.target).count
+    guard mounts == 1 else { throw FaultError("\(mounts) mounts are at the target") }
   }
 
   private func finish(_ application: Application, _ verified: VerifiedIO?, _ result: inout CellResult) {

@@ -42,7 +42,7 @@ struct CellProcess {
 
   private func end(in folder: RunFolder) throws -> ProcessExit {
     var spawn = Spawn(
-      executable: Self.unshare,
+      executable: PodNamespace.unshare,
       arguments: [
         "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
         ExecutablePath.own, "--cell", cell.name, "--folder", folder.path,
@@ -62,8 +62,6 @@ struct CellProcess {
     holder.withLock { $0 = pipe }
     return pipe.reader.rawValue
   }
-
-  static let unshare = "/usr/bin/unshare"
 
   /// In the cell's process: ends it, and so everything in its namespaces, when the one who has started it is gone.
   static func endWithStarter(thawing folder: String) throws {

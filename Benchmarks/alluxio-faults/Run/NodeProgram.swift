@@ -1,3 +1,4 @@
+import ApplicationLoad
 import Foundation
 import LinuxSystem
 
@@ -6,7 +7,7 @@ enum Arrangement: String, Codable, CaseIterable {
   /// In the namespaces of the cell, the mounter as PID 1 of a container would.
   case beside
   /// Mounter and plugin each in a mount and a PID namespace of its own, over one shared kubelet folder, as their containers;
-  /// applications see what is propagated to them, as pods do.
+  /// applications have a copy of the target's mount and what it receives, as pods do with `HostToContainer`.
   case apart
   /// In the namespaces of the cell; the plugin starts the mounter.
   case own
@@ -26,7 +27,8 @@ final class NodeProgram {
     let prefix =
       isApart
       ? [
-        CellProcess.unshare, "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "unchanged",
+        PodNamespace.unshare, "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation",
+        "unchanged",
       ] : []
     let whole = prefix + program
     var spawn = Spawn(executable: whole[0], arguments: whole, environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"])

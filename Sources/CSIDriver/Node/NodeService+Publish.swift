@@ -24,8 +24,12 @@ extension NodeService {
       do throws(CSIError) {
         if isFirstTarget(plan) { try await registerUse(of: plan.volumeID, by: deadline) }
         let worker = try await startWorker(for: plan, by: deadline)
-        try await bind(plan.target, to: worker, readOnly: plan.readOnly, noExec: plan.noExec, by: deadline)
-        try await records.update(plan.target.path, by: deadline) { $0.phase = .published }
+        let ownGroup = try await bind(
+          plan.target, to: worker, readOnly: plan.readOnly, noExec: plan.noExec, by: deadline)
+        try await records.update(plan.target.path, by: deadline) {
+          $0.phase = .published
+          $0.ownGroupConnection = ownGroup
+        }
       } catch {
         await abandon(plan.target)
         throw error
@@ -47,8 +51,8 @@ extension NodeService {
       // Somebody else may have repaired it while this call waited.
       if try await standing(of: plan, by: deadline) == .whole { return try await refreshSecrets(plan, by: deadline) }
       let worker = try await startWorker(for: plan, by: deadline)
-      try await takeMountsAway(plan.target, by: deadline)
-      try await bind(plan.target, to: worker, readOnly: plan.readOnly, noExec: plan.noExec, by: deadline)
+      // The target's lock keeps the record.
+      if let record = records[plan.target.path] { try await rebind(record, to: worker, by: deadline) }
       workers.noteRecovery(nil, of: plan.key.name)
     }
   }

@@ -169,10 +169,8 @@ extension NodeService {
       defer { locks.release(record.target) }
       guard records[record.target]?.phase == .published else { continue }
       do throws(CSIError) {
-        let target = try NodeField.target(record.target, "target_path", paths)
         if try await connections(at: record, by: deadline) == [worker.connection] { continue }
-        try await takeMountsAway(target, by: deadline)
-        try await bind(target, to: worker, readOnly: record.readOnly, noExec: record.noExec, by: deadline)
+        try await rebind(record, to: worker, by: deadline)
       } catch {
         failure = failure ?? error
       }
@@ -180,7 +178,7 @@ extension NodeService {
     if let failure { throw failure }
   }
 
-  /// Looks at what containers have, where they can be seen.
+  /// Looks at what containers see, where they can be seen.
   private func verify(_ name: String, by deadline: Deadline) async -> RecoveryOutcome {
     let stale = workers.stale(of: name)
     let users = try? await NodeBlocking.run("look for users of lost mounts", by: deadline) {

@@ -84,10 +84,7 @@ extension NodeService {
       do throws(CSIError) {
         try await locks.holding(sibling.target, for: .repair) { () async throws(CSIError) in
           guard records[sibling.target] != nil else { return }
-          let target = try NodeField.target(sibling.target, "target_path", paths)
-          try await takeMountsAway(target, by: deadline)
-          try await bind(
-            target, to: worker, readOnly: sibling.readOnly, noExec: sibling.noExec, by: deadline)
+          try await rebind(sibling, to: worker, by: deadline)
         }
       } catch {
         logger.warning(
@@ -97,18 +94,20 @@ extension NodeService {
   }
 
   /// Mounts the worker's file system at the target as well, and checks that it is there.
+  /// - Returns: for the record's `ownGroupConnection`.
   func bind(
     _ target: TargetPath, to worker: WorkerStatus, readOnly: Bool, noExec: Bool, by deadline: Deadline
-  ) async throws(CSIError) {
+  ) async throws(CSIError) -> UInt32? {
     let bind = TargetMount.Bind(
       source: worker.request.mountPoint, connection: worker.connection, readOnly: readOnly, noExec: noExec)
-    let cleanUp: @Sendable (()) -> Void = { [self] _ in removeLateBind(at: target) }
-    try await NodeBlocking.run("mount the volume at \(target)", by: deadline, whenLate: cleanUp) {
+    let cleanUp: @Sendable (Bool) -> Void = { [self] _ in removeLateBind(at: target) }
+    let hasOwnGroup = try await NodeBlocking.run("mount the volume at \(target)", by: deadline, whenLate: cleanUp) {
       [paths] () throws(TargetFault) in
       let folder = try TargetFolder(target, paths: paths)
       let (directory, guarded) = try folder.make()
-      try TargetMount(path: folder.mountPath).bind(bind, on: directory.descriptor, guarded: guarded)
+      return try TargetMount(path: folder.mountPath).bind(bind, on: directory.descriptor, guarded: guarded)
     }
+    return hasOwnGroup ? worker.connection : nil
   }
 
   /// A bind came through that nobody waited for any more. Unless the target has been taken up again meanwhile, whose call

@@ -65,13 +65,17 @@ package struct TargetMount: Sendable, Hashable {
   /// Shows the volume on `directory`, which is the target, with its flags in force from the first moment. Checks in the
   /// mount table that it is there.
   /// - Parameter guarded: the directory is shut; otherwise a mount that is missing would let pods write to the node's disk.
-  package func bind(_ bind: Bind, on directory: borrowing Descriptor, guarded: Bool) throws(TargetFault) {
-    do throws(Errno) { try Mount.bind(from: bind.source, to: directory, flags: bind.flags) } catch {
+  /// - Returns: whether it shares what is mounted on it with its own copies only, see `Mount.bind`.
+  @discardableResult
+  package func bind(_ bind: Bind, on directory: borrowing Descriptor, guarded: Bool) throws(TargetFault) -> Bool {
+    let hasOwnGroup: Bool
+    do throws(Errno) { hasOwnGroup = try Mount.bind(from: bind.source, to: directory, flags: bind.flags) } catch {
       throw .system(error, step: "mount the volume at \(path)")
     }
     guard case .volume(bind.connection, let readOnly) = try content(), readOnly || !bind.readOnly else {
       throw .notMountedAfterBind(path: path, guarded: guarded)
     }
+    return hasOwnGroup
   }
 
   /// What to do with a mount that is neither ours nor dead.
@@ -140,7 +144,7 @@ package struct TargetMount: Sendable, Hashable {
     try readTable(along: nil).beneath(volumes).contains { $0.type == Self.fileSystemType && $0.minor == connection }
   }
 
-  private func readTable() throws(TargetFault) -> MountTable { try readTable(along: path) }
+  func readTable() throws(TargetFault) -> MountTable { try readTable(along: path) }
 
   private func readTable(along path: String?) throws(TargetFault) -> MountTable {
     do throws(Errno) { return try MountTable.read(along: path) } catch {

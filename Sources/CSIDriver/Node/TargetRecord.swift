@@ -37,6 +37,9 @@ package struct TargetRecord: Codable, Sendable, Hashable {
   package var isInline: Bool?
   /// It was published with secrets that its under file system needs, so that it cannot be mounted again from here.
   package var needsSecrets: Bool?
+  /// Connection of the mount that was last bound at the target, where that bind has a peer group of its own
+  /// (`Mount.bind`). Other binds, as those of older plugins, share one with the volume's other targets.
+  package var ownGroupConnection: UInt32?
 
   package init(_ plan: PublishPlan, madeFolder: Bool) {
     phase = .publishing

@@ -49,20 +49,25 @@ package enum Mount {
   }
 
   /// Shows the tree of `source` on an open directory as well: what its path has become meanwhile does not matter.
+  ///
+  /// The bind does not share with its source what is mounted on either. On a shared mount it begins a peer group of its own,
+  /// whose members are the bind itself as other mount namespaces see it and the copies made of it.
+  /// - Returns: false where the kernel cannot do that (before 5.12): the bind is in its source's peer group then.
+  @discardableResult
   package static func bind(
     from source: String, to directory: borrowing Descriptor, flags: MountFlags = []
-  ) throws(Errno) {
+  ) throws(Errno) -> Bool {
     try Syscall.checkNoNul(source)
     let number = directory.rawValue
     do throws(Errno) {
-      let tree = try cloneTree(AT_FDCWD, source, flags: flags, recursive: false)
-      let treeNumber = tree.rawValue
-      let empty = CLINUX_MOVE_MOUNT_F_EMPTY_PATH | CLINUX_MOVE_MOUNT_T_EMPTY_PATH
-      try Syscall.once { clinux_move_mount(treeNumber, "", number, "", empty) }
+      let tree = try cloneTree(AT_FDCWD, source, flags: flags, recursive: false, propagation: .private)
+      try attach(tree, on: number)
+      return true
     } catch .noFunction {
       let path = try directory.path()
       try Syscall.once { Glibc.mount(source, "/proc/self/fd/\(number)", nil, clinux_MS_BIND, nil) }
       try restrict(path, flags: flags)
+      return false
     }
   }
 
@@ -98,7 +103,7 @@ package enum Mount {
 
   /// A detached copy of the mount tree at a path or a descriptor, restricted before anybody can reach it.
   private static func cloneTree(
-    _ directory: CInt, _ path: String, flags: MountFlags, recursive: Bool
+    _ directory: CInt, _ path: String, flags: MountFlags, recursive: Bool, propagation: MountPropagation? = nil
   ) throws(Errno) -> Descriptor {
     let recursion = recursive ? CLINUX_AT_RECURSIVE : 0
     let options = CLINUX_OPEN_TREE_CLONE | CLINUX_OPEN_TREE_CLOEXEC | CLINUX_AT_EMPTY_PATH | recursion
@@ -108,15 +113,23 @@ package enum Mount {
     if flags.contains(.noSetUserID) { attributes |= UInt64(CLINUX_MOUNT_ATTR_NOSUID) }
     if flags.contains(.noDevices) { attributes |= UInt64(CLINUX_MOUNT_ATTR_NODEV) }
     if flags.contains(.noExecute) { attributes |= UInt64(CLINUX_MOUNT_ATTR_NOEXEC) }
-    if attributes != 0 {
+    let spread = UInt64(propagation?.flag ?? 0)
+    if attributes != 0 || spread != 0 {
       let number = tree.rawValue
-      try Syscall.once { clinux_mount_setattr(number, recursion, attributes) }
+      try Syscall.once { clinux_mount_setattr(number, recursion, attributes, spread) }
     }
     return tree
   }
 
+  /// On an open directory, or on the mount that a detached tree has become.
+  static func attach(_ tree: borrowing Descriptor, on directory: CInt) throws(Errno) {
+    let number = tree.rawValue
+    let empty = CLINUX_MOVE_MOUNT_F_EMPTY_PATH | CLINUX_MOVE_MOUNT_T_EMPTY_PATH
+    try Syscall.once { clinux_move_mount(number, "", directory, "", empty) }
+  }
+
   /// move_mount(2): does not follow a symbolic link at the end of `target`.
-  private static func attach(_ tree: consuming Descriptor, to target: String) throws(Errno) {
+  static func attach(_ tree: borrowing Descriptor, to target: String) throws(Errno) {
     let number = tree.rawValue
     try Syscall.once { clinux_move_mount(number, "", AT_FDCWD, target, CLINUX_MOVE_MOUNT_F_EMPTY_PATH) }
   }

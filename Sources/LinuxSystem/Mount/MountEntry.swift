@@ -30,6 +30,8 @@ package struct MountEntry: Sendable, Hashable {
   package var isReadOnly: Bool {
     flags.contains(.readOnly) || MountFlags(options: superOptions).contains(.readOnly)
   }
+  /// Whether it shows other owners than its file system has. mount_setattr(2), "ID-mapped mounts".
+  package var mapsOwners: Bool { options.split(separator: ",").contains("idmapped") }
   /// The peer group that it shares mounts with, or nil.
   package var sharedGroup: Int? {
     for field in optionalFields where field.hasPrefix("shared:") { return Int(field.dropFirst(7)) }

@@ -175,39 +175,16 @@ extension LostMounts.BothGoneTests {
     return Container(process: try spawn.start(), input: SharedBox(input))
   }
 
-  /// The mounts of a test reach other namespaces only from a shared mount.
-  private func withSharedFolder(
-    _ more: [String] = [], _ body: (PluginProcess) async throws -> Void
-  ) async throws {
-    try await PluginProcess.with { plugin in
-      let kubelet = plugin.folder.appending("kubelet")
-      try Mount.bind(from: kubelet, to: kubelet)
-      try Mount.setPropagation(.shared, of: kubelet)
-      defer { try? Mount.unmount(kubelet, flags: [.detach]) }
-      try await body(plugin)
-    }
-  }
-
-  private func waitForCondition(
-    _ plugin: PluginProcess, at name: String, _ wanted: (VolumeCondition) -> Bool
-  ) async throws -> VolumeCondition {
-    for _ in 0..<1_000 {
-      let condition = try await plugin.calls.stats("v", at: plugin.target(name)).condition
-      if wanted(condition) { return condition }
-    }
-    throw Errno.timedOut
-  }
-
   @Test("plugin, mounter and worker killed: the next plugin shows the files again, also in another mount namespace")
   func allKilled() async throws {
-    try await withSharedFolder { plugin in
+    try await PluginProcess.withSharedFolders { plugin in
       try plugin.folder.write("x", to: "data/file")
       for name in ["a", "b"] { try await plugin.calls.publish("v", at: plugin.target(name), context: plugin.context) }
       let other = try container(plugin, "read line; cat \(plugin.target("a"))/file")
       try await plugin.killAll()
       #expect(throws: Errno.self) { try WholeFile.text(plugin.target("a/file")) }
       try await plugin.restart()
-      _ = try await waitForCondition(plugin, at: "a") { $0.message.hasPrefix("recovered: ") }
+      _ = try await plugin.waitForCondition(at: "a") { $0.message.hasPrefix("recovered: ") }
       for name in ["a", "b"] {
         #expect(try MountTable.read().all(at: plugin.target(name)).count == 1)
         #expect(try WholeFile.text(plugin.target("\(name)/file")) == "x")
@@ -223,7 +200,7 @@ extension LostMounts.BothGoneTests {
   }
 
   @Test("a container that mounts do not reach is named as the one to restart, until it has ended")
-  func staleContainer() async throws { try await withSharedFolder { try await stale($0) } }
+  func staleContainer() async throws { try await PluginProcess.withSharedFolders { try await stale($0) } }
 
   private func stale(_ plugin: PluginProcess) async throws {
     try await plugin.calls.publish("v", at: plugin.target("a"), context: plugin.context)
@@ -232,11 +209,11 @@ extension LostMounts.BothGoneTests {
     try Waiting.untilExists(ready)
     try await plugin.killAll()
     try await plugin.restart()
-    let condition = try await waitForCondition(plugin, at: "a") { $0.message.contains("restart needed") }
+    let condition = try await plugin.waitForCondition(at: "a") { $0.message.contains("restart needed") }
     #expect(condition.abnormal)
     #expect(condition.message.contains("sh (pid "), "\(condition.message)")
     _ = try other.finish()
-    _ = try await waitForCondition(plugin, at: "a") { $0.message.hasPrefix("recovered: ") }
+    _ = try await plugin.waitForCondition(at: "a") { $0.message.hasPrefix("recovered: ") }
     try await plugin.calls.unpublish("v", at: plugin.target("a"))
   }
 
@@ -248,7 +225,7 @@ extension LostMounts.BothGoneTests {
       try plugin.kill()
       try plugin.killMounter()
       try await plugin.restart()
-      _ = try await waitForCondition(plugin, at: "a") { $0.message.hasPrefix("recovered: ") }
+      _ = try await plugin.waitForCondition(at: "a") { $0.message.hasPrefix("recovered: ") }
       #expect(try MountTable.read().all(at: plugin.target("a")).count == 1)
       #expect(try WholeFile.text(plugin.target("a/file")) == "x")
       try await plugin.calls.unpublish("v", at: plugin.target("a"))
@@ -274,7 +251,7 @@ extension LostMounts.BothGoneTests {
         #expect(rmdir(path) == -1 && errno == EPERM)
       }
       try await plugin.restart()
-      _ = try await waitForCondition(plugin, at: "a") { $0.message.hasPrefix("recovered: ") }
+      _ = try await plugin.waitForCondition(at: "a") { $0.message.hasPrefix("recovered: ") }
       try await plugin.calls.unpublish("v", at: plugin.target("a"))
       #expect(try await plugin.isClean())
       #expect(throws: Errno.noSuchFileOrDirectory) { _ = try Descriptor.reach(source) }

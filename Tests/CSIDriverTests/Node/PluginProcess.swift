@@ -1,3 +1,4 @@
+import CSIDriver
 import GRPC
 import Glibc
 import LinuxSystem
@@ -63,6 +64,31 @@ final class PluginProcess: Sendable {
     }
   }
 
+  /// The same where what is mounted in the kubelet's and the state folder reaches other namespaces, as on a node. The two
+  /// folders are mount points then.
+  static func withSharedFolders(_ body: (PluginProcess) async throws -> Void) async throws {
+    try await with { plugin in
+      let folders = ["kubelet", "state"].map(plugin.folder.appending)
+      defer { for folder in folders { try? Mount.unmount(folder, flags: [.detach]) } }
+      for folder in folders {
+        try Mount.bind(from: folder, to: folder)
+        try Mount.setPropagation(.shared, of: folder)
+      }
+      try await body(plugin)
+    }
+  }
+
+  /// Until the volume "v", published at this target, has such a condition.
+  func waitForCondition(
+    at name: String, _ wanted: (VolumeCondition) -> Bool
+  ) async throws -> VolumeCondition {
+    for _ in 0..<1_000 {
+      let condition = try await calls.stats("v", at: target(name)).condition
+      if wanted(condition) { return condition }
+    }
+    throw Errno.timedOut
+  }
+
   private static func start(_ folder: TemporaryDirectory, _ arguments: [String]) throws -> PidFD {
     let log = try Descriptor.open(folder.appending("log"), O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
     let program = try builtProduct("alluxio-csi")
@@ -119,6 +145,11 @@ final class PluginProcess: Sendable {
   }
 
   func target(_ name: String) -> String { folder.appending("kubelet/\(name)") }
+
+  /// Where the worker of a volume is mounted.
+  func source(_ volumeID: String) -> String {
+    folder.appending("state/volumes/\(WorkerKey(volumeID: volumeID).name)/mount")
+  }
 
   /// The context of a volume that shows `data`.
   var context: [String: String] { ["path": "file://\(data)"] }
