@@ -84,6 +84,21 @@ extension Errno {
   /// EINVAL: O_DIRECT, where the kernel reads the file itself and the under file system knows no O_DIRECT.
   package static var noDirectIO: Errno { .invalidArgument }
 
+  // MARK: Object stores
+
+  /// ESTALE: the object that is open was replaced or removed, and these bytes of it are nowhere.
+  package static var versionGone: Errno { .staleNFSFileHandle }
+  /// EACCES: the credentials do not allow it.
+  package static var refusedByStore: Errno { .permissionDenied }
+  /// EBUSY: the store is in the middle of another change of that object, beyond all repetitions.
+  package static var busyObject: Errno { .resourceBusy }
+  /// EOPNOTSUPP: what an object store cannot do, and what nobody imitates.
+  package static var notWithObjects: Errno { .notSupported }
+  /// EILSEQ: keys are UTF-8.
+  package static var nameIsNoText: Errno { .illegalByteSequence }
+  /// EXDEV: a directory with more keys than are moved at a time. mv(1) then copies.
+  package static var tooManyKeys: Errno { .improperLink }
+
   // MARK: What the kernel is told
 
   /// The number for the reply. ENOSYS is kept from the kernel: it would never again ask for that operation on this mount, and

@@ -21,6 +21,8 @@ package enum HiddenName {
 
   static func isTemporary(_ name: Span<UInt8>) -> Bool { hasPrefix(name, temporaryPrefix) }
 
+  static func isTemporary(_ name: ArraySlice<UInt8>) -> Bool { name.starts(with: temporaryPrefix) }
+
   private static func hasPrefix(_ name: Span<UInt8>, _ prefix: [UInt8]) -> Bool {
     guard name.count >= prefix.count else { return false }
     for index in prefix.indices where name[index] != prefix[index] { return false }

@@ -22,6 +22,9 @@ package protocol UnderFileSystem: AnyObject, Sendable {
 package protocol UnderNode: AnyObject, Sendable {
   /// nil where the under file system has none: the node is then known by its parent and name.
   var identity: NodeIdentity? { get }
+  /// Of a node without an identity: tells the file from others that have its name in turn, where the inode number does not.
+  /// The same for every process; nil: the inode number tells them apart.
+  var versionStamp: UInt64? { get }
   /// A descriptor of this process that keeps the object alive whatever its names, valid as long as the reference; nil where
   /// nodes are nothing but memory.
   var descriptorNumber: CInt? { get }
@@ -79,6 +82,7 @@ extension UnderFileSystem {
 }
 
 extension UnderNode {
+  package var versionStamp: UInt64? { nil }
   package var descriptorNumber: CInt? { nil }
   package var allowsDirectIO: Bool { true }
 }

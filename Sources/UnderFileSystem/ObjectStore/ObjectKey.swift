@@ -1,0 +1,31 @@
+/// The name of an object, or a prefix of names: bytes, UTF-8 by the services' rules. Compared and ordered by bytes, as
+/// S3 lists them; at most 1024 of them.
+package struct ObjectKey: Sendable, Hashable, Comparable {
+  /// Without a leading slash, except where the key has one.
+  package let bytes: [UInt8]
+
+  package init(bytes: some Sequence<UInt8>) { self.bytes = Array(bytes) }
+
+  package static func < (left: ObjectKey, right: ObjectKey) -> Bool {
+    left.bytes.lexicographicallyPrecedes(right.bytes)
+  }
+
+  /// S3's and OSS's limit.
+  package static let longest = 1024
+}
+
+extension ObjectKey: ExpressibleByStringLiteral, CustomStringConvertible {
+  package init(stringLiteral text: String) { self.init(bytes: text.utf8) }
+  package init(_ text: String) { self.init(bytes: text.utf8) }
+  /// For people: bytes that are not UTF-8 are shown with replacement characters.
+  package var description: String { String(decoding: bytes, as: UTF8.self) }
+}
+
+/// The version tag of an object's content, without its quotes. RFC 9110, 8.8.3.
+package struct EntityTag: Sendable, Hashable {
+  /// Opaque: an MD5 only for objects of one part that are not encrypted with a customer's key.
+  package let value: String
+
+  /// - Parameter value: without quotes.
+  package init(_ value: String) { self.value = value }
+}

@@ -1,0 +1,80 @@
+/// One name of a directory as a listing has it.
+struct ListedEntry: Sendable, Hashable {
+  /// The key; a directory's with the slash at its end. By this the store sorts.
+  var key: [UInt8]
+  var name: FileName
+  /// Of a file; nil for a directory.
+  var version: ObjectVersion?
+
+  var isDirectory: Bool { version == nil }
+  /// Without a slash at its end.
+  var fileKey: ArraySlice<UInt8> { isDirectory ? key.dropLast() : key[...] }
+}
+
+/// The names on one page of a listing, in the order of the store.
+struct ListedPage: Sendable {
+  private(set) var entries: [ListedEntry] = []
+  /// Keys and prefixes that are no names.
+  private(set) var hiddenCount = 0
+  /// A file at the end of a page that is not the last: whether it is shown depends on what comes.
+  private(set) var held: ListedEntry?
+  /// Files that are directories as well if there is a prefix between the end of this page and the one named.
+  private(set) var unclear: [Int] = []
+
+  /// - Parameters:
+  ///   - page: of a listing with the delimiter.
+  ///   - directory: whose prefix was listed.
+  ///   - last: key of the last entry before this page: what does not follow it has been there, or is out of order.
+  ///   - held: of the page before.
+  init(_ page: ObjectPage, in directory: NodePath, after last: [UInt8]?, held before: ListedEntry?) {
+    let prefix = directory.directoryPrefix
+    var found: [ListedEntry] = before.map { [$0] } ?? []
+    found.reserveCapacity(page.objects.count + page.prefixes.count + 1)
+    for (key, version) in page.objects where key.bytes != prefix {
+      guard key.bytes.starts(with: prefix), let name = ObjectKeys.name(key.bytes[prefix.count...]) else {
+        hiddenCount += 1
+        continue
+      }
+      found.append(ListedEntry(key: key.bytes, name: name, version: version))
+    }
+    for key in page.prefixes {
+      guard key.bytes.starts(with: prefix), key.bytes.last == 0x2F, key.bytes.count > prefix.count,
+        let name = ObjectKeys.name(key.bytes[prefix.count...].dropLast())
+      else {
+        hiddenCount += 1
+        continue
+      }
+      found.append(ListedEntry(key: key.bytes, name: name, version: nil))
+    }
+    found.sort { $0.key.lexicographicallyPrecedes($1.key) }
+    let end = [page.objects.last?.key.bytes, page.prefixes.last?.bytes].compactMap(\.self)
+      .max { $0.lexicographicallyPrecedes($1) }
+    place(found, after: last, end: page.continuation == nil ? nil : end)
+  }
+
+  /// - Parameter end: the last key of a page that is not the last one.
+  private mutating func place(_ found: [ListedEntry], after last: [UInt8]?, end: [UInt8]?) {
+    let directories = Set(found.lazy.filter(\.isDirectory).map(\.name))
+    var previous = last
+    for entry in found {
+      if let previous, !previous.lexicographicallyPrecedes(entry.key) { continue }
+      // A directory of the same name is shown in its place.
+      if !entry.isDirectory, directories.contains(entry.name) { continue }
+      previous = entry.key
+      if let end, !entry.isDirectory, end.lexicographicallyPrecedes(entry.key + [0x2F]) {
+        if entry.key == end {
+          held = entry
+          continue
+        }
+        unclear.append(entries.count)
+      }
+      entries.append(entry)
+    }
+  }
+
+  /// Leaves out files that have turned out to be directories. - Parameter places: in `entries`, ascending.
+  mutating func drop(_ places: [Int]) {
+    for place in places.reversed() { entries.remove(at: place) }
+    unclear = []
+  }
+}

@@ -1,0 +1,43 @@
+/// A name in a bucket as a file's key: the volume's prefix and all names down to it, without a slash at the end. The root's
+/// is the prefix with its slash, or nothing.
+struct NodePath: Sendable, Hashable {
+  let bytes: [UInt8]
+  /// Bytes up to the last name; all of them for the root.
+  let parentCount: Int
+  let isRoot: Bool
+
+  /// - Parameter prefix: with a slash at its end, or empty.
+  init(rootPrefix prefix: [UInt8]) {
+    bytes = prefix
+    parentCount = prefix.count
+    isRoot = true
+  }
+
+  private init(_ bytes: [UInt8], parentCount: Int) {
+    self.bytes = bytes
+    self.parentCount = parentCount
+    isRoot = false
+  }
+
+  /// - Parameter name: checked.
+  func child(_ name: some Collection<UInt8>) -> NodePath {
+    let prefix = directoryPrefix
+    return NodePath(prefix + name, parentCount: prefix.count)
+  }
+
+  /// Key of the file of this path.
+  var fileKey: ObjectKey { ObjectKey(bytes: bytes) }
+  /// What keys beneath the directory of this path begin with; its marker's key as well.
+  var directoryPrefix: [UInt8] { isRoot ? bytes : bytes + [0x2F] }
+  /// Key of the directory's marker.
+  var markerKey: ObjectKey { ObjectKey(bytes: directoryPrefix) }
+  /// The last name; empty for the root.
+  var name: ArraySlice<UInt8> { bytes[parentCount...] }
+  /// `directoryPrefix` of the directory that it is in.
+  var parentPrefix: ArraySlice<UInt8> { bytes[..<parentCount] }
+
+  /// Whether it is `ancestor` or lies beneath it.
+  func isWithin(_ ancestor: NodePath) -> Bool {
+    self == ancestor || bytes.starts(with: ancestor.directoryPrefix)
+  }
+}

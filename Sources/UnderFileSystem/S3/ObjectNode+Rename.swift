@@ -1,0 +1,121 @@
+import LinuxSystem
+import SystemPackage
+
+/// Renaming: the store copies, and the source goes.
+extension ObjectNode {
+  func rename(
+    _ name: FileName, to newParent: any UnderNode, named newName: FileName, flags: RenameFlags, caller: Caller
+  ) throws(Errno) {
+    guard let newParent = newParent as? ObjectNode, newParent.fileSystem === fileSystem else {
+      throw .otherFileSystem
+    }
+    guard flags.isEmpty || flags == .noReplace else { throw .invalidArgument }
+    let source = try ObjectKeys.existing(name, in: try directory())
+    let moved = try tree.entry(source).existing()
+    let target = try ObjectKeys.new(newName, in: try newParent.directory(), isDirectory: moved == .directory)
+    let replaced = try tree.entry(target).object
+    if flags == .noReplace, replaced != .absent { throw .nameTaken }
+    if source == target { return }
+    switch (moved, replaced) {
+    case (.file, .directory): throw source.isWithin(target) ? .directoryNotEmpty : .isDirectory
+    case (.file(let version, let stamp), _):
+      try moveFile(source, version, stamp: stamp, to: target, ifAbsent: flags == .noReplace)
+    case (_, .file): throw .notDirectory
+    default:
+      if target.isWithin(source) { throw .invalidArgument }
+      if source.isWithin(target) { throw .directoryNotEmpty }
+      try DirectoryMove(fileSystem, source, target).run()
+    }
+  }
+
+  private func moveFile(
+    _ source: NodePath, _ version: ObjectVersion, stamp: UInt64, to target: NodePath, ifAbsent: Bool
+  ) throws(Errno) {
+    let copied: ObjectVersion
+    do throws(BucketError) {
+      copied = try ObjectCopy(fileSystem, version).run(source.fileKey, to: target.fileKey, ifAbsent: ifAbsent)
+    } catch {
+      tree.forget(target)
+      tree.forget(source)
+      throw try failure(error, source, target, ifAbsent: ifAbsent)
+    }
+    tree.keepStamp(stamp, for: copied, at: target)
+    tree.changed(target, to: .file(copied, stamp: stamp))
+    try change(source, "the removal after a copy") { () throws(BucketError) in
+      try fileSystem.bucket.delete(source.fileKey)
+    }
+  }
+
+  /// 412 speaks of the source or of the target; which one, a second look tells.
+  private func failure(
+    _ error: BucketError, _ source: NodePath, _ target: NodePath, ifAbsent: Bool
+  ) throws(Errno) -> Errno {
+    if error.kind == .precondition, ifAbsent, try tree.entry(target).object != .absent { return .nameTaken }
+    fileSystem.log.report(error, "a copy", source)
+    return error.errno
+  }
+}
+
+/// Copies one object within the bucket.
+struct ObjectCopy: Sendable {
+  private let bucket: any ObjectBucket
+  private let options: ObjectFileSystemOptions
+  private let version: ObjectVersion
+
+  /// - Parameter version: of the source; another one is not copied.
+  init(_ fileSystem: ObjectFileSystem, _ version: ObjectVersion) {
+    bucket = fileSystem.bucket
+    options = fileSystem.options
+    self.version = version
+  }
+
+  /// Parts of a copy that are under way at a time.
+  private static let width = 8
+
+  /// - Returns: the copy's version.
+  func run(_ source: ObjectKey, to target: ObjectKey, ifAbsent: Bool) throws(BucketError) -> ObjectVersion {
+    let tag =
+      version.size > options.largestCopy
+      ? try copyInParts(source, to: target, ifAbsent: ifAbsent)
+      : try copyWhole(source, to: target, ifAbsent: ifAbsent)
+    return ObjectVersion(
+      size: version.size, entityTag: tag, lastModified: WallClock.coarseNanoseconds / 1_000_000_000)
+  }
+
+  private func copyWhole(_ source: ObjectKey, to target: ObjectKey, ifAbsent: Bool) throws(BucketError) -> EntityTag {
+    do throws(BucketError) {
+      return try bucket.copy(source, ifMatch: version.entityTag, to: target, ifAbsent: ifAbsent)
+    } catch {
+      // Services that have no condition for the target of a copy; there was a look before.
+      guard ifAbsent, error.kind == .unsupported else { throw error }
+      return try bucket.copy(source, ifMatch: version.entityTag, to: target, ifAbsent: false)
+    }
+  }
+
+  private func copyInParts(_ source: ObjectKey, to target: ObjectKey, ifAbsent: Bool) throws(BucketError) -> EntityTag {
+    let upload = ObjectUpload(key: target, uploadID: try bucket.createUpload(target))
+    let (size, length) = (version.size, options.copyPartSize)
+    let count = Int((size + length - 1) / length)
+    let parts = PartList()
+    do throws(BucketError) {
+      do throws(Errno) {
+        try ParallelCalls.run(count, width: Self.width) { [bucket, tag = version.entityTag] index throws(Errno) in
+          let start = Int64(index) * length
+          do throws(BucketError) {
+            parts.add(
+              index + 1,
+              try bucket.copyPart(
+                index + 1, of: upload, from: source, range: start..<min(size, start + length), ifMatch: tag))
+          } catch {
+            parts.fail(error)
+            throw error.errno
+          }
+        }
+      } catch { throw parts.failure ?? BucketError(.other, "a copy failed: \(error)") }
+      return try bucket.complete(upload, parts: parts.sorted, ifAbsent: ifAbsent)
+    } catch {
+      try? bucket.abort(upload)
+      throw error
+    }
+  }
+}

@@ -1,0 +1,168 @@
+import LinuxSystem
+import SystemPackage
+
+/// A file or directory of an object store, by its path. A file's node stands for one version of it, and for those that this
+/// mount makes from it.
+final class ObjectNode: UnderNode {
+  /// What the path stood for when the node was found; it never changes.
+  enum Kind: Sendable, Hashable {
+    case directory
+    case file(stamp: UInt64)
+  }
+
+  let fileSystem: ObjectFileSystem
+  let path: NodePath
+  let kind: Kind
+
+  init(_ fileSystem: ObjectFileSystem, _ path: NodePath, _ kind: Kind) {
+    self.fileSystem = fileSystem
+    self.path = path
+    self.kind = kind
+  }
+
+  var tree: ObjectTree { fileSystem.tree }
+  /// Known by parent and name.
+  var identity: NodeIdentity? { nil }
+
+  var versionStamp: UInt64? {
+    if case .file(let stamp) = kind { stamp } else { nil }
+  }
+
+  // MARK: Fingerprints
+
+  func fingerprint() throws(Errno) -> NodeIdentity { fingerprint(path, try current()) }
+
+  func fingerprint(of name: FileName) throws(Errno) -> NodeIdentity {
+    let child = try ObjectKeys.existing(name, in: try directory())
+    return fingerprint(child, try tree.entry(child).existing())
+  }
+
+  /// Of a file its key and version; of a directory its key alone, since it may have no object of its own.
+  func fingerprint(_ path: NodePath, _ object: ObjectEntry.Object) -> NodeIdentity {
+    var words = InlineArray<16, UInt64>(repeating: 0)
+    guard case .file(let version, _) = object else {
+      words[0] = fileSystem.keys.inode(path, isDirectory: true)
+      return NodeIdentity(kind: Self.identityKind, length: 8, words: words)
+    }
+    words[0] = fileSystem.keys.inode(path, isDirectory: false)
+    words[1] = StampTable.stamp(of: version)
+    words[2] = UInt64(bitPattern: version.lastModified)
+    return NodeIdentity(kind: Self.identityKind, length: 24, words: words)
+  }
+
+  /// `OBJ` in ASCII: no handle type of a file system.
+  static let identityKind: Int32 = 0x4F_424A
+
+  // MARK: Looking
+
+  /// What the path stands for now. - Throws: ESTALE when that is no longer what this node is.
+  func current() throws(Errno) -> ObjectEntry.Object {
+    if path.isRoot { return .directory }
+    let object = try tree.entry(path).object
+    switch (object, kind) {
+    case (.directory, .directory): return object
+    case (.file(_, let found), .file(let stamp)) where found == stamp: return object
+    default: throw .staleNode
+    }
+  }
+
+  /// The path, where this is a directory. - Throws: ENOTDIR.
+  func directory() throws(Errno) -> NodePath {
+    guard kind == .directory else { throw .notDirectory }
+    return path
+  }
+
+  func attributes() throws(Errno) -> Attributes {
+    switch try current() {
+    case .file(let version, _): fileSystem.attributes(ofFile: path, version)
+    default: fileSystem.attributes(ofDirectory: path)
+    }
+  }
+
+  func lookup(_ name: FileName) throws(Errno) -> FoundNode {
+    let child = try ObjectKeys.existing(name, in: try directory())
+    switch try tree.entry(child).existing() {
+    case .file(let version, let stamp):
+      return FoundNode(
+        node: ObjectNode(fileSystem, child, .file(stamp: stamp)),
+        attributes: fileSystem.attributes(ofFile: child, version))
+    default:
+      return FoundNode(
+        node: ObjectNode(fileSystem, child, .directory), attributes: fileSystem.attributes(ofDirectory: child))
+    }
+  }
+
+  func list(from cookie: UInt64) throws(Errno) -> any DirectoryStream {
+    ObjectDirectoryStream(fileSystem, try directory(), from: cookie)
+  }
+
+  // MARK: Opening
+
+  func open(_ access: FileAccess, caller: Caller) throws(Errno) -> any OpenFile {
+    guard case .file(let version, _) = try current() else { throw .notRegular(FileType.directory) }
+    guard access == .read else { throw fileSystem.refused.refuse("writing") }
+    return ObjectFile(fileSystem, path, version)
+  }
+
+  /// Objects have no owners: whoever may look may open.
+  func openAsCaller(_ access: FileAccess, caller: Caller) throws(Errno) -> any OpenFile {
+    try open(access, caller: caller)
+  }
+
+  // MARK: Attributes that can be asked for and not changed
+
+  /// What is there already may be asked for; anything else is refused.
+  func setAttributes(_ change: AttributeChange, caller: Caller) throws(Errno) -> Attributes {
+    let attributes = try attributes()
+    if let mode = change.mode, mode & 0o7777 != attributes.mode & 0o7777 {
+      throw fileSystem.refused.refuse("chmod")
+    }
+    if change.uid.map({ $0 != attributes.uid }) == true || change.gid.map({ $0 != attributes.gid }) == true {
+      throw fileSystem.refused.refuse("chown")
+    }
+    if let size = change.size {
+      guard attributes.isRegular else { throw .notTruncatable(attributes.type) }
+      if size != attributes.size { throw fileSystem.refused.refuse("truncate") }
+    }
+    if change.accessTime?.differs(from: attributes.accessTime) == true
+      || change.modificationTime?.differs(from: attributes.modificationTime) == true
+    {
+      throw fileSystem.refused.refuse("utimensat")
+    }
+    return attributes
+  }
+
+  func readLink() throws(Errno) -> [UInt8] { throw .invalidArgument }
+
+  /// Asked for by every `ls -l`, so that the log says nothing.
+  func extendedAttribute(_ name: FileName) throws(Errno) -> [UInt8] { throw .notWithObjects }
+  func extendedAttributeNames() throws(Errno) -> [UInt8] { throw .notWithObjects }
+
+  func setExtendedAttribute(
+    _ name: FileName, to value: [UInt8], flags: ExtendedAttributeFlags, caller: Caller
+  ) throws(Errno) { throw fileSystem.refused.refuse("setxattr") }
+
+  func removeExtendedAttribute(_ name: FileName, caller: Caller) throws(Errno) {
+    throw fileSystem.refused.refuse("removexattr")
+  }
+
+  /// A change of a directory is in the store when it returns.
+  func synchronize() throws(Errno) { _ = try current() }
+}
+
+extension ObjectEntry {
+  /// - Throws: ENOENT.
+  func existing() throws(Errno) -> Object {
+    if object == .absent { throw .noSuchFileOrDirectory }
+    return object
+  }
+}
+
+extension TimeChange {
+  fileprivate func differs(from time: Int64) -> Bool {
+    switch self {
+    case .now: true
+    case .at(let wanted): wanted != time
+    }
+  }
+}
