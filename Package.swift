@@ -63,7 +63,8 @@ let package = Package(
     .target(name: "VolumeModel", dependencies: ["CMessageDigest"], swiftSettings: safe),
 
     // The worker: under file system, volume file system, FUSE.
-    .target(name: "UnderFileSystem", dependencies: ["LinuxSystem", "VolumeModel", system], swiftSettings: safe),
+    .target(
+      name: "UnderFileSystem", dependencies: ["LinuxSystem", "ObjectStore", "VolumeModel", system], swiftSettings: safe),
     .target(
       name: "VolumeFileSystem", dependencies: ["LinuxSystem", "UnderFileSystem", "VolumeModel", collections, system],
       exclude: ["Semantics.md", "SharedState.md"], swiftSettings: safe + faults),
@@ -149,11 +150,14 @@ let package = Package(
       swiftSettings: swift),
     .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem", "TestSupport", system], swiftSettings: swift),
     .testTarget(
-      name: "UnderFileSystemTests", dependencies: ["LinuxSystem", "TestSupport", "UnderFileSystem", system],
+      name: "UnderFileSystemTests",
+      dependencies: ["LinuxSystem", "ObjectStore", "TestSupport", "UnderFileSystem", system],
       swiftSettings: swift),
     .testTarget(
       name: "VolumeFileSystemTests",
-      dependencies: ["LinuxSystem", "TestSupport", "UnderFileSystem", "VolumeFileSystem", "VolumeModel", system],
+      dependencies: [
+        "LinuxSystem", "ObjectStore", "TestSupport", "UnderFileSystem", "VolumeFileSystem", "VolumeModel", system,
+      ],
       swiftSettings: swift),
     .testTarget(
       name: "CSIProtocolTests", dependencies: ["CProtobufC", "CSIProtocol", "LinuxSystem", "ProtobufC", "TestSupport"],

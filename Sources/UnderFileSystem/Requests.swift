@@ -8,18 +8,27 @@ package struct FoundNode: Sendable {
     self.node = node
     self.attributes = attributes
   }
+
+  /// Tells the object from others that have its name in turn, where it has no identity.
+  package var stamp: UInt64 { node.versionStamp ?? attributes.inode }
 }
 
 /// A new object that has its name: a regular file comes open for reading and writing, anything else as a node.
 package struct CreatedNode: Sendable {
   /// What the intent journal records of the object; nil where the file system gives no handles.
   package let identity: NodeIdentity?
+  /// As `UnderNode.versionStamp`.
+  package let versionStamp: UInt64?
   package let attributes: Attributes
   package let node: (any UnderNode)?
   package let file: (any OpenFile)?
 
-  package init(identity: NodeIdentity?, attributes: Attributes, node: (any UnderNode)?, file: (any OpenFile)?) {
+  package init(
+    identity: NodeIdentity?, versionStamp: UInt64? = nil, attributes: Attributes, node: (any UnderNode)?,
+    file: (any OpenFile)?
+  ) {
     self.identity = identity
+    self.versionStamp = versionStamp
     self.attributes = attributes
     self.node = node
     self.file = file

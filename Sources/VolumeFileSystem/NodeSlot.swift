@@ -6,7 +6,7 @@ import VolumeModel
 enum NodeKey: Sendable {
   /// The identity that the under file system gave.
   case identity(NodeIdentity)
-  /// Its parent and name, where there is none; `inode` tells a replaced file from the old one.
+  /// Its parent and name, where there is none; `inode`, or the stamp of its version, tells a replaced file from the old one.
   case named(parent: NodeID, parentGeneration: UInt32, name: FileName, inode: UInt64)
 
   /// The same in every process; kept in the slot.

@@ -81,7 +81,7 @@ extension VolumeFileSystem {
       try clearSetIDBits(of: file, caller: caller, isDemanded: false)
     }
     let attributes = try file.attributes()
-    let key = try key(found.node.identity, parent: parent, name: name, inode: attributes.inode)
+    let key = try key(of: found.node, attributes, parent: parent, name: name)
     return (file, try entry(key, reference: found.node, attributes: attributes))
   }
 

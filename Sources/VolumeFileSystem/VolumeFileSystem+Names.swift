@@ -6,7 +6,7 @@ extension VolumeFileSystem {
   /// FUSE_LOOKUP. - Throws: ENOENT, ENOTDIR, ESTALE.
   package func lookup(_ name: FileName, in parent: NodeID) throws(Errno) -> Entry {
     let found = try reference(parent).lookup(name)
-    let key = try key(found.node.identity, parent: parent, name: name, inode: found.attributes.inode)
+    let key = try key(of: found.node, found.attributes, parent: parent, name: name)
     return try entry(key, reference: found.node, attributes: found.attributes)
   }
 
@@ -77,7 +77,7 @@ extension VolumeFileSystem {
   private func answer(
     _ target: any UnderNode, _ attributes: Attributes, as name: FileName, in parent: NodeID, _ entry: JournalEntry?
   ) throws(Errno) -> Entry {
-    let key = try key(target.identity, parent: parent, name: name, inode: attributes.inode)
+    let key = try key(of: target, attributes, parent: parent, name: name)
     return try answer(key, target.identity == nil ? nil : target, attributes, in: entry)
   }
 }
@@ -95,7 +95,7 @@ extension VolumeFileSystem {
     if let left = journal.claim(request, .make, at: parent) {
       if let outcome = left.outcome { return try recordedAnswer(left, outcome) }
       if let found = try find(left.intent, as: name, in: try reference(parent)) {
-        let key = try key(found.node.identity, parent: parent, name: name, inode: found.attributes.inode)
+        let key = try key(of: found.node, found.attributes, parent: parent, name: name)
         return try answer(key, found.node, found.attributes, opening: handle, in: left)
       }
     }
@@ -124,7 +124,8 @@ extension VolumeFileSystem {
       throw error
     }
     try reach(.afterApply)
-    let key = try key(created.identity, parent: parent, name: name, inode: created.attributes.inode)
+    let key = try key(
+      created.identity, parent: parent, name: name, stamp: created.versionStamp ?? created.attributes.inode)
     let answer = try answer(key, created.node, created.attributes, opening: handle, in: entry)
     if handle != nil, let file = created.file { _ = cache.insert(file, for: answer.node) }
     return answer
@@ -205,8 +206,8 @@ extension VolumeFileSystem {
     // rename(2) between two names of one file does nothing.
     if !exchange, (try? reference(parent).lookup(name)) != nil { return }
     // A worker that died has done it already.
-    if let node = table.find(new), let inode = try? reference(newParent).lookup(newName).attributes.inode,
-      try table.slot(node).load64(NodeSlot.inode) == inode
+    if let node = table.find(new), let found = try? reference(newParent).lookup(newName),
+      try table.slot(node).load64(NodeSlot.inode) == found.stamp
     {
       return
     }
@@ -225,7 +226,7 @@ extension VolumeFileSystem {
   /// A file that is open and whose descriptor was closed for room must be open while its name goes.
   private func pinOpenFile(_ name: FileName, in container: any UnderNode, parent: NodeID) {
     guard let found = try? container.lookup(name), found.attributes.isRegular,
-      let key = try? key(found.node.identity, parent: parent, name: name, inode: found.attributes.inode),
+      let key = try? key(of: found.node, found.attributes, parent: parent, name: name),
       let node = table.find(key), let slot = try? table.slot(node), slot.load32(NodeSlot.opens) > 0
     else { return }
     let access: FileAccess = slot.load32(NodeSlot.writers) > 0 ? .readWrite : .read

@@ -78,7 +78,7 @@ extension VolumeFileSystem {
       do throws(Errno) { found = try reference(parent).lookup(name) } catch {
         throw error == .noSuchFileOrDirectory ? .staleNode : error
       }
-      guard found.attributes.inode == inode else { throw .staleNode }
+      guard found.stamp == inode else { throw .staleNode }
       return cache.insert(found.node, for: node)
     case nil: throw .staleNode
     }
@@ -96,11 +96,18 @@ extension VolumeFileSystem {
     cache.insert(try reference(node).open(access, caller: caller), for: node)
   }
 
+  /// - Parameter stamp: tells the file from others that have the name in turn.
   func key(
-    _ identity: NodeIdentity?, parent: NodeID, name: FileName, inode: UInt64
+    _ identity: NodeIdentity?, parent: NodeID, name: FileName, stamp: UInt64
   ) throws(Errno) -> NodeKey {
     if let identity { return .identity(identity) }
-    return .named(parent: parent, parentGeneration: try table.generation(of: parent), name: name, inode: inode)
+    return .named(parent: parent, parentGeneration: try table.generation(of: parent), name: name, inode: stamp)
+  }
+
+  func key(
+    of node: any UnderNode, _ attributes: Attributes, parent: NodeID, name: FileName
+  ) throws(Errno) -> NodeKey {
+    try key(node.identity, parent: parent, name: name, stamp: node.versionStamp ?? attributes.inode)
   }
 
   /// Counts a lookup of what was found or made and describes it for the kernel.

@@ -32,6 +32,16 @@ extension Descriptor {
     return try result.get()
   }
 
+  /// pread(2) of `count` bytes. - Returns: fewer only at the end of the file.
+  package borrowing func bytes(at offset: Int64, count: Int) throws(Errno) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    var span = bytes.mutableSpan
+    var raw = span.mutableBytes
+    let got = try read(into: &raw, at: offset)
+    bytes.removeLast(count - got)
+    return bytes
+  }
+
   /// Reads only what needs no waiting, RWF_NOWAIT. - Throws: EAGAIN when it is not in memory.
   package borrowing func readWithoutWaiting(
     into buffer: inout MutableRawSpan, at offset: Int64

@@ -1,5 +1,6 @@
 import LinuxSystem
 import Synchronization
+package import ObjectStore
 
 /// A call of a bucket that a fault can be injected into, and that is counted.
 package enum BucketCall: Sendable, Hashable, CaseIterable {
@@ -104,7 +105,7 @@ extension InMemoryBucket {
       guard range.lowerBound < object.version.size else { throw BucketError(.range, "\(key) ends before") }
       let end = min(range.upperBound, object.version.size)
       let part = Array(object.content[Int(range.lowerBound)..<Int(end)])
-      let isWanted = sink.begin(object.version.entityTag) && sink.receive(unsafe part.span.bytes)
+      let isWanted = sink.begin(object.version.entityTag) && part.withRawSpan { sink.receive($0) }
       sink.finish(isWanted ? nil : BucketError(.cancelled, "the reader wants no more"))
     } catch { sink.finish(error) }
     return InMemoryTransfer()
@@ -198,12 +199,8 @@ extension ObjectBody {
     switch self {
     case .bytes(let bytes): return bytes
     case .file(let file, let offset, let length):
-      var bytes = [UInt8](repeating: 0, count: Int(length))
-      var span = bytes.mutableSpan
-      // SAFETY: the bytes have no other user until the call is over.
-      var raw = unsafe span.mutableBytes
-      let count = (try? file.descriptor.read(into: &raw, at: offset)) ?? 0
-      guard count == length else { throw BucketError(.other, "the body ends early") }
+      let bytes = (try? file.descriptor.bytes(at: offset, count: Int(length))) ?? []
+      guard bytes.count == length else { throw BucketError(.other, "the body ends early") }
       return bytes
     }
   }

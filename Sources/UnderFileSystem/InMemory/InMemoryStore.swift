@@ -1,3 +1,5 @@
+import ObjectStore
+
 /// One object of an in-memory bucket.
 struct InMemoryObject: Sendable {
   var content: [UInt8]

@@ -1,5 +1,6 @@
 import LinuxSystem
 import SystemPackage
+import ObjectStore
 
 /// Moves all keys of a directory to another prefix. A hidden note in the target, named after the source, tells who repeats
 /// the move after a worker's death that what is there came from here.

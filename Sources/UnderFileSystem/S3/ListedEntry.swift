@@ -1,3 +1,5 @@
+import ObjectStore
+
 /// One name of a directory as a listing has it.
 struct ListedEntry: Sendable, Hashable {
   /// The key; a directory's with the slash at its end. By this the store sorts.

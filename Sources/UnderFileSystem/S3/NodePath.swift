@@ -1,3 +1,5 @@
+import ObjectStore
+
 /// A name in a bucket as a file's key: the volume's prefix and all names down to it, without a slash at the end. The root's
 /// is the prefix with its slash, or nothing.
 struct NodePath: Sendable, Hashable {

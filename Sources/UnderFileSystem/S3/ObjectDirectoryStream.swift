@@ -1,6 +1,7 @@
 import LinuxSystem
 import Synchronization
 import SystemPackage
+import ObjectStore
 
 /// A directory of an object store being read, page by page, with the next page on its way while one is handed out: two are
 /// the most that it holds.

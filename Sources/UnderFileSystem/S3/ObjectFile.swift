@@ -1,6 +1,7 @@
 import LinuxSystem
 import Synchronization
 import SystemPackage
+import ObjectStore
 
 /// One version of an object, open for reading.
 final class ObjectFile: OpenFile {

@@ -1,4 +1,5 @@
 import SystemPackage
+import ObjectStore
 
 /// Which keys are names in a volume, and which names can be keys.
 struct ObjectKeys: Sendable {

@@ -1,5 +1,6 @@
 import LinuxSystem
 import SystemPackage
+import ObjectStore
 
 /// Names in a directory of an object store.
 extension ObjectNode {

@@ -1,5 +1,6 @@
 import LinuxSystem
 import SystemPackage
+import ObjectStore
 
 /// Renaming: the store copies, and the source goes.
 extension ObjectNode {

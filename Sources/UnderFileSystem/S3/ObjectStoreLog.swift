@@ -1,4 +1,5 @@
 import Synchronization
+import ObjectStore
 import SystemPackage
 
 /// Where an object store's under file system says what an errno cannot.

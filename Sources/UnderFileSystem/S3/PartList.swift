@@ -1,4 +1,5 @@
 import Synchronization
+import ObjectStore
 
 /// Parts of an upload as they come, from any thread, and the first failure.
 final class PartList: Sendable {

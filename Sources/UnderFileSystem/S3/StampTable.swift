@@ -1,3 +1,5 @@
+import ObjectStore
+
 /// Stamps of versions that this mount made: they continue a file that applications know. Bounded; what is forgotten gets
 /// the stamp of its ETag, and so looks like a new file to those who know the old one.
 struct StampTable: Sendable {

@@ -4,6 +4,7 @@ import Synchronization
 import SystemPackage
 import Testing
 import UnderFileSystem
+import ObjectStore
 
 @Suite("what is asked of an object store, and what others change there")
 struct ObjectCacheTests {

@@ -2,6 +2,7 @@ import Synchronization
 import SystemPackage
 import Testing
 import UnderFileSystem
+import ObjectStore
 
 @Suite("listings of an object store")
 struct ObjectListingTests {
@@ -86,7 +87,8 @@ struct ObjectListingTests {
       return true
     }
     #expect(throws: Errno.ioError) { while try !stream.forEach(take) {} }
-    #expect(seen.count >= 1000)
+    // The last name of the first page waits for the second one.
+    #expect(seen.count >= 999)
     faults.set(nil)
     #expect(try stream.forEach(take))
     #expect(seen == names)

@@ -1,6 +1,7 @@
 import SystemPackage
 import Testing
 import UnderFileSystem
+import ObjectStore
 
 @Suite("names on an object store")
 struct ObjectNameTests {

@@ -1,6 +1,7 @@
 import SystemPackage
 import Testing
 import UnderFileSystem
+import ObjectStore
 
 @Suite("making, removing and renaming on an object store")
 struct ObjectRenameTests {

@@ -1,4 +1,5 @@
 package import LinuxSystem
+package import ObjectStore
 
 /// What the under file system needs of an object store: one bucket. Calls block the thread that makes them, and end: every
 /// attempt and all of them together are bounded. Keys are whole, with the volume's prefix.
