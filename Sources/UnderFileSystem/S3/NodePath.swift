@@ -38,6 +38,15 @@ struct NodePath: Sendable, Hashable {
   /// `directoryPrefix` of the directory that it is in.
   var parentPrefix: ArraySlice<UInt8> { bytes[..<parentCount] }
 
+  /// The path after a rename of `source` to `target`; nil where that is none of its business.
+  func moved(from source: NodePath, to target: NodePath) -> NodePath? {
+    if self == source { return target }
+    guard isWithin(source) else { return nil }
+    let prefix = target.directoryPrefix
+    let shift = prefix.count - source.directoryPrefix.count
+    return NodePath(prefix + bytes[(prefix.count - shift)...], parentCount: parentCount + shift)
+  }
+
   /// Whether it is `ancestor` or lies beneath it.
   func isWithin(_ ancestor: NodePath) -> Bool {
     self == ancestor || bytes.starts(with: ancestor.directoryPrefix)

@@ -5,15 +5,30 @@ import ObjectStore
 
 /// One version of an object, open for reading.
 final class ObjectFile: OpenFile {
-  private let fileSystem: ObjectFileSystem
-  private let path: NodePath
-  private let version: ObjectVersion
+  /// Follows renames.
+  private let node: ObjectNode
+  private let open: Mutex<ObjectVersion>
 
-  init(_ fileSystem: ObjectFileSystem, _ path: NodePath, _ version: ObjectVersion) {
-    self.fileSystem = fileSystem
-    self.path = path
-    self.version = version
+  init(_ node: ObjectNode, _ version: ObjectVersion) {
+    self.node = node
+    open = Mutex(version)
   }
+
+  private var version: ObjectVersion { open.withLock { $0 } }
+
+  /// Goes over to the version that this mount has made of the file, by a copy of a rename or by a write.
+  /// - Returns: false where there is none.
+  private func follow(_ version: ObjectVersion) throws(Errno) -> Bool {
+    fileSystem.tree.forget(path)
+    guard let now = try fileSystem.tree.entry(path).file, now.stamp == node.versionStamp, now.version != version else {
+      return false
+    }
+    open.withLock { $0 = now.version }
+    return true
+  }
+
+  private var fileSystem: ObjectFileSystem { node.fileSystem }
+  private var path: NodePath { node.path }
 
   var access: FileAccess { .read }
 
@@ -26,25 +41,29 @@ final class ObjectFile: OpenFile {
 
   func read(into buffer: inout MutableRawSpan, at offset: Int64) throws(Errno) -> Int {
     guard offset >= 0 else { throw .invalidArgument }
-    let end = min(version.size, offset + Int64(buffer.byteCount))
-    guard offset < end else { return 0 }
-    let reader = RangeReader(tag: version.entityTag, count: Int(end - offset))
-    _ = fileSystem.bucket.read(path.fileKey, range: offset..<end, ifMatch: version.entityTag, into: reader)
-    do throws(BucketError) {
-      let bytes = try reader.wait()
-      for index in bytes.indices { buffer.storeBytes(of: bytes[index], toByteOffset: index, as: UInt8.self) }
-      return bytes.count
-    } catch {
-      switch error.kind {
-      case .notFound, .precondition, .range:
-        // The next look asks the store.
-        fileSystem.tree.forget(path)
-        throw .versionGone
-      default:
-        fileSystem.log.report(error, "a read", path)
-        throw error.errno
+    while true {
+      let version = version
+      let end = min(version.size, offset + Int64(buffer.byteCount))
+      guard offset < end else { return 0 }
+      do throws(BucketError) {
+        let bytes = try range(offset..<end, of: version)
+        for index in bytes.indices { buffer.storeBytes(of: bytes[index], toByteOffset: index, as: UInt8.self) }
+        return bytes.count
+      } catch {
+        switch error.kind {
+        case .notFound, .precondition, .range: guard try follow(version) else { throw .versionGone }
+        default:
+          fileSystem.log.report(error, "a read", path)
+          throw error.errno
+        }
       }
     }
+  }
+
+  private func range(_ range: Range<Int64>, of version: ObjectVersion) throws(BucketError) -> [UInt8] {
+    let reader = RangeReader(tag: version.entityTag, count: range.count)
+    _ = fileSystem.bucket.read(path.fileKey, range: range, ifMatch: version.entityTag, into: reader)
+    return try reader.wait()
   }
 
   func seek(to offset: Int64, whence: Int32) throws(Errno) -> Int64 {

@@ -26,6 +26,7 @@ extension ObjectNode {
       if target.isWithin(source) { throw .invalidArgument }
       if source.isWithin(target) { throw .directoryNotEmpty }
       try DirectoryMove(fileSystem, source, target).run()
+      fileSystem.nodes.moved(source, to: target)
     }
   }
 
@@ -42,6 +43,7 @@ extension ObjectNode {
     }
     tree.keepStamp(stamp, for: copied, at: target)
     tree.changed(target, to: .file(copied, stamp: stamp))
+    fileSystem.nodes.moved(source, to: target)
     try change(source, "the removal after a copy") { () throws(BucketError) in
       try fileSystem.bucket.delete(source.fileKey)
     }

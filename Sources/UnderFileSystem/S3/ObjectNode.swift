@@ -1,4 +1,5 @@
 import LinuxSystem
+import Synchronization
 import SystemPackage
 
 /// A file or directory of an object store, by its path. A file's node stands for one version of it, and for those that this
@@ -11,13 +12,24 @@ final class ObjectNode: UnderNode {
   }
 
   let fileSystem: ObjectFileSystem
-  let path: NodePath
   let kind: Kind
+  private let place: Mutex<NodePath>
 
   init(_ fileSystem: ObjectFileSystem, _ path: NodePath, _ kind: Kind) {
     self.fileSystem = fileSystem
-    self.path = path
     self.kind = kind
+    place = Mutex(path)
+    fileSystem.nodes.add(self)
+  }
+
+  deinit { fileSystem.nodes.remove(self) }
+
+  /// Where it is now: renames by this mount take it along.
+  var path: NodePath { place.withLock { $0 } }
+
+  /// This mount has renamed `source`.
+  func follow(_ source: NodePath, to target: NodePath) {
+    place.withLock { path in if let moved = path.moved(from: source, to: target) { path = moved } }
   }
 
   var tree: ObjectTree { fileSystem.tree }
@@ -101,7 +113,7 @@ final class ObjectNode: UnderNode {
   func open(_ access: FileAccess, caller: Caller) throws(Errno) -> any OpenFile {
     guard case .file(let version, _) = try current() else { throw .notRegular(FileType.directory) }
     guard access == .read else { throw fileSystem.refused.refuse("writing") }
-    return ObjectFile(fileSystem, path, version)
+    return ObjectFile(self, version)
   }
 
   /// Objects have no owners: whoever may look may open.

@@ -70,7 +70,9 @@ struct ObjectRenameTests {
     volume.bucket.set("data/a", "0123456789")
     volume.bucket.set("data/b", "replaced")
     volume.bucket.set("data/d/")
-    let stamp = try volume.node("a").versionStamp
+    let node = try volume.node("a")
+    let file = try node.open(.read, caller: root)
+    let stamp = node.versionStamp
     #expect(throws: Errno.fileExists) {
       try volume.root.rename("a", to: volume.root, named: "b", flags: .noReplace, caller: root)
     }
@@ -88,6 +90,9 @@ struct ObjectRenameTests {
     #expect(throws: Errno.noSuchFileOrDirectory) { try volume.node("a") }
     try volume.root.rename("b", to: volume.node("d"), named: "c", flags: .noReplace, caller: root)
     #expect(volume.bucket.keys == ["data/d/", "data/d/c"])
+    // References and open files go along.
+    #expect(try node.content() == "0123456789")
+    #expect(try file.read(3, at: 2) == Array("234".utf8))
     #expect(volume.bucket.uploads.isEmpty)
     #expect(throws: Errno.noSuchFileOrDirectory) {
       try volume.root.rename("x", to: volume.root, named: "y", flags: [], caller: root)
@@ -141,7 +146,10 @@ struct ObjectRenameTests {
     #expect(throws: Errno.directoryNotEmpty) {
       try volume.node("s").rename("b", to: r, named: "s", flags: [], caller: root)
     }
+    let inner = try volume.node("s/b/c")
     try r.rename("s", to: r, named: "t", flags: [], caller: root)
+    #expect(try inner.content() == "s/b/c")
+    #expect(try inside.names() == ["c", "d"])
     #expect(
       volume.bucket.keys.map(\.description)
         == ["data/f", "data/t/", "data/t//hidden", "data/t/a", "data/t/b/c", "data/t/b/d/", "data/u/x"])
