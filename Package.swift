@@ -74,7 +74,8 @@ let package = Package(
 
     // S3 and OSS: requests in, typed results out. It knows nothing of files.
     .target(
-      name: "ObjectStore", dependencies: ["CExpat", "LinuxSystem", "VolumeModel", system], swiftSettings: safe),
+      name: "ObjectStore", dependencies: ["CExpat", "HTTP", "LinuxSystem", "VolumeModel", logging, system],
+      swiftSettings: safe),
 
     // The keeper of mounts, and the CSI services.
     .target(
@@ -146,7 +147,10 @@ let package = Package(
       dependencies: ["LinuxSystem", "TestSupport", "alluxio-csi", "alluxio-fuse", "alluxio-mounter", system],
       swiftSettings: swift),
     .testTarget(
-      name: "ObjectStoreTests", dependencies: ["LinuxSystem", "ObjectStore", "TestSupport", "VolumeModel", system],
+      name: "ObjectStoreTests",
+      dependencies: [
+        "HTTP", "LinuxSystem", "ObjectStore", "ObjectStoreServers", "TestSupport", "VolumeModel", logging, system,
+      ],
       swiftSettings: swift),
     .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem", "TestSupport", system], swiftSettings: swift),
     .testTarget(

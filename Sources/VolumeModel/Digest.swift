@@ -8,8 +8,7 @@ package enum Digest {
   /// 32 bytes.
   package static func sha256(_ bytes: [UInt8]) -> [UInt8] {
     var hash = SHA256()
-    // SAFETY: bytes without padding.
-    unsafe hash.update(bytes.span.bytes)
+    hash.update(bytes)
     return hash.finish()
   }
 
@@ -56,6 +55,12 @@ package struct SHA256: Sendable {
       guard let start = bytes.baseAddress else { return }
       unsafe SHA256Update(&context, start.assumingMemoryBound(to: UInt8.self), bytes.count)
     }
+  }
+
+  /// The same of an array.
+  package mutating func update(_ bytes: [UInt8]) {
+    // SAFETY: bytes without padding.
+    unsafe update(bytes.span.bytes)
   }
 
   /// The 32 bytes of all that was added. The value is of no use afterwards.

@@ -1,14 +1,14 @@
 import SystemPackage
 
-/// One thread that tells when deadlines pass, for all calls of a pool.
+/// One thread that tells when deadlines pass, for all calls of a pool or all requests of a client.
 ///
 /// `Task.sleep` would do, but a cancelled sleep stays in memory until its time has come: with a deadline of a minute per
 /// call, some ten megabytes at a few hundred calls a second.
-final class DeadlineWatch: @unchecked Sendable {
+package final class DeadlineWatch: @unchecked Sendable {
   // SAFETY (Sendable): all mutable state is touched only under `monitor`.
 
   /// Names a watched deadline until it is cancelled or has passed.
-  typealias ID = UInt64
+  package typealias ID = UInt64
 
   private let monitor: Monitor
   private let wakeUp: Condition
@@ -23,13 +23,13 @@ final class DeadlineWatch: @unchecked Sendable {
   private static let idle: Duration = .seconds(10)
   private static let stackSize = 256 << 10
 
-  init() {
+  package init() {
     monitor = Monitor()
     wakeUp = Condition(of: monitor)
   }
 
   /// Calls `body` once on the watch's thread when `deadline` passes, unless cancelled before. `body` must not block.
-  func add(_ deadline: Deadline, _ body: @escaping @Sendable () -> Void) -> ID {
+  package func add(_ deadline: Deadline, _ body: @escaping @Sendable () -> Void) -> ID {
     let (id, startsThread) = monitor.locked { () -> (ID, Bool) in
       nextID += 1
       entries[nextID] = (deadline, body)
@@ -42,7 +42,7 @@ final class DeadlineWatch: @unchecked Sendable {
   }
 
   /// Forgets the deadline. Its body may be running at this moment.
-  func cancel(_ id: ID) { monitor.locked { _ = entries.removeValue(forKey: id) } }
+  package func cancel(_ id: ID) { monitor.locked { _ = entries.removeValue(forKey: id) } }
 
   private func startThread() {
     do throws(Errno) {

@@ -13,6 +13,8 @@ package struct Endpoint: Sendable, Hashable {
   package let addressing: Addressing
   /// Region that requests are signed for.
   package private(set) var region: String
+  /// As it was at first, whatever the service named since.
+  package let firstRegion: String
   /// Whether somebody said which region it is; else it is a guess that the server corrects.
   package private(set) var isRegionKnown: Bool
   /// Without the bucket.
@@ -32,6 +34,7 @@ package struct Endpoint: Sendable, Hashable {
     let named = given.flatMap { Self.region(in: $0.host) }
     let region = properties.endpointRegion ?? properties.region ?? named ?? defaultRegion
     self.region = region ?? Self.guessedRegion
+    firstRegion = region ?? Self.guessedRegion
     isRegionKnown = region != nil
     isAmazons = given == nil
     address = given ?? Self.amazons(region ?? Self.guessedRegion)

@@ -1,0 +1,23 @@
+import HTTP
+import SystemPackage
+import VolumeModel
+
+/// SHA-256 of a body that is read piece by piece, for signatures without TLS.
+enum SourceDigest {
+  private static let piece = 256 << 10
+
+  /// 64 digits; nil where the body cannot be read to its end.
+  static func sha256(of source: any HTTPBodySource) -> String? {
+    var hash = SHA256()
+    var buffer = [UInt8](repeating: 0, count: piece)
+    var offset: UInt64 = 0
+    while offset < source.length {
+      let wanted = Int(min(UInt64(piece), source.length - offset))
+      if buffer.count != wanted { buffer = [UInt8](repeating: 0, count: wanted) }
+      guard let read = try? SourceBytes.read(source, into: &buffer, at: offset), read > 0 else { return nil }
+      hash.update(read == wanted ? buffer : Array(buffer.prefix(read)))
+      offset += UInt64(read)
+    }
+    return Digest.hex(hash.finish())
+  }
+}
