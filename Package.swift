@@ -171,7 +171,7 @@ let package = Package(
       swiftSettings: swift),
     // Servers of HTTP and S3 in processes of their own, for tests.
     .target(
-      name: "ObjectStoreServers", dependencies: ["LinuxSystem", "TestSupport", system],
+      name: "ObjectStoreServers", dependencies: ["HTTP", "LinuxSystem", "TestSupport", system],
       path: "Tests/ObjectStoreServers", exclude: ["servers"], swiftSettings: swift),
     .testTarget(
       name: "HTTPTests", dependencies: ["HTTP", "LinuxSystem", "ObjectStoreServers", "TestSupport", system],

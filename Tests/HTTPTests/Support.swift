@@ -18,8 +18,8 @@ final class RecordingSink: HTTPBodySink {
 
   /// - Parameter answer: what it says to the body's first, second, … piece.
   init(
-    onHead: @escaping @Sendable () -> HTTPReception = { .go },
-    answer: @escaping @Sendable (_ calls: Int) -> HTTPReception = { _ in .go }
+    answer: @escaping @Sendable (_ calls: Int) -> HTTPReception = { _ in .go },
+    onHead: @escaping @Sendable () -> HTTPReception = { .go }
   ) {
     self.onHead = onHead
     self.answer = answer
@@ -40,6 +40,8 @@ final class RecordingSink: HTTPBodySink {
   }
 
   var bytes: [UInt8] { state.withLock { $0.bytes } }
+  /// How often it was given bytes.
+  var calls: Int { state.withLock { $0.calls } }
 }
 
 /// Something that happens once or more, which a test waits for.

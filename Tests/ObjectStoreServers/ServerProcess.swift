@@ -1,7 +1,7 @@
 import Glibc
 import LinuxSystem
 import Synchronization
-import SystemPackage
+package import SystemPackage
 import TestSupport
 
 /// A server in a process of its own, on a free port of 127.0.0.1, from its readiness to the end of this object. It ends with
@@ -26,8 +26,9 @@ package final class ServerProcess: Sendable {
   /// - Parameters:
   ///   - command: the program and its arguments; a program without a slash is one of the Python environment.
   ///   - ready: what the server prints when it listens, a regular expression of Python whose first group is the port.
+  ///   - port: for a server that is told its port and does not tell it; `ready` then has no group.
   ///   - environment: `KEY=value`, beside PATH, HOME and TMPDIR.
-  package init(_ command: [String], ready: String, environment: [String] = []) throws {
+  package init(_ command: [String], ready: String, port: UInt16? = nil, environment: [String] = []) throws {
     let python = try PythonEnvironment.path.get()
     let program = command[0].contains("/") ? command[0] : "\(python)/bin/\(command[0])"
     let arguments =
@@ -42,12 +43,12 @@ package final class ServerProcess: Sendable {
     process = try spawn.start()
     output.closeWriter()
     let line = try Self.firstLine(of: output.reader)
-    guard let port = UInt16(line) else {
+    guard let printed = UInt16(line) else {
       input.closeWriter()
       _ = try? process.wait()
       throw Failure(description: "\(command[0]) did not start: \(line)")
     }
-    self.port = port
+    self.port = port ?? printed
     lifeline = Mutex(input)
   }
 
@@ -68,6 +69,22 @@ package final class ServerProcess: Sendable {
       if let end = text.firstIndex(of: "\n"), UInt16(text[..<end]) != nil { return String(text[..<end]) }
     }
   }
+}
+
+/// A port of 127.0.0.1 that nobody listens on at this moment, for servers that cannot choose one themselves.
+package func freePort() throws(Errno) -> UInt16 {
+  let socket = Descriptor(adopting: try Syscall.once { Glibc.socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0) })
+  let number = socket.rawValue
+  var address = sockaddr_in()
+  address.sin_family = sa_family_t(AF_INET)
+  address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+  var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+  try withUnsafeMutablePointer(to: &address) { (pointer) throws(Errno) in
+    let generic = UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: sockaddr.self)
+    try Syscall.once { bind(number, generic, length) }
+    try Syscall.once { getsockname(number, generic, &length) }
+  }
+  return UInt16(bigEndian: address.sin_port)
 }
 
 /// Python with the servers' packages, made on first use by scripts/python-environment.sh.

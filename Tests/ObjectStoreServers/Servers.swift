@@ -10,6 +10,11 @@ extension ServerProcess {
     return try ServerProcess(["python", PythonEnvironment.script("echo_server.py")] + files, ready: listening)
   }
 
+  private static let shared = Result { try ServerProcess.echo() }
+
+  /// One echo server for all tests of the process that do not count its connections; it ends with the process.
+  package static func sharedEcho() throws -> ServerProcess { try shared.get() }
+
   /// moto: S3 with conditions and multipart uploads, and STS. It verifies no signature. Nothing is in it.
   package static func moto() throws -> ServerProcess {
     try ServerProcess(["python", PythonEnvironment.script("moto_server.py")], ready: listening)
@@ -32,6 +37,67 @@ extension ServerProcess {
   /// The fault proxy before a server: see fault_proxy.py.
   package static func faultProxy(before server: ServerProcess) throws -> ServerProcess {
     try ServerProcess(["python", PythonEnvironment.script("fault_proxy.py"), server.url], ready: listening)
+  }
+}
+
+/// Servers of others, which need a file that says how.
+package final class ConfiguredServer: Sendable {
+  package let process: ServerProcess
+  private let folder: TemporaryDirectory
+
+  private init(_ folder: TemporaryDirectory, _ process: ServerProcess) {
+    self.folder = folder
+    self.process = process
+  }
+
+  /// nginx over TLS with HTTP/2: `/small` is 5 bytes, `/large` 8 MiB of zeros.
+  package static func nginx(_ certificate: ServerCertificate) throws -> ConfiguredServer {
+    let folder = try TemporaryDirectory("nginx")
+    let port = try freePort()
+    try folder.makeDirectory("html")
+    try folder.write("small", to: "html/small")
+    try folder.write(String(repeating: "\0", count: 8 << 20), to: "html/large")
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map { "\($0)_temp_path \(folder.path)/\($0);" }
+    let text = """
+      daemon off; master_process off; pid \(folder.path)/pid; error_log stderr notice; user root;
+      events { worker_connections 512; }
+      http {
+        \(temporary.joined(separator: " "))
+        access_log off; root \(folder.path)/html; keepalive_requests 100000;
+        server {
+          listen 127.0.0.1:\(port) ssl http2;
+          ssl_certificate \(certificate.certificatePath); ssl_certificate_key \(certificate.keyPath);
+          location = /connection { return 200 "$connection $server_protocol"; }
+        }
+      }
+      """
+    let file = try folder.write(text, to: "nginx.conf")
+    let process = try ServerProcess(
+      [Machine.program("nginx") ?? "/usr/sbin/nginx", "-e", "stderr", "-p", folder.path, "-c", file], ready: "nginx/",
+      port: port)
+    return ConfiguredServer(folder, process)
+  }
+
+  /// tinyproxy: a forward proxy, with tunnels for TLS to any port.
+  /// - Parameter credentials: `user password`, without which it refuses.
+  package static func tinyproxy(credentials: String? = nil) throws -> ConfiguredServer {
+    let folder = try TemporaryDirectory("tinyproxy")
+    let port = try freePort()
+    let text = """
+      Port \(port)
+      Listen 127.0.0.1
+      Timeout 600
+      MaxClients 100
+      LogLevel Info
+      \(credentials.map { "BasicAuth \($0)" } ?? "")
+
+      """
+    let file = try folder.write(text, to: "tinyproxy.conf")
+    let process = try ServerProcess(
+      [Machine.program("tinyproxy") ?? "/usr/bin/tinyproxy", "-d", "-c", file],
+      ready: "Accepting connections|Starting main loop",
+      port: port)
+    return ConfiguredServer(folder, process)
   }
 }
 

@@ -210,10 +210,13 @@ extension TransferLoop {
   }
 
   private func recycle(_ handle: UnsafeMutableRawPointer) {
-    guard idle.count < settings.configuration.idleConnections else {
+    library.functions.pointee.easy_reset(handle)
+    // A stream of a connection that others still use leaves the handle with its receive buffer, which keeps memory and
+    // whose size can no longer be set.
+    let size = ccurl_set_long(library.functions, handle, CURLOPT_BUFFERSIZE, settings.configuration.receiveBuffer)
+    guard size == CURLE_OK, idle.count < settings.configuration.idleConnections else {
       return library.functions.pointee.easy_cleanup(handle)
     }
-    library.functions.pointee.easy_reset(handle)
     idle.append(handle)
   }
 }

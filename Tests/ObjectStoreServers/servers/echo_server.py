@@ -122,7 +122,7 @@ async def main() -> None:
     app.router.add_get("/release/{name}", echo.release)
     app.router.add_get("/connections", echo.count_connections)
     app.router.add_route("*", "/{path:.*}", echo.echo)
-    runner = web.AppRunner(app, auto_decompress=False, keepalive_timeout=600)
+    runner = web.AppRunner(app, auto_decompress=False, keepalive_timeout=600, access_log=None)
     await runner.setup()
     context = None
     if len(sys.argv) > 2:

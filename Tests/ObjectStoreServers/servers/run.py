@@ -2,7 +2,8 @@
 
 usage: run.py PATTERN PROGRAM [ARGUMENTS...]
 
-Prints the first group of PATTERN, once a line of the server's output matches it: the port that it listens on. Everything
+Prints the first group of PATTERN, once a line of the server's output matches it: the port that it listens on, or 0 when
+PATTERN has no group. Everything
 that the server prints later is thrown away; when it ends before, all that it printed is shown instead. The server is
 killed when this program's standard input ends, so also when the test process dies.
 """
@@ -36,7 +37,7 @@ def main() -> int:
         printed.append(line)
         if found := pattern.search(line):
             ready = True
-            print(found.group(1), flush=True)
+            print(found.group(1) if pattern.groups else 0, flush=True)
     if not ready:
         print("".join(printed), flush=True)
     return server.wait()
