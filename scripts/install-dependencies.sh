@@ -17,7 +17,7 @@ test_packages=(
   python3 python3-venv                       # the conformance suite and the demo are an independent client in Python
   util-linux attr acl tar git                # unshare, and what is run on a mounted volume
   stress-ng fio sqlite3 btrfs-progs
-  openssl                                    # certificates of servers that tests talk to
+  openssl nginx-light tinyproxy-bin          # certificates, HTTP/2 and a proxy for the client of HTTP
 )
 lint_packages=(shellcheck)
 

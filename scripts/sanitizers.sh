@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # usage: scripts/sanitizers.sh [address|thread]...
-# Runs the tests of the targets that handle memory and threads of C by hand (GRPC, ProtobufC), with AddressSanitizer and
-# with ThreadSanitizer (default: both), each in a build folder of its own with nothing in it but what these tests need.
+# Runs the tests of the targets that handle memory and threads of C by hand (GRPC, HTTP, ProtobufC), with
+# AddressSanitizer and with ThreadSanitizer (default: both), each in a build folder of its own with nothing in it but what these tests need.
 # Before its run each sanitizer has to catch mistakes made on purpose, so that a run without a report means something.
 #
-# gRPC core and protobuf-c come from the system and are not instrumented. AddressSanitizer sees their allocations all the
-# same; ThreadSanitizer sees the Swift side of every hand-over to and from core.
+# gRPC core, libcurl and protobuf-c come from the system and are not instrumented. AddressSanitizer sees their allocations all the
+# same; ThreadSanitizer sees the Swift side of every hand-over to and from them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Package.swift leaves everything else out of the package.
-export INSTRUMENTED_TESTS=GRPCTests,ProtobufCTests
+export INSTRUMENTED_TESTS=GRPCTests,HTTPTests,ProtobufCTests
 log=$(mktemp "${TMPDIR:-/tmp}/sanitizers.XXXXXX")
 trap 'rm -f "$log"' EXIT
 

@@ -74,6 +74,7 @@ fi
 
 run "format and shell lint" "$scripts/lint.sh"
 run "build" swift build --build-tests
+run "servers of tests" "$scripts/python-environment.sh" .build-python Tests/ObjectStoreServers/servers/requirements.txt
 # A test that waits for what never comes must not hold the machine: the run takes a minute where nothing else runs.
 run "unit and mount tests" timeout --kill-after=10 900 swift test --skip-build
 run "conformance" conformance

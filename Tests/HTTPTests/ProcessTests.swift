@@ -39,6 +39,25 @@ struct ProcessTests {
     }
   }
 
+  @Test("a server that hangs up during an upload over TLS does not end the process")
+  func brokenPipe() async throws {
+    let certificate = try ServerCertificate()
+    let server = try ServerProcess.echo(certificate)
+    let (url, authority) = (server.encryptedURL, certificate.authorityPath)
+    await #expect(processExitsWith: .success) { [url = url as String, authority = authority as String] in
+      signal(SIGPIPE, SIG_DFL)
+      var configuration = HTTPConfiguration()
+      configuration.authorities = .file(authority)
+      let client = try HTTPClient(configuration)
+      for _ in 0..<50 {
+        let source = PatternSource(length: 64 << 20, step: 1 << 20)
+        let request = HTTPRequest(method: "PUT", url: "\(url)/hangup", body: .source(source))
+        let error = #expect(throws: HTTPError.self) { try client.perform(request, bodyLimit: 1) }
+        if error?.kind != .reset { exit(1) }
+      }
+    }
+  }
+
   @Test("the library is loaded by the first client and not before")
   func loading() async {
     await #expect(processExitsWith: .success) {

@@ -1,4 +1,5 @@
 internal import CCurl
+import Glibc
 internal import LinuxSystem
 import Synchronization
 internal import SystemPackage
@@ -105,6 +106,7 @@ final class TransferLoop: @unchecked Sendable {
 // What runs on the thread.
 extension TransferLoop {
   private func run() {
+    Self.blockBrokenPipe()
     var unstarted: [Command] = []
     while takeCommands(&unstarted) {
       var running: CInt = 0
@@ -121,6 +123,15 @@ extension TransferLoop {
       mailbox.isOver = true
     }
     monitor.locked { hasEnded.broadcast() }
+  }
+
+  /// Before 7.87 OpenSSL writes with write(2): a peer that has hung up would end the process (SIGPIPE). The library keeps
+  /// it off only where it may change how all threads of the process see the signal.
+  private static func blockBrokenPipe() {
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, SIGPIPE)
+    pthread_sigmask(SIG_BLOCK, &signals, nil)
   }
 
   /// - Parameter unstarted: what is left to do when the client ends.

@@ -10,11 +10,13 @@ usage: echo_server.py [CERTIFICATE KEY]
 /interim            103, then 200
 /wait/NAME          does not answer until /release/NAME was asked for
 /drip/NAME          one byte for each /release/NAME, ten in all
+/hangup             ends the connection without reading the body or answering
 /connections        how many connections were accepted
 """
 
 import asyncio
 import hashlib
+import socket
 import ssl
 import sys
 
@@ -105,6 +107,12 @@ class Echo:
         self.gate(request).release()
         return web.Response(text="released")
 
+    async def hang_up(self, request: web.Request) -> web.Response:
+        # First the orderly end, then the reset: only so the client's next write(2) fails with EPIPE.
+        request.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
+        request.transport.abort()
+        return web.Response()
+
     async def count_connections(self, request: web.Request) -> web.Response:
         return web.Response(text=str(len(self.connections)))
 
@@ -120,6 +128,7 @@ async def main() -> None:
     app.router.add_get("/wait/{name}", echo.wait)
     app.router.add_get("/drip/{name}", echo.drip)
     app.router.add_get("/release/{name}", echo.release)
+    app.router.add_route("*", "/hangup", echo.hang_up)
     app.router.add_get("/connections", echo.count_connections)
     app.router.add_route("*", "/{path:.*}", echo.echo)
     runner = web.AppRunner(app, auto_decompress=False, keepalive_timeout=600, access_log=None)
