@@ -6,6 +6,9 @@ internal import SystemPackage
 
 /// The thread that serves all transfers of a client. libcurl-multi(3).
 final class TransferLoop: @unchecked Sendable {
+  // SAFETY (Sendable): `multi` is used by others only to wake the thread, which libcurl allows, and under the mailbox's
+  // lock, where `isOver` tells that it is gone. All other variables belong to the thread.
+
   /// What others ask of the thread.
   enum Command {
     case start(HTTPTransfer)
@@ -21,8 +24,6 @@ final class TransferLoop: @unchecked Sendable {
     var thread: DetachedThread?
   }
 
-  // SAFETY (Sendable): `multi` is used by others only to wake the thread, which libcurl allows, and under the mailbox's
-  // lock, where `isOver` tells that it is gone. All other variables belong to the thread.
   private let library: CurlLibrary
   private let multi: UnsafeMutableRawPointer
   private let settings: TransferSettings
