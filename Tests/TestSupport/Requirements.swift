@@ -20,6 +20,13 @@ extension Trait where Self == ConditionTrait {
     .enabled("this test needs Linux 6.9 or later") { Machine.hasPassthrough }
   }
 
+  /// cgroups v2, whatever its controllers, where a cgroup can be made.
+  package static var requiresUnifiedCgroups: Self {
+    .enabled("this test needs root and a unified cgroup hierarchy that can be written") {
+      Machine.isRoot && TestCgroup.root != nil
+    }
+  }
+
   /// A program on the PATH.
   package static func requiresProgram(_ name: String) -> Self {
     .enabled("this test needs the program \(name) on the PATH") { Machine.program(name) != nil }

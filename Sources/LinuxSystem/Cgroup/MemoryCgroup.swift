@@ -22,19 +22,23 @@ package struct MemoryCgroup: Sendable, Hashable {
   }
 
   /// The cgroup of any process.
-  /// - Parameter membership: the text of /proc/PID/cgroup: lines of hierarchy, controllers and path.
-  package static func find(in table: MountTable, membership: String) -> MemoryCgroup? {
+  /// - Parameters:
+  ///   - membership: the text of /proc/PID/cgroup: lines of hierarchy, controllers and path.
+  ///   - version: nil: of the hierarchy that has the memory controller.
+  package static func find(in table: MountTable, membership: String, version: Version? = nil) -> MemoryCgroup? {
     var unified: MemoryCgroup?
     for line in membership.split(separator: "\n") {
       let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
       guard fields.count == 3 else { continue }
-      if fields[1].split(separator: ",").contains("memory") {
+      if version != .v2, fields[1].split(separator: ",").contains("memory") {
         let mount = table.entries.last {
           $0.type == "cgroup" && $0.superOptions.split(separator: ",").contains("memory")
         }
         return mount.flatMap { folder(of: fields[2], $0) }.map { MemoryCgroup(folder: $0, version: .v1) }
       }
-      if fields[0] == "0", fields[1].isEmpty, let mount = table.entries.last(where: { $0.type == "cgroup2" }) {
+      if version != .v1, fields[0] == "0", fields[1].isEmpty,
+        let mount = table.entries.last(where: { $0.type == "cgroup2" })
+      {
         unified = folder(of: fields[2], mount).map { MemoryCgroup(folder: $0, version: .v2) }
       }
     }
@@ -117,11 +121,14 @@ extension MemoryCgroup {
     return 0
   }
 
-  /// Lets cgroups beneath this one limit memory. In the unified hierarchy this one may then hold no processes: those of
-  /// `own` are moved into a cgroup beneath it.
-  /// - Throws: EBUSY where other processes are in it.
-  package func delegateMemory(movingOwn own: Set<Int32>, to name: String) throws(Errno) {
-    guard version == .v2, try !controllers("cgroup.subtree_control").contains("memory") else { return }
+  /// Lets cgroups beneath this one limit memory, or what another controller limits. In the unified hierarchy this one may
+  /// then hold no processes: those of `own` are moved into a cgroup beneath it.
+  /// - Throws: EBUSY where other processes are in it, ENODEV where the hierarchy has no such controller here.
+  package func delegate(
+    _ controller: String = "memory", movingOwn own: Set<Int32>, to name: String
+  ) throws(Errno) {
+    guard version == .v2, try !controllers("cgroup.subtree_control").contains(controller[...]) else { return }
+    guard try controllers("cgroup.controllers").contains(controller[...]) else { throw .operationNotSupportedByDevice }
     let members = try pids()
     if !members.isEmpty {
       guard own.isSuperset(of: members) else { throw .resourceBusy }
@@ -129,7 +136,7 @@ extension MemoryCgroup {
       try leaf.make()
       for pid in members { try leaf.add(pid: pid) }
     }
-    try write("+memory", "cgroup.subtree_control")
+    try write("+\(controller)", "cgroup.subtree_control")
   }
 
   private func controllers(_ file: String) throws(Errno) -> [Substring] {

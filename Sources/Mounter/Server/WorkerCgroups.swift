@@ -35,22 +35,34 @@ final class WorkerCgroups {
   /// How much sooner the kernel takes a worker than its mounter.
   private static let scoreBeforeMounter = 300
 
-  /// - Parameter relatives: processes of the mounter that may be moved into a leaf of their own.
-  init(_ setting: CgroupSetting, stateDirectory: String, relatives: Set<Int32>, log: Logger) {
+  /// - Parameters:
+  ///   - relatives: processes of the mounter that may be moved into a leaf of their own.
+  ///   - controller: what leaves are to limit.
+  init(
+    _ setting: CgroupSetting, stateDirectory: String, relatives: Set<Int32>, controller: String = "memory", log: Logger
+  ) {
     self.log = log
     prefix = WorkerCgroupName.prefix(stateDirectory: stateDirectory)
     do throws(Errno) {
-      parent = try Self.parent(setting, relatives: relatives)
+      parent = try Self.parent(setting, relatives: relatives, controller)
       if parent == nil, setting != .off { Self.complain("no memory controller is mounted", log) }
     } catch {
       parent = nil
-      Self.complain(
-        error == .resourceBusy
-          ? "other processes are in the mounter's cgroup: give it one of its own, or --cgroup PATH" : "\(error)", log)
+      Self.complain(Self.reason(error), log)
     }
   }
 
-  private static func parent(_ setting: CgroupSetting, relatives: Set<Int32>) throws(Errno) -> MemoryCgroup? {
+  private static func reason(_ error: Errno) -> String {
+    switch error {
+    case .resourceBusy: "other processes are in the mounter's cgroup: give it one of its own, or --cgroup PATH"
+    case .operationNotSupportedByDevice: "the cgroup has no memory controller"
+    default: "\(error)"
+    }
+  }
+
+  private static func parent(
+    _ setting: CgroupSetting, relatives: Set<Int32>, _ controller: String
+  ) throws(Errno) -> MemoryCgroup? {
     let parent: MemoryCgroup?
     switch setting {
     case .off: return nil
@@ -60,7 +72,7 @@ final class WorkerCgroups {
       parent = MemoryCgroup(folder: folder, version: isUnified ? .v2 : .v1)
     }
     guard let parent else { return nil }
-    try parent.delegateMemory(movingOwn: relatives, to: "mounter")
+    try parent.delegate(controller, movingOwn: relatives, to: "mounter")
     // Whether leaves can be made shows only when one is.
     let probe = parent.child("alluxio-probe-\(ProcessUser.pid)")
     try probe.make()
@@ -116,7 +128,8 @@ final class WorkerCgroups {
   /// The leaf of a worker that an earlier mounter had started; nil where it has none.
   func leaf(of pid: Int32) -> MemoryCgroup? {
     guard let parent, let table = try? MountTable.read(), let text = try? WholeFile.text("/proc/\(pid)/cgroup"),
-      let leaf = MemoryCgroup.find(in: table, membership: text), leaf.folder.hasPrefix("\(parent.folder)/\(prefix)")
+      let leaf = MemoryCgroup.find(in: table, membership: text, version: parent.version),
+      leaf.folder.hasPrefix("\(parent.folder)/\(prefix)")
     else { return nil }
     return leaf
   }

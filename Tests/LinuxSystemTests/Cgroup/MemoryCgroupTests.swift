@@ -61,12 +61,15 @@ struct MemoryCgroupTests {
   func delegation() throws {
     let folder = try TemporaryDirectory("cgroup")
     try folder.write("cpu", to: "cgroup.subtree_control")
+    try folder.write("cpu io", to: "cgroup.controllers")
     try folder.write("3\n4\n", to: "cgroup.procs")
     try folder.makeDirectory("mounter")
     try folder.write("", to: "mounter/cgroup.procs")
     let cgroup = MemoryCgroup(folder: folder.path, version: .v2)
-    #expect(throws: Errno.resourceBusy) { try cgroup.delegateMemory(movingOwn: [3], to: "mounter") }
-    try cgroup.delegateMemory(movingOwn: [3, 4], to: "mounter")
+    #expect(throws: Errno.operationNotSupportedByDevice) { try cgroup.delegate(movingOwn: [3, 4], to: "mounter") }
+    try folder.write("cpu io memory", to: "cgroup.controllers")
+    #expect(throws: Errno.resourceBusy) { try cgroup.delegate(movingOwn: [3], to: "mounter") }
+    try cgroup.delegate(movingOwn: [3, 4], to: "mounter")
     #expect(try WholeFile.text("\(folder.path)/cgroup.subtree_control").contains("+memory"))
     #expect(try !cgroup.child("mounter").pids().isEmpty)
   }
