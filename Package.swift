@@ -8,7 +8,7 @@ let swift: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-/// Points at which a worker of the tests dies: never in a release build.
+/// Points at which a worker of the tests dies, and kernels that a mounter of the tests pretends: never in a release build.
 let faults: [SwiftSetting] = [.define("FAULT_INJECTION", .when(configuration: .debug))]
 
 /// Targets that need no unsafe code outside their `Wire/` folder; the compiler points at every unsafe use.
@@ -97,7 +97,7 @@ let package = Package(
       swiftSettings: safe),
     .executableTarget(
       name: "alluxio-mounter", dependencies: ["LinuxSystem", "Log", "Mounter", "VolumeModel", logging, system],
-      swiftSettings: safe),
+      swiftSettings: safe + faults),
     .executableTarget(
       name: "alluxio-fuse",
       dependencies: [

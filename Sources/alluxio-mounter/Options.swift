@@ -22,12 +22,20 @@ struct Options {
   var takesOver = false
   /// Split even where this process is not PID 1.
   var actsAsInit = false
+  /// As if the kernel could not send requests again. Of debug builds, for their tests.
+  var doesWithoutResend = false
 
   /// What to do instead of serving.
   enum Instead: Error {
     case print(String)
     case refuse(String)
   }
+
+  #if FAULT_INJECTION
+    private static let injected: [CommandLineOptions.Known] = [.init("without-resend", takesValue: false)]
+  #else
+    private static let injected: [CommandLineOptions.Known] = []
+  #endif
 
   private static let known: [CommandLineOptions.Known] = [
     .init("socket"), .init("state-dir"), .init("worker"), .init("cgroup"), .init("notice-after"), .init("kill-after"),
@@ -68,7 +76,7 @@ struct Options {
   init(_ arguments: [String]) throws(Instead) {
     let given: CommandLineOptions
     do throws(CommandLineOptions.Misunderstood) {
-      given = try CommandLineOptions(Array(arguments.dropFirst()), known: Self.known)
+      given = try CommandLineOptions(Array(arguments.dropFirst()), known: Self.known + Self.injected)
     } catch {
       throw .refuse(error.description)
     }
@@ -86,6 +94,7 @@ struct Options {
     parentDescriptor = try Self.value(given, "parent-fd") { CInt($0) }
     actsAsInit = given["as-init"] != nil
     takesOver = given["take-over"] != nil
+    doesWithoutResend = given["without-resend"] != nil
   }
 
   private static func path(_ given: CommandLineOptions, _ name: String) throws(Instead) -> String {

@@ -23,6 +23,7 @@ func serve(_ options: Options) -> Int32 {
   configuration.noticeAfter = options.noticeAfter
   configuration.killAfter = options.killAfter
   configuration.takesOver = options.takesOver
+  configuration.doesWithoutResend = options.doesWithoutResend
   let log = Logger(label: "mounter")
   let ready = options.readyDescriptor.map { ReadyNotice(adopting: Descriptor(adopting: $0)) }
   do throws(MounterError) {

@@ -78,9 +78,11 @@ package struct FuseInitReply: Sendable, Hashable {
   /// The reply's `fuse_init_out` alone, 64 bytes.
   package var body: [UInt8] { Array(bytes.dropFirst(16)) }
 
-  /// - Parameter onRequest: capabilities that this mount asks for beyond the table (`passthrough`).
-  package init(to request: FuseInitRequest, onRequest: FuseInitFlags = []) {
-    granted = FuseInitDecision.grant(offered: request.flags, onRequest: onRequest)
+  /// - Parameters:
+  ///   - onRequest: capabilities that this mount asks for beyond the table (`passthrough`).
+  ///   - withheld: capabilities that count as not offered, as by an older kernel.
+  package init(to request: FuseInitRequest, onRequest: FuseInitFlags = [], withheld: FuseInitFlags = []) {
+    granted = FuseInitDecision.grant(offered: request.flags.subtracting(withheld), onRequest: onRequest)
     var writer = FuseWireWriter()
     writer.append(UInt32(80))  // len
     writer.append(Int32(0))  // error

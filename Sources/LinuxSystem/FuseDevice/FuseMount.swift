@@ -31,8 +31,9 @@ package struct FuseMount: ~Copyable, Sendable {
   ///   - target: absolute and canonical: no symbolic links, `.` and `..`.
   ///   - flags: for this mount; bind mounts of it have their own.
   ///   - onRequest: capabilities beyond the table that this mount asks for.
+  ///   - withheld: capabilities that count as not offered, as by an older kernel.
   package static func mount(
-    at target: String, flags: MountFlags = .volume, onRequest: FuseInitFlags = []
+    at target: String, flags: MountFlags = .volume, onRequest: FuseInitFlags = [], withheld: FuseInitFlags = []
   ) throws(Failure) -> FuseMount {
     let device = try attempt(.openingDevice) { () throws(Errno) in try FuseDevice.open() }
     let options = options(descriptor: device.rawValue)
@@ -40,7 +41,7 @@ package struct FuseMount: ~Copyable, Sendable {
       try Mount.mount(source: source, target: target, type: type, flags: flags, data: options)
     }
     do throws(Failure) {
-      let (request, reply) = try agree(device, onRequest: onRequest)
+      let (request, reply) = try agree(device, onRequest: onRequest, withheld: withheld)
       let entry = try attempt(.findingMount) { () throws(Errno) in
         try MountTable.read(along: target).visible(at: target)
       }
@@ -59,7 +60,7 @@ package struct FuseMount: ~Copyable, Sendable {
   }
 
   private static func agree(
-    _ device: borrowing Descriptor, onRequest: FuseInitFlags
+    _ device: borrowing Descriptor, onRequest: FuseInitFlags, withheld: FuseInitFlags
   ) throws(Failure) -> (FuseInitRequest, FuseInitReply) {
     // The kernel refuses to read into less than 8192 bytes.
     let bytes: [UInt8]
@@ -69,7 +70,7 @@ package struct FuseMount: ~Copyable, Sendable {
     guard let request = try? FuseInitRequest(bytes: bytes) else {
       throw Failure(step: .readingInit, error: .protocolError)
     }
-    let reply = FuseInitReply(to: request, onRequest: onRequest)
+    let reply = FuseInitReply(to: request, onRequest: onRequest, withheld: withheld)
     do throws(Errno) { try device.writeAll(reply.bytes) } catch {
       throw Failure(step: .answeringInit, error: error)
     }

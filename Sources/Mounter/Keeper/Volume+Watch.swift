@@ -10,6 +10,8 @@ struct WorkerWatch: Hashable, Sendable {
   var unansweredSince: Deadline?
   /// What is wrong, for the condition.
   var concern: String?
+  /// Since when each look has found requests that nobody works on.
+  var lostSince: Deadline?
   /// It has been killed, and what that death will be called.
   var killedFor: WorkerExit?
   /// When a death that has been ordered is overdue.
@@ -27,6 +29,9 @@ struct WorkerProgress: Hashable, Sendable {
   var working: UInt32
   /// For how long it has worked on the oldest of them, in milliseconds.
   var oldestMilliseconds: UInt64
+  /// Requests that are neither with the worker nor waiting for it: those that a dead one had read, where the kernel cannot
+  /// send them again. Found by the mounter; a busy worker may have answered or taken some meanwhile.
+  var lost: UInt32 = 0
 }
 
 extension Volume {
@@ -74,8 +79,26 @@ extension Volume {
         """
     } else {
       if progress.answered > 0, progress.working == 0 { hungWorkers = 0 }
-      watch.concern = nil
+      watch.concern = lossConcern(progress, limits, turn)
     }
+  }
+
+  /// Requests are lost that were missing at each look for so long.
+  private mutating func lossConcern(
+    _ progress: WorkerProgress, _ limits: Keeper.WatchLimits, _ turn: Keeper.Turn
+  ) -> String? {
+    guard progress.lost > 0 else {
+      watch.lostSince = nil
+      return nil
+    }
+    let since = watch.lostSince ?? turn.now
+    watch.lostSince = since
+    guard since.advanced(by: limits.notice) <= turn.now else { return nil }
+    return """
+      \(progress.lost == 1 ? "a request" : "\(progress.lost) requests") that a dead worker had read will have no answer, \
+      since this kernel (older than 6.9) cannot send it again; all others have; who waits for it, or for a directory that \
+      it was changing, is freed when the volume is unpublished
+      """
   }
 
   private mutating func killUnanswering(_ since: Deadline, _ turn: inout Keeper.Turn) {

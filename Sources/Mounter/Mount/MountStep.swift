@@ -8,6 +8,8 @@ struct MountStep: Sendable {
   let request: MountRequest
   /// Mount points lie beneath it.
   let stateDirectory: String
+  /// Capabilities that count as not offered by the kernel.
+  var withheld: FuseInitFlags = []
 
   /// What a mount came with beside itself.
   struct Outcome: Sendable {
@@ -75,7 +77,8 @@ struct MountStep: Sendable {
   private func mountFuse(at mountPoint: MountPoint, root: SharedDescriptor?) throws(MounterError) -> VolumeMount {
     let fuse: FuseMount
     do throws(FuseMount.Failure) {
-      fuse = try FuseMount.mount(at: mountPoint.path, onRequest: request.options.passthrough ? .passthrough : [])
+      fuse = try FuseMount.mount(
+        at: mountPoint.path, onRequest: request.options.passthrough ? .passthrough : [], withheld: withheld)
     } catch {
       throw .system(error.error, step: Self.sentence(error.step, mountPoint.path))
     }

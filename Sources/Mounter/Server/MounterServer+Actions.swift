@@ -69,7 +69,9 @@ extension MounterServer {
   }
 
   private func mount(_ request: MountRequest) {
-    let step = MountStep(request: request, stateDirectory: configuration.stateDirectory)
+    let step = MountStep(
+      request: request, stateDirectory: configuration.stateDirectory,
+      withheld: configuration.doesWithoutResend ? .hasResend : [])
     offload(request.key) {
       do throws(MounterError) {
         return .mounted(request, try step.run())

@@ -100,6 +100,9 @@ extension MounterServer {
       case .ready:
         feed(.workerReported(key, id: report.message.id, .ready))
         standby.order()
+      case .work(var progress):
+        progress.lost = lostRequests(key, progress)
+        feed(.workerReported(key, id: report.message.id, .work(progress)))
       case .some(let other): feed(.workerReported(key, id: report.message.id, other))
       case nil: break
       }
@@ -108,6 +111,16 @@ extension MounterServer {
       loop.unwatch(worker.control.rawValue, token)
       worker.tokens?.control = nil
     }
+  }
+
+  /// What neither the worker has in its hands nor the kernel in its queue.
+  private func lostRequests(_ key: WorkerKey, _ progress: WorkerProgress) -> UInt32 {
+    guard let mount = holdings[key]?.mount, !mount.granted.contains(.hasResend),
+      keeper.volumes[key]?.isRestarted == true,
+      (try? mount.fuseDevice.descriptor.isReadable(within: 0)) == false,
+      let waiting = try? FuseConnection(number: mount.connection).waiting()
+    else { return 0 }
+    return UInt32(clamping: waiting - Int(progress.working))
   }
 
   /// Waits for room in the worker's socket as long as something is to be sent.

@@ -23,6 +23,8 @@ package final class MounterServer {
     package var killAfter = Duration.seconds(120)
     /// Take every volume over from the mounter that has the socket, if one does, and then the socket.
     package var takesOver = false
+    /// As if the kernel could not send requests again, for tests.
+    package var doesWithoutResend = false
 
     package init(socket: String, stateDirectory: String, worker: String, log: LogOptions, program: String) {
       self.socket = socket
@@ -218,7 +220,8 @@ package final class MounterServer {
     log.warning(
       """
       this kernel is older than 6.9 and cannot send requests again (no FUSE_HAS_RESEND): when a worker dies, whoever had a \
-      request in its hands waits until the volume is unmounted; all others go on with the next worker
+      request in its hands, or needs a directory that such a request was changing, waits until the volume is unmounted; all \
+      others go on with the next worker
       """)
   }
 

@@ -46,6 +46,24 @@ struct KeeperWatchTests {
     #expect(harness.status?.state == .ready)
   }
 
+  @Test("requests that nobody works on show in the condition once they have been missing at each look for long")
+  mutating func lost() {
+    func progress(_ lost: UInt32) -> KeeperEvent {
+      let progress = WorkerProgress(answered: 1, working: 0, oldestMilliseconds: 0, lost: lost)
+      return .workerReported(key, id: 0, .work(progress))
+    }
+    // On a busy volume one look is wrong now and then.
+    for lost in [1, 1, 0, 2, 1] as [UInt32] {
+      _ = harness.advance(.seconds(5))
+      #expect(harness.tell(progress(lost)).isEmpty)
+    }
+    _ = harness.advance(.seconds(5))
+    guard case .interrupted(let reason) = harness.tell(progress(2)).published.first else { return #expect(Bool(false)) }
+    #expect(reason.hasPrefix("2 requests that a dead worker had read"))
+
+    #expect(harness.tell(progress(0)).published == [.ready])
+  }
+
   @Test("an answer after a silence ends the concern")
   mutating func wokenUp() {
     _ = harness.advance(.seconds(20))
