@@ -35,11 +35,13 @@ extension VolumeContextKey {
     var names: [String] { [name] + aliases }
   }
 
+  /// The parts of an access key for s3:// volumes.
   package static let s3AccessKeyID = SecretKey(
     "s3a.accessKeyId", aliases: ["aws.accessKeyId", "s3.accessKeyId"])
   package static let s3SecretKey = SecretKey("s3a.secretKey", aliases: ["aws.secretKey", "s3.secretKey"])
   package static let s3SessionToken = SecretKey(
     "s3a.sessionToken", aliases: ["aws.sessionToken", "s3.sessionToken"])
+  /// The same for oss:// volumes.
   package static let ossAccessKeyID = SecretKey("fs.oss.accessKeyId")
   package static let ossAccessKeySecret = SecretKey("fs.oss.accessKeySecret")
   package static let ossSecurityToken = SecretKey("fs.oss.securityToken")

@@ -136,6 +136,37 @@ struct CredentialTests {
     #expect((0..<5).map(signer) == ["first-key", "wrong-key", "first-key", "other-key", "other-key"])
   }
 
+  @Test("a key that was made for one day, region and pair signs nothing else")
+  func signingKeys() throws {
+    let page = ScriptedTransport.Step.reply(200, [:], RetryTests.page)
+    let moved = ScriptedTransport.Step.reply(400, ["x-amz-bucket-region": "eu-west-1"])
+    let store = try ScriptedStore([page, page, moved, page, page])
+    for place in 0..<4 {
+      if place == 1 { store.clock.advanceWall(by: 86_400) }
+      let other = place == 3 ? pair("other-key") : nil
+      _ = try store.client.perform(.list(), by: store.deadline, with: other)
+    }
+    for place in 0..<5 {
+      let sent = store.transport.requests[place]
+      let scope = try #require(store.transport.field("Authorization", of: place)).split(separator: "/")
+      let fields = sent.fields.filter { $0.name.hasPrefix("x-amz-") }.map { (name: $0.name, value: $0.value) }
+      let query = sent.url.split(separator: "?")[1].split(separator: "&").map { part in
+        let halves = part.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
+        return (name: halves[0], value: halves[1])
+      }
+      let parts = SignatureV4.Parts(
+        method: "GET", path: "/", query: query, fields: [(name: "host", value: "bucket.store.example")] + fields,
+        payload: .empty)
+      let day = String(scope[1])
+      let signer = SignatureV4(region: String(scope[2]))
+      let date = UTCTime(seconds: 1_700_000_000 + (place > 0 ? 86_400 : 0))
+      #expect(date.basicDay == day)
+      let credentials = place == 4 ? pair("other-key") : ScriptedStore.pair
+      #expect(
+        store.transport.field("Authorization", of: place) == signer.authorization(parts, by: credentials, at: date))
+    }
+  }
+
   @Test("without credentials requests are not signed")
   func anonymous() throws {
     let store = try ScriptedStore([.reply(200, [:], RetryTests.page)], source: AnonymousCredentials())

@@ -13,6 +13,9 @@ final class ScriptedTransport: HTTPTransport {
     /// A head, the beginning of a body, and then a failure.
     case broken(Int, [String: String], String, HTTPError.Kind)
     case failure(HTTPError.Kind, wasSent: Bool = true)
+    /// A head and one piece, which the sink pauses at. The function is called before the exchange is handed out, and its
+    /// end comes with the resumption.
+    case paused(Int, [String: String], String, @Sendable () -> Void)
     /// Nothing comes; what is cancelled ends.
     case silence
   }
@@ -72,6 +75,12 @@ final class ScriptedTransport: HTTPTransport {
       let played = Self.play(status, fields, body, to: sink)
       let broken = HTTPError(kind, "the connection broke", wasSent: true)
       if case .failure = played { completion(played) } else { completion(.failure(broken)) }
+    case .paused(let status, let fields, let body, let whenPaused):
+      let head = HTTPResponseHead(status: status, fields: fields.map { HTTPField($0, $1) }, version: "1.1")
+      _ = sink.receive(head: head)
+      guard case .pause = sink.receive(Array(body.utf8).span.bytes) else { break }
+      whenPaused()
+      return Exchange(onResume: { completion(.success(head)) }) {}
     case .failure(let kind, let wasSent):
       completion(.failure(HTTPError(kind, "nothing came", wasSent: wasSent)))
     case .silence:
@@ -101,9 +110,13 @@ final class ScriptedTransport: HTTPTransport {
 
   private struct Exchange: HTTPExchange {
     let onCancel: @Sendable () -> Void
-    init(_ onCancel: @escaping @Sendable () -> Void) { self.onCancel = onCancel }
+    let onResume: @Sendable () -> Void
+    init(onResume: @escaping @Sendable () -> Void = {}, _ onCancel: @escaping @Sendable () -> Void) {
+      self.onCancel = onCancel
+      self.onResume = onResume
+    }
     func cancel() { onCancel() }
-    func resume() {}
+    func resume() { onResume() }
   }
 }
 

@@ -51,6 +51,17 @@ struct WriteTests {
     }
   }
 
+  @Test("regression: what answers differently the second time is not sent again behind our back")
+  func notResent() throws {
+    let ok = ScriptedTransport.Step.reply(200, [:], "<CompleteMultipartUploadResult/>")
+    let store = try ScriptedStore([ok, ok, ok, ok])
+    _ = try store.client.perform(.put("k", .none), by: store.deadline)
+    _ = try store.client.perform(.put("k", .none, if: .absent), by: store.deadline)
+    _ = try store.client.perform(.put("k", .none, if: .version(EntityTag("v"))), by: store.deadline)
+    _ = try store.client.perform(.completeUpload("k", uploadID: "u", parts: Self.parts, size: 1), by: store.deadline)
+    #expect(store.transport.requests.map(\.mayBeResent) == [true, false, false, false])
+  }
+
   @Test("completion sends the parts and returns the object's tag")
   func complete() throws {
     let reply = "<CompleteMultipartUploadResult><ETag>\"x-2\"</ETag></CompleteMultipartUploadResult>"

@@ -3,6 +3,7 @@ internal import VolumeModel
 
 /// What a put or a completed upload made.
 package struct StoredObject: Sendable, Hashable {
+  /// Of the new version; some services leave it out.
   package var entityTag: EntityTag?
 
   package init(entityTag: EntityTag? = nil) { self.entityTag = entityTag }
@@ -44,6 +45,7 @@ extension ObjectRequest where Value == StoredObject {
     let sent = fields
     return Self(
       operation: .put, method: "PUT", key: key, fields: { sent }, body: body,
+      mayBeResent: condition == .none,
       reader: { HeadReader(value: StoredObject(entityTag: $0["ETag"].map(EntityTag.init))) },
       inquiry: { error in
         guard error.kind == .preconditionFailed, condition != .none else { return nil }
@@ -63,7 +65,7 @@ extension ObjectRequest where Value == StoredObject {
     let fields = condition.fields + [HTTPField("Content-Type", "application/xml")]
     return Self(
       operation: .completeUpload, method: "POST", key: key, query: [("uploadId", uploadID)], fields: { fields },
-      body: .bytes(XMLText.completion(of: parts)),
+      body: .bytes(XMLText.completion(of: parts)), mayBeResent: false,
       reader: { _ in
         LateReplyReader { (reply) throws(ReplyProblem) in
           guard reply.name == "CompleteMultipartUploadResult" else { throw .malformed("<\(reply.name)>") }
@@ -110,13 +112,17 @@ extension ObjectRequest where Value == StoredObject {
   }
 
   /// Copies an object of up to 5 GiB within the bucket, on the service's side.
-  /// - Parameter version: of the source, where it must be this one.
+  /// - Parameters:
+  ///   - version: of the source, where it must be this one.
+  ///   - condition: of what is at the target. Not all services know conditions of copies: some ignore them, others answer
+  ///     that they do not offer them. Where the answer to a copy that succeeded is lost, its own object breaks it.
   package static func copy(
-    _ source: ObjectKey, to key: ObjectKey, bucket: String, ifMatch version: EntityTag? = nil
+    _ source: ObjectKey, to key: ObjectKey, bucket: String, ifMatch version: EntityTag? = nil,
+    if condition: PutCondition = .none
   ) -> Self {
-    let fields = copyFields(source, bucket: bucket, version)
+    let fields = copyFields(source, bucket: bucket, version) + condition.fields
     return Self(
-      operation: .copy, method: "PUT", key: key, fields: { fields },
+      operation: .copy, method: "PUT", key: key, fields: { fields }, mayBeResent: condition == .none,
       reader: { _ in
         LateReplyReader { (reply) throws(ReplyProblem) in
           guard reply.name == "CopyObjectResult" else { throw .malformed("<\(reply.name)>") }

@@ -5,6 +5,7 @@ internal import VolumeModel
 /// One request to the object store, not yet signed or sent, and how its answer is read. Made by the functions of its
 /// extensions, one per operation.
 package struct ObjectRequest<Value: Sendable>: Sendable {
+  /// For counters and messages.
   package let operation: ObjectOperation
   var method: String
   /// nil: the bucket itself.
@@ -16,6 +17,9 @@ package struct ObjectRequest<Value: Sendable>: Sendable {
   var body: HTTPBody = .none
   /// Whether doing it twice is the same as doing it once.
   var isRepeatable = true
+  /// Whether the HTTP client may send it again by itself, on a new connection; not where the second answer would be another
+  /// than the first, since then nobody knows that there was a first.
+  var mayBeResent = true
   /// Reads a successful answer; called with its head.
   var reader: @Sendable (HTTPResponseHead) throws(ReplyProblem) -> any ReplyReader<Value>
   /// The value where all that was wanted came before the failure.

@@ -19,6 +19,10 @@ final class ObjectRun<Value: Sendable>: Sendable {
     /// Raised with each attempt, so that nothing of an earlier one is taken.
     var generation = 0
     var exchange: (any HTTPExchange)?
+    /// The last attempt that has ended; it may do so before its exchange is known here.
+    var ended = 0
+    /// Somebody resumed before the exchange was known here.
+    var isResumed = false
     var head: HTTPResponseHead?
     var reader = Reader.none
     var problem: ReplyProblem?
@@ -63,7 +67,13 @@ final class ObjectRun<Value: Sendable>: Sendable {
 
   func cancel() { giveUp(.cancelled, "it was cancelled") }
 
-  func resume() { state.withLock { $0.exchange }?.resume() }
+  func resume() {
+    let exchange = state.withLock { state in
+      state.isResumed = state.exchange == nil
+      return state.exchange
+    }
+    exchange?.resume()
+  }
 
   private func giveUp(_ kind: ObjectStoreError.Kind, _ message: String) {
     var error = client.failure(kind, request.operation, message)
@@ -106,6 +116,7 @@ final class ObjectRun<Value: Sendable>: Sendable {
       state.retry.begin()
       state.generation += 1
       state.exchange = nil
+      state.isResumed = false
       state.head = nil
       state.reader = .none
       state.problem = nil
@@ -118,11 +129,13 @@ final class ObjectRun<Value: Sendable>: Sendable {
     let sink = AttemptSink(
       head: { [self] in take($0, of: generation) }, bytes: { [self] in take($0, of: generation) })
     let exchange = client.transport.begin(message, sink: sink) { [self] in ended($0, generation) }
-    let isLate = state.withLock { state in
-      if state.generation == generation, !state.isFinished { state.exchange = exchange }
-      return state.isFinished
+    let (isLate, isResumed) = state.withLock { state in
+      if state.ended != generation, !state.isFinished { state.exchange = exchange }
+      defer { state.isResumed = false }
+      return (state.isFinished, state.isResumed)
     }
     if isLate { exchange.cancel() }
+    if isResumed { exchange.resume() }
   }
 
   private func take(_ head: HTTPResponseHead, of generation: Int) -> HTTPReception {
@@ -185,6 +198,7 @@ final class ObjectRun<Value: Sendable>: Sendable {
       let outcome = self.outcome(of: result, &state)
       count(outcome, state, now)
       state.exchange = nil
+      state.ended = generation
       return state.isFinished ? nil : outcome
     }
     switch outcome {

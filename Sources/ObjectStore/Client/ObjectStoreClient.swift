@@ -11,6 +11,7 @@ package import VolumeModel
 package final class ObjectStoreClient: Sendable {
   /// What stays the same for all requests.
   package struct Settings: Sendable {
+    /// When a request is tried again.
     package var policy = RetryPolicy()
     /// Of one attempt; its total is cut to what is left until the deadline.
     package var timeouts = HTTPTimeouts(
@@ -34,6 +35,7 @@ package final class ObjectStoreClient: Sendable {
   let clock: any RequestClock
   let log: Logger
   private let learned: Mutex<Learned>
+  let signingKey = Mutex<SigningKey?>(nil)
   /// Where credentials come from; shared by clients of one volume.
   package let credentials: CredentialStore
   /// All attempts so far.
@@ -109,6 +111,15 @@ package final class ObjectStoreClient: Sendable {
     return ObjectStoreError(
       kind, operation, endpoint: endpoint.address.authority, bucket: endpoint.bucket, message: message)
   }
+}
+
+/// The last key that was made for signatures: it is good for a day. A secret, like what it is made of.
+struct SigningKey: Sendable, CustomReflectable {
+  let credentials: ObjectStoreCredentials
+  let region: String
+  let day: String
+  let key: [UInt8]
+  var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 /// One request under way.

@@ -58,6 +58,7 @@ package struct ObjectStoreError: Error, Sendable, Hashable {
     case other
   }
 
+  /// What happened, and to what.
   package var kind: Kind
   package var operation: ObjectOperation
   /// Host and port.

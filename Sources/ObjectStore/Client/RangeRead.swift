@@ -79,6 +79,9 @@ private final class RangeProgress: Sendable {
       guard range.first == offset + delivered, range.last < offset + count else {
         throw .malformed("another range than was asked for")
       }
+      if let length = head.contentLength, length != range.last - range.first + 1 {
+        throw .malformed("a length that is not its range's")
+      }
       (size, end) = (range.size, range.last + 1)
     } else {
       // The service ignores ranges: from the start on that does no harm.

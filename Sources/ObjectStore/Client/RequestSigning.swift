@@ -1,4 +1,5 @@
 import HTTP
+import Synchronization
 import VolumeModel
 
 /// Turns a request into what is sent.
@@ -22,11 +23,29 @@ extension ObjectStoreClient {
         method: request.method, path: path, query: query,
         fields: [(name: "host", value: endpoint.authority)] + Self.signedFields(fields), payload: payload)
       let signer = SignatureV4(region: endpoint.region)
-      fields.append(HTTPField("Authorization", signer.authorization(parts, by: credentials, at: date)))
+      fields.append(
+        HTTPField(
+          "Authorization",
+          signer.authorization(parts, by: credentials, key: signingKey(signer, credentials, date), at: date)))
     }
     return HTTPRequest(
       method: request.method, url: endpoint.url(path: path, query: SignatureV4.Parts.sorted(query)), fields: fields,
-      body: request.body, timeouts: timeouts, prefersHTTP2: settings.prefersHTTP2, mayBeResent: request.isRepeatable)
+      body: request.body, timeouts: timeouts, prefersHTTP2: settings.prefersHTTP2,
+      mayBeResent: request.isRepeatable && request.mayBeResent)
+  }
+
+  private func signingKey(
+    _ signer: SignatureV4, _ credentials: ObjectStoreCredentials, _ date: UTCTime
+  ) -> [UInt8] {
+    let day = date.basicDay
+    return signingKey.withLock { cached in
+      if let cached, cached.day == day, cached.region == signer.region, cached.credentials == credentials {
+        return cached.key
+      }
+      let key = signer.signingKey(of: credentials, on: day)
+      cached = SigningKey(credentials: credentials, region: signer.region, day: day, key: key)
+      return key
+    }
   }
 
   /// What must be signed, and nothing else: a proxy may change the rest.

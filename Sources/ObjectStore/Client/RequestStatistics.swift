@@ -16,6 +16,7 @@ package struct RequestCounts: Sendable, Hashable {
     package var latency = LatencyHistogram()
   }
 
+  /// Those that were asked for at least once.
   package var operations: [ObjectOperation: Operation] = [:]
 
   /// All attempts.

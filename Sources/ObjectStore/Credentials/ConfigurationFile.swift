@@ -6,6 +6,7 @@ package struct ConfigurationFile: Sendable {
 
   /// Why a file was not read. Names the line, never its text.
   package struct ParseError: Error, Hashable, CustomStringConvertible {
+    /// From 1, and what is wrong there.
     package let line: Int
     package let reason: String
     package var description: String { "line \(line) \(reason)" }

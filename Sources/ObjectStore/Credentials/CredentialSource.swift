@@ -3,6 +3,7 @@ package import VolumeModel
 
 /// Why a source has no credentials. Holds no part of any, and no path but that of a file of the node's own settings.
 package struct CredentialError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// A sentence for people.
   package let message: String
   /// The service's own name of the error, where one answered.
   package let code: String?

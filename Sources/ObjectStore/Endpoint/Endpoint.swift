@@ -8,6 +8,7 @@ package struct Endpoint: Sendable, Hashable {
   /// Which service answers; OSS speaks S3's protocol with its own names.
   package enum Service: Sendable, Hashable { case s3, oss }
 
+  /// What is reached, and how the bucket is named there.
   package let service: Service
   package let bucket: String
   package let addressing: Addressing

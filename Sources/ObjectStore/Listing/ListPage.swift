@@ -1,5 +1,6 @@
 /// One object in a listing.
 package struct ListedObject: Sendable, Hashable {
+  /// Whole, with the prefix.
   package var key: ObjectKey
   /// In bytes.
   package var size: UInt64

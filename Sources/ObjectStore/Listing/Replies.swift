@@ -40,6 +40,7 @@ struct ReplyDocument: XMLDocument {
 
 /// What an error document says. S3's, OSS's and STS's have the same elements, the last one deeper.
 package struct ErrorReply: Sendable, Hashable {
+  /// The service's name of the error, its words, and by what its owner finds the request.
   package var code: String
   package var message: String?
   package var requestID: String?
@@ -74,6 +75,7 @@ package struct ErrorReply: Sendable, Hashable {
 
 /// What became of one key of a batch deletion.
 package struct FailedDeletion: Sendable, Hashable {
+  /// The key, and the service's name and words for what kept it.
   package var key: ObjectKey
   package var code: String
   package var message: String

@@ -1,5 +1,6 @@
 /// An upload that was begun and neither completed nor aborted.
 package struct ListedUpload: Sendable, Hashable {
+  /// Of the object that it is to become; the service's number of the upload, and when it was begun.
   package var key: ObjectKey
   package var uploadID: String
   package var initiated: UTCTime?
@@ -13,12 +14,14 @@ package struct ListedUpload: Sendable, Hashable {
 
 /// One answer to ListMultipartUploads.
 package struct UploadPage: Sendable, Hashable {
+  /// By key, then by number.
   package var uploads: [ListedUpload] = []
   /// Where the next page begins; nil: this was the last.
   package var next: Marker?
 
   /// Key and upload after which the next page begins.
   package struct Marker: Sendable, Hashable {
+    /// As the page before gave them.
     package var key: ObjectKey
     package var uploadID: String
 

@@ -35,6 +35,7 @@ package struct SignatureV4: Sendable {
 
   /// The parts of a request that are signed.
   package struct Parts: Sendable {
+    /// In capitals.
     package var method: String
     /// Encoded, with a leading slash.
     package var path: String
@@ -96,16 +97,25 @@ package struct SignatureV4: Sendable {
     ["AWS4-HMAC-SHA256", date.basic, scope(date), Digest.sha256Hex(parts.canonicalRequest)].joined(separator: "\n")
   }
 
-  /// 64 digits.
-  package func signature(_ parts: Parts, by credentials: ObjectStoreCredentials, at date: UTCTime) -> String {
+  /// The key of one day, which depends on nothing of a request: four of the five keyed hashes of a signature. A secret.
+  package func signingKey(of credentials: ObjectStoreCredentials, on day: String) -> [UInt8] {
     var key = Array("AWS4\(credentials.secretKey)".utf8)
-    for part in [date.basicDay, region, service, "aws4_request"] { key = Digest.hmacSHA256(key: key, Array(part.utf8)) }
-    return Digest.hex(Digest.hmacSHA256(key: key, Array(stringToSign(parts, at: date).utf8)))
+    for part in [day, region, service, "aws4_request"] { key = Digest.hmacSHA256(key: key, Array(part.utf8)) }
+    return key
+  }
+
+  /// 64 digits.
+  package func signature(_ parts: Parts, key: [UInt8], at date: UTCTime) -> String {
+    Digest.hex(Digest.hmacSHA256(key: key, Array(stringToSign(parts, at: date).utf8)))
   }
 
   /// The value of the `Authorization` field.
-  package func authorization(_ parts: Parts, by credentials: ObjectStoreCredentials, at date: UTCTime) -> String {
-    "AWS4-HMAC-SHA256 Credential=\(credentials.accessKeyID)/\(scope(date)),SignedHeaders=\(parts.signedFields),"
-      + "Signature=\(signature(parts, by: credentials, at: date))"
+  /// - Parameter key: of the day, where it is known; it is made otherwise.
+  package func authorization(
+    _ parts: Parts, by credentials: ObjectStoreCredentials, key: [UInt8]? = nil, at date: UTCTime
+  ) -> String {
+    let key = key ?? signingKey(of: credentials, on: date.basicDay)
+    return "AWS4-HMAC-SHA256 Credential=\(credentials.accessKeyID)/\(scope(date)),"
+      + "SignedHeaders=\(parts.signedFields),Signature=\(signature(parts, key: key, at: date))"
   }
 }
