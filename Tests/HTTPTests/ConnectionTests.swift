@@ -17,7 +17,10 @@ struct ConnectionTests {
   @Test("requests one after the other use one connection")
   func reuse() async throws {
     let server = try ServerProcess.echo()
-    let client = try HTTPClient()
+    var configuration = HTTPConfiguration()
+    // A slow machine must not make the connection too old between two requests.
+    configuration.idleLifetime = .seconds(600)
+    let client = try HTTPClient(configuration)
     for _ in 0..<50 { _ = try await client.get("\(server.url)/bytes/1000") }
     #expect(try await connections(client, server) == 1)
     #expect(client.connectionsMade == 1)
@@ -27,6 +30,7 @@ struct ConnectionTests {
   func parallel() async throws {
     var configuration = HTTPConfiguration()
     configuration.connectionsPerHost = 8
+    configuration.idleLifetime = .seconds(600)
     let server = try ServerProcess.echo()
     let client = try HTTPClient(configuration)
     try await withThrowingTaskGroup { group in
