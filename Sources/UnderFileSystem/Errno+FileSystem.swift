@@ -99,6 +99,13 @@ extension Errno {
   /// EXDEV: a directory with more keys than are moved at a time. mv(1) then copies.
   package static var tooManyKeys: Errno { .improperLink }
 
+  // MARK: Reading over a network
+
+  /// EIO: a source said that it was at the end of a range, and was not.
+  package static var shortRange: Errno { .ioError }
+  /// Nobody's errno: the session ends, and the request is the next worker's. It reaches no application.
+  package static var leftToNextWorker: Errno { Errno(rawValue: 4096) }
+
   // MARK: What the kernel is told
 
   /// The number for the reply. ENOSYS is kept from the kernel: it would never again ask for that operation on this mount, and

@@ -96,6 +96,8 @@ package protocol OpenFile: AnyObject, Sendable {
   var access: FileAccess { get }
   /// The descriptor, valid as long as the file; nil where there is none.
   var descriptorNumber: CInt? { get }
+  /// This file, when its bytes come over a network: whoever reads it keeps what came.
+  var ranged: (any RangedFile)? { get }
   func attributes() throws(Errno) -> Attributes
   /// - Returns: bytes put at the start of `buffer`; fewer than fit only at the end of the file.
   func read(into buffer: inout MutableRawSpan, at offset: Int64) throws(Errno) -> Int

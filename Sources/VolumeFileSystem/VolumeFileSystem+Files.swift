@@ -75,7 +75,7 @@ extension VolumeFileSystem {
   ) throws(Errno) -> (any OpenFile, Entry) {
     let found = try reference(parent).lookup(name)
     let handle = HandleID(openFlags: flags)
-    let file = try found.node.openAsCaller(handle.access, caller: caller)
+    let file = try adopted(try found.node.openAsCaller(handle.access, caller: caller))
     if flags & O_TRUNC != 0, handle.access == .readWrite {
       try file.truncate(to: 0)
       try clearSetIDBits(of: file, caller: caller, isDemanded: false)

@@ -19,6 +19,7 @@ package final class VolumeFileSystem: Sendable {
   let presentation: Presentation
   let nameless: NamelessNodes
   let passthrough: PassthroughNodes
+  let reading: FileReading
   #if FAULT_INJECTION
     /// Where the tests let this volume's worker die.
     package let crashes = CrashInjection()
@@ -27,14 +28,16 @@ package final class VolumeFileSystem: Sendable {
   /// Takes over whatever `state` holds, or starts an empty table.
   /// - Parameters:
   ///   - custody: who keeps what this process's death would end; nil: nobody.
+  ///   - reading: of files whose bytes come over a network.
   ///   - descriptorLimit: descriptors kept open for nodes; nil: a quarter of RLIMIT_NOFILE, at most 4096.
   package init(
     underFileSystem: any UnderFileSystem, state: SharedState, options: WorkerOptions,
     custody: (any NodeCustody)? = nil, passthrough: PassthroughPolicy = PassthroughPolicy(registry: nil),
-    descriptorLimit: Int? = nil
+    reading: ReadPolicy = ReadPolicy(), descriptorLimit: Int? = nil
   ) throws(Errno) {
     self.underFileSystem = underFileSystem
     self.state = state
+    self.reading = FileReading(reading)
     root = underFileSystem.root
     table = NodeTable(state)
     cache = DescriptorCache(capacity: descriptorLimit ?? Self.defaultDescriptorLimit(), table: table)
@@ -93,7 +96,7 @@ extension VolumeFileSystem {
 
   @inline(never)
   func openFile(_ node: NodeID, _ access: FileAccess, caller: Caller) throws(Errno) -> any OpenFile {
-    cache.insert(try reference(node).open(access, caller: caller), for: node)
+    cache.insert(try adopted(try reference(node).open(access, caller: caller)), for: node)
   }
 
   /// - Parameter stamp: tells the file from others that have the name in turn.

@@ -1,0 +1,46 @@
+import SystemPackage
+import UnderFileSystem
+
+/// An open file whose reads are served from memory and the page store where they can be; everything else is the file's own.
+final class CachingFile: OpenFile {
+  private let base: any RangedFile
+  private let reader: FileReader
+
+  init(_ base: any RangedFile, _ reading: FileReading.Parts) {
+    self.base = base
+    reader = FileReader(base, reading)
+    reading.counters.openFiles.count()
+  }
+
+  deinit {
+    reader.close()
+    reader.counters.openFiles.count(-1)
+  }
+
+  var access: FileAccess { base.access }
+  func attributes() throws(Errno) -> Attributes { try base.attributes() }
+
+  func read(into buffer: inout MutableRawSpan, at offset: Int64) throws(Errno) -> Int {
+    try reader.read(into: &buffer, at: offset)
+  }
+
+  func write(_ bytes: RawSpan, at offset: Int64, durability: WriteDurability) throws(Errno) -> Int {
+    try base.write(bytes, at: offset, durability: durability)
+  }
+
+  func truncate(to size: Int64) throws(Errno) { try base.truncate(to: size) }
+
+  func allocate(mode: Int32, offset: Int64, length: Int64) throws(Errno) {
+    try base.allocate(mode: mode, offset: offset, length: length)
+  }
+
+  func seek(to offset: Int64, whence: Int32) throws(Errno) -> Int64 { try base.seek(to: offset, whence: whence) }
+
+  func copy(from source: any OpenFile, at sourceOffset: Int64, to offset: Int64, length: Int) throws(Errno) -> Int {
+    try base.copy(from: source, at: sourceOffset, to: offset, length: length)
+  }
+
+  func synchronize() throws(Errno) { try base.synchronize() }
+  func flush() throws(Errno) { try base.flush() }
+  func changeMode(_ mode: UInt32) throws(Errno) { try base.changeMode(mode) }
+}
