@@ -75,8 +75,13 @@ struct Request: ~Copyable {
     fileSystem.answered(id)
   }
 
-  /// Answers with an error.
+  /// Answers with an error, or leaves the request to the next worker.
   consuming func fail(_ error: Errno) {
+    guard error != .leftToNextWorker else {
+      // It stays unanswered: the session has been told to stop.
+      _ = consume self
+      return
+    }
     let (raw, context) = (raw, context)
     buffer.finish()
     discard self

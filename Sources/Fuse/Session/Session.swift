@@ -17,6 +17,8 @@ package final class Session: @unchecked Sendable {
   let context: SessionContext
   private let readers: ReaderGroup
   private let drain: ResendDrain
+  /// Whether the kernel asks the next worker for what this one leaves unanswered.
+  private let isResending: Bool
 
   /// Makes libfuse know what was agreed with the kernel. Serves nothing yet.
   /// - Parameters:
@@ -36,6 +38,7 @@ package final class Session: @unchecked Sendable {
     context = SessionContext(fileSystem: fileSystem, log: log, device: device.rawValue)
     readers = ReaderGroup(limits: limits)
     drain = ResendDrain(fileSystem)
+    isResending = (try? FuseInitRequest(bytes: fuseInit))?.flags.contains(.hasResend) ?? false
     LibfuseLog.redirect(to: log)
     guard let handle = Self.makeHandle(context) else { throw .noMemory }
     self.handle = handle
@@ -106,10 +109,12 @@ extension Session {
   /// What the session has done and is at.
   package var work: SessionWork { context.progress.now }
 
-  /// Reads nothing more and lets what was begun be answered; what was not read stays with the kernel. Returns at once.
+  /// Reads nothing more and lets what was begun be answered; what was not read stays with the kernel, and so does a read
+  /// that waits for the network, where the next worker is asked for it again. Returns at once.
   package func stop() {
     context.leavesUnanswered.store(true, ordering: .relaxed)
     readers.stop()
+    if isResending { context.fileSystem.endReads() }
   }
 
   /// Waits for the end: after `stop`, or when the file system is unmounted.
