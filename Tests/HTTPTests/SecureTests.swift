@@ -6,15 +6,10 @@ import Testing
 
 @Suite("TLS and HTTP/2")
 struct SecureTests {
+  // Of each test: what outlives them leaves its folder behind.
   let certificate: ServerCertificate
-  /// It has that certificate.
-  let server: ServerProcess
-  private static let certified = Result {
-    let certificate = try ServerCertificate()
-    return (certificate, try ServerProcess.echo(certificate))
-  }
 
-  init() throws { (certificate, server) = try Self.certified.get() }
+  init() throws { certificate = try ServerCertificate() }
 
   private func client(_ authorities: HTTPConfiguration.Authorities) throws -> HTTPClient {
     var configuration = HTTPConfiguration()
@@ -26,6 +21,7 @@ struct SecureTests {
 
   @Test("a server that the configured authority vouches for")
   func trusted() async throws {
+    let server = try ServerProcess.echo(certificate)
     for authorities in [.file(certificate.authorityPath), .pem(try authority())] as [HTTPConfiguration.Authorities] {
       let response = try await client(authorities).get("\(server.encryptedURL)/bytes/1000000")
       #expect(response.body == pattern(0..<1_000_000))
@@ -34,6 +30,7 @@ struct SecureTests {
 
   @Test("a server that another authority vouches for is not talked to")
   func untrusted() async throws {
+    let server = try ServerProcess.echo(certificate)
     let other = try ServerCertificate()
     for authorities in [.file(other.authorityPath), .system] as [HTTPConfiguration.Authorities] {
       let client = try client(authorities)
@@ -46,6 +43,7 @@ struct SecureTests {
 
   @Test("a configured authority replaces those of the system")
   func onlyConfigured() async throws {
+    let server = try ServerProcess.echo(certificate)
     var configuration = HTTPConfiguration()
     configuration.authorities = .pem(try authority())
     configuration.addresses = ["other.test:\(server.port):127.0.0.1"]
@@ -57,6 +55,7 @@ struct SecureTests {
 
   @Test("authorities that are no certificates, or no file")
   func noCertificates() async throws {
+    let server = try ServerProcess.echo(certificate)
     let wrong: [HTTPConfiguration.Authorities] = [.file("/nowhere/ca.pem"), .pem(Array("nonsense".utf8)), .pem([])]
     for authorities in wrong {
       let client = try client(authorities)
