@@ -19,6 +19,8 @@ let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
 
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+
 let package = Package(
   name: "alluxio-csi",
   products: [
@@ -49,6 +51,9 @@ let package = Package(
       name: "MounterProtocol", cSettings: [.headerSearchPath("include")], linkerSettings: [.linkedLibrary("protobuf-c")]
     ),
 
+    // xxHash, which is a header.
+    .target(name: "CXXHash"),
+
     // The floor: system calls, messages, calls.
     .target(name: "LinuxSystem", dependencies: ["CLinux", system], swiftSettings: swift),
     .target(name: "ProtobufC", dependencies: ["CProtobufC"], swiftSettings: swift),
@@ -65,6 +70,9 @@ let package = Package(
     // The worker: under file system, volume file system, FUSE.
     .target(
       name: "UnderFileSystem", dependencies: ["LinuxSystem", "ObjectStore", "VolumeModel", system], swiftSettings: safe),
+    .target(
+      name: "PageStore", dependencies: ["CXXHash", "LinuxSystem", deque, system], exclude: ["PageStore.md"],
+      swiftSettings: safe + faults),
     .target(
       name: "VolumeFileSystem", dependencies: ["LinuxSystem", "UnderFileSystem", "VolumeModel", collections, system],
       exclude: ["Semantics.md", "SharedState.md"], swiftSettings: safe + faults),
@@ -163,6 +171,18 @@ let package = Package(
         "LinuxSystem", "ObjectStore", "TestSupport", "UnderFileSystem", "VolumeFileSystem", "VolumeModel", system,
       ],
       swiftSettings: swift),
+    // File versions whose bytes are known, and a reader that fetches what a page store lacks.
+    .target(
+      name: "PageSamples", dependencies: ["LinuxSystem", "PageStore", system], path: "Tests/PageSamples",
+      swiftSettings: swift),
+    // Uses a page store in a process of its own, which the tests kill; not shipped.
+    .executableTarget(
+      name: "page-writer", dependencies: ["LinuxSystem", "PageSamples", "PageStore", system], path: "Tests/PageWriter",
+      swiftSettings: swift + faults),
+    .testTarget(
+      name: "PageStoreTests",
+      dependencies: ["LinuxSystem", "PageSamples", "PageStore", "TestSupport", "page-writer", system],
+      swiftSettings: swift + faults),
     .testTarget(
       name: "CSIProtocolTests", dependencies: ["CProtobufC", "CSIProtocol", "LinuxSystem", "ProtobufC", "TestSupport"],
       exclude: ["csi-v1.13.tsv"], swiftSettings: swift),
@@ -187,6 +207,10 @@ let package = Package(
         logging,
       ],
       path: "Benchmarks/alluxio-bench", swiftSettings: swift),
+    // Not shipped: hit rates of the page store's eviction, and what its reads cost against pread(2).
+    .executableTarget(
+      name: "page-bench", dependencies: ["LinuxSystem", "PageStore", system], path: "Benchmarks/page-bench",
+      swiftSettings: swift),
     // Not shipped: the applications and the fault matrix of `make faults`.
     .executableTarget(
       name: "alluxio-faults",

@@ -12,6 +12,7 @@ struct ImportBorderTests {
     ("CMessageDigest", ["VolumeModel"]),
     ("CCurl", ["HTTP"]),
     ("CExpat", ["ObjectStore"]),
+    ("CXXHash", ["PageStore"]),
   ]
 
   @Test("each C library has one importer", arguments: owners)
@@ -46,6 +47,15 @@ struct ImportBorderTests {
     #expect(files.filter { $0.imports.contains { $0.hasPrefix("Foundation") } }.map(\.path) == [])
   }
 
+  @Test("the page store knows the disk alone: no Foundation, no FUSE, no network, no under file system")
+  func pageStore() {
+    let allowed: Set = ["CXXHash", "DequeModule", "Glibc", "LinuxSystem", "Synchronization", "SystemPackage"]
+    let files = SourceFile.sources.filter { $0.target == "PageStore" }
+    #expect(files.count > 10, "the sources were not found")
+    let strangers = files.flatMap { file in file.imports.subtracting(allowed).map { "\(file.path): \($0)" } }
+    #expect(strangers == [])
+  }
+
   @Test("full Foundation is imported nowhere")
   func foundation() {
     #expect(SourceFile.sources.filter { $0.imports.contains("Foundation") }.map(\.path) == [])
@@ -57,6 +67,7 @@ struct ImportBorderTests {
   static let unsafeFiles: Set = [
     "Sources/VolumeModel/Digest.swift",  // SHA-256 by libmd takes pointers
     "Sources/Log/LineLogHandler.swift",  // one write(2) per line
+    "Sources/PageStore/File/PageChecksum.swift",  // XXH3 takes pointers
   ]
 
   @Test("unsafe code lives in five targets and in Wire folders")

@@ -10,4 +10,22 @@ extension [UInt8] {
   ) throws(Failure) -> Value {
     try body(span.bytes)
   }
+
+  /// Lends the bytes of `range`, without a copy.
+  package func withRawSpan<Value, Failure: Error>(
+    _ range: Range<Int>, _ body: (RawSpan) throws(Failure) -> Value
+  ) throws(Failure) -> Value {
+    try body(span.bytes.extracting(range))
+  }
+}
+
+/// 4 KiB on the stack, for code that must not allocate.
+package enum ScratchBlock {
+  /// Lends the block, zeroed.
+  package static func with<Value>(_ body: (inout MutableRawSpan) -> Value) -> Value {
+    var bytes = InlineArray<4096, UInt8>(repeating: 0)
+    var span = bytes.mutableSpan
+    var raw = span.mutableBytes
+    return body(&raw)
+  }
 }
