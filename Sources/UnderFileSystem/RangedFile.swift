@@ -19,15 +19,20 @@ package struct ContentVersion: Sendable, Hashable {
   }
 }
 
-/// An open file whose bytes come over a network, in ranges: one version of it.
+/// An open file whose bytes come over a network, in ranges: one version of it, and those that this mount makes from it.
 package protocol RangedFile: OpenFile {
-  /// The same as long as the file is open.
-  var version: ContentVersion { get }
+  /// What is open.
+  var contentVersion: ContentVersion { get }
+  /// Another number with each version.
+  var revision: Int { get }
+  /// This mount has written what no version has yet: the file's own `read` serves all of it until then.
+  var isWritten: Bool { get }
   /// Asks for bytes. Returns at once; any number of ranges may be under way.
   /// - Parameters:
   ///   - range: within the version, not empty.
+  ///   - version: one that was open here; bytes of another one are never handed over.
   ///   - sink: kept until it is told the end, which may be before this returns.
-  func fetch(_ range: Range<Int64>, into sink: any RangeSink) -> any RangeTransfer
+  func fetch(_ range: Range<Int64>, of version: ContentVersion, into sink: any RangeSink) -> any RangeTransfer
 }
 
 /// Takes the bytes of one range. Called by one thread at a time, which serves other ranges as well: it must not wait, and
@@ -46,6 +51,11 @@ package protocol RangeSink: AnyObject, Sendable {
 package protocol RangeTransfer: AnyObject, Sendable {
   /// Ends it soon: its sink is told so unless it was told an end before. From any thread, any number of times.
   func cancel()
+}
+
+extension RangedFile {
+  package var revision: Int { 0 }
+  package var isWritten: Bool { false }
 }
 
 extension OpenFile {

@@ -73,7 +73,7 @@ package final class ScriptedFile: RangedFile {
   /// Called when a range is asked for, by whoever asks.
   package typealias Script = @Sendable (Call) -> Void
 
-  package let version: ContentVersion
+  package let contentVersion: ContentVersion
   package let access: FileAccess = .read
   /// Tells the bytes of one file from those of another.
   package let seed: UInt64
@@ -87,7 +87,7 @@ package final class ScriptedFile: RangedFile {
     size: Int64, path: String = "file", tag: String = "1", seed: UInt64 = 1,
     _ script: @escaping Script = { $0.complete() }, whenCancelled: @escaping Script = { _ in }
   ) {
-    version = ContentVersion(
+    contentVersion = ContentVersion(
       source: Array("memory".utf8), path: Array(path.utf8), tag: Array(tag.utf8), size: size)
     self.seed = seed
     pattern = Self.pattern(seed: seed)
@@ -97,8 +97,11 @@ package final class ScriptedFile: RangedFile {
 
   package var ranged: (any RangedFile)? { self }
 
-  package func fetch(_ range: Range<Int64>, into sink: any RangeSink) -> any RangeTransfer {
-    precondition(!range.isEmpty && range.lowerBound >= 0 && range.upperBound <= version.size, "no range of the file")
+  package func fetch(
+    _ range: Range<Int64>, of version: ContentVersion, into sink: any RangeSink
+  ) -> any RangeTransfer {
+    precondition(
+      !range.isEmpty && range.lowerBound >= 0 && range.upperBound <= contentVersion.size, "no range of the file")
     let call = Call(range, sink, self)
     script(call)
     return call
@@ -146,7 +149,7 @@ package final class ScriptedFile: RangedFile {
 
   package func attributes() throws(Errno) -> Attributes {
     Attributes(
-      inode: seed, mode: FileType.regular | 0o644, linkCount: 1, uid: 0, gid: 0, size: version.size, blocks: 0,
+      inode: seed, mode: FileType.regular | 0o644, linkCount: 1, uid: 0, gid: 0, size: contentVersion.size, blocks: 0,
       accessTime: 0, modificationTime: 0, changeTime: 0)
   }
 

@@ -1,27 +1,53 @@
+import Synchronization
 import SystemPackage
 import UnderFileSystem
 
 /// An open file whose reads are served from memory and the page store where they can be; everything else is the file's own.
 final class CachingFile: OpenFile {
+  /// A version that is read; closed with the last read of it.
+  private final class OpenVersion: Sendable {
+    let revision: Int
+    let reader: FileReader
+
+    init(_ file: any RangedFile, _ reading: FileReading.Parts) {
+      // In this order: a version that comes in between is looked for again.
+      revision = file.revision
+      reader = FileReader(file, file.contentVersion, reading)
+    }
+
+    deinit { reader.close() }
+  }
+
   private let base: any RangedFile
-  private let reader: FileReader
+  private let reading: FileReading.Parts
+  private let open: Mutex<OpenVersion>
 
   init(_ base: any RangedFile, _ reading: FileReading.Parts) {
     self.base = base
-    reader = FileReader(base, reading)
+    self.reading = reading
+    open = Mutex(OpenVersion(base, reading))
     reading.counters.openFiles.count()
   }
 
-  deinit {
-    reader.close()
-    reader.counters.openFiles.count(-1)
+  deinit { reading.counters.openFiles.count(-1) }
+
+  /// What is open now.
+  private func current() -> OpenVersion {
+    let revision = base.revision
+    let known = open.withLock { $0 }
+    if known.revision == revision { return known }
+    let new = OpenVersion(base, reading)
+    open.withLock { $0 = new }
+    return new
   }
 
   var access: FileAccess { base.access }
   func attributes() throws(Errno) -> Attributes { try base.attributes() }
 
   func read(into buffer: inout MutableRawSpan, at offset: Int64) throws(Errno) -> Int {
-    try reader.read(into: &buffer, at: offset)
+    if base.isWritten { return try base.read(into: &buffer, at: offset) }
+    let version = current()
+    return try withExtendedLifetime(version) { () throws(Errno) in try version.reader.read(into: &buffer, at: offset) }
   }
 
   func write(_ bytes: RawSpan, at offset: Int64, durability: WriteDurability) throws(Errno) -> Int {

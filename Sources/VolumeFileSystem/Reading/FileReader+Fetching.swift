@@ -111,7 +111,7 @@ extension FileReader {
     pool.giveBack(left, of: self)
     guard let fetch else { return nil }
     counters.fetches.count()
-    let transfer = file.fetch(fetch.range, into: fetch)
+    let transfer = file.fetch(fetch.range, of: version, into: fetch)
     let isCancelled = monitor.locked {
       if !fetch.isDone { fetch.transfer = transfer }
       return fetch.isCancelled

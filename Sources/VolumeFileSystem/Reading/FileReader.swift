@@ -10,6 +10,7 @@ import UnderFileSystem
 final class FileReader: @unchecked Sendable {
   // SAFETY (Sendable): everything below `monitor` is read and written only while it is locked.
   let file: any RangedFile
+  let version: ContentVersion
   let grid: PageGrid
   let pool: BufferPool
   let pages: (any CachedPages)?
@@ -29,17 +30,18 @@ final class FileReader: @unchecked Sendable {
   /// Readers that wait for bytes.
   var waiting = 0
 
-  init(_ file: any RangedFile, _ reading: FileReading.Parts) {
+  init(_ file: any RangedFile, _ version: ContentVersion, _ reading: FileReading.Parts) {
     self.file = file
+    self.version = version
     pool = reading.pool
     loans = reading.loans
     counters = reading.counters
-    grid = PageGrid(size: file.version.size, pageSize: pool.cellSize)
-    pages = reading.cache?.pages(of: file.version)
+    grid = PageGrid(size: version.size, pageSize: pool.cellSize)
+    pages = reading.cache?.pages(of: version)
     arrival = Condition(of: monitor)
     var limits = reading.limits
     limits.unit = min(limits.unit, Int64(pool.cellSize))
-    window = ReadAheadWindow(size: file.version.size, limits: limits)
+    window = ReadAheadWindow(size: version.size, limits: limits)
   }
 
   /// - Returns: bytes put at the start of `buffer`; fewer than fit only at the end of the file.

@@ -243,11 +243,11 @@ final class LongAnswer: RangedFile {
     self.goesOn = goesOn
   }
 
-  var version: ContentVersion { base.version }
+  var contentVersion: ContentVersion { base.contentVersion }
   var access: FileAccess { .read }
   var ranged: (any RangedFile)? { self }
 
-  func fetch(_ range: Range<Int64>, into sink: any RangeSink) -> any RangeTransfer {
+  func fetch(_ range: Range<Int64>, of version: ContentVersion, into sink: any RangeSink) -> any RangeTransfer {
     let bytes = base.content(range.lowerBound..<range.upperBound + 100)
     goesOn.add(sink.receive(bytes.span.bytes))
     sink.finish(nil)

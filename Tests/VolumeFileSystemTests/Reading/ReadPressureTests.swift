@@ -63,7 +63,8 @@ struct ReadPressureTests {
   private func check(_ source: ScriptedFile, _ file: any OpenFile, _ count: Int, at offset: Int64) -> Bool {
     do throws(Errno) {
       let bytes = try file.bytes(count, at: offset)
-      return bytes.count == min(count, Int(max(0, source.version.size - offset))) && source.has(bytes, at: offset)
+      return bytes.count == min(count, Int(max(0, source.contentVersion.size - offset)))
+        && source.has(bytes, at: offset)
     } catch {
       return error == .connectionReset
     }
@@ -89,13 +90,14 @@ struct ReadPressureTests {
             for _ in 0..<12 {
               let source = sources[Int(random.next() % UInt64(sources.count))]
               let file = scene.open(source)
-              var offset = Int64(random.next() % UInt64(source.version.size))
+              var offset = Int64(random.next() % UInt64(source.contentVersion.size))
               let isSequential = random.next() % 2 == 0
               if isSequential { offset = 0 }
               for _ in 0..<20 {
                 let count = [4096, 100, 128 << 10, 1 << 20, 300_000][Int(random.next() % 5)]
                 if !check(source, file, count, at: offset) { wrong.add(offset) }
-                offset = isSequential ? offset + Int64(count) : Int64(random.next() % UInt64(source.version.size))
+                offset =
+                  isSequential ? offset + Int64(count) : Int64(random.next() % UInt64(source.contentVersion.size))
                 if hasCache, random.next() % 50 == 0 { cache.forget() }
               }
             }
