@@ -69,7 +69,8 @@ let package = Package(
 
     // The worker: under file system, volume file system, FUSE.
     .target(
-      name: "UnderFileSystem", dependencies: ["LinuxSystem", "ObjectStore", "VolumeModel", system], swiftSettings: safe),
+      name: "UnderFileSystem", dependencies: ["HTTP", "LinuxSystem", "ObjectStore", "VolumeModel", system],
+      swiftSettings: safe),
     .target(
       name: "PageStore", dependencies: ["CXXHash", "LinuxSystem", deque, system], exclude: ["PageStore.md"],
       swiftSettings: safe + faults),
@@ -163,7 +164,10 @@ let package = Package(
     .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem", "TestSupport", system], swiftSettings: swift),
     .testTarget(
       name: "UnderFileSystemTests",
-      dependencies: ["LinuxSystem", "ObjectStore", "TestSupport", "UnderFileSystem", system],
+      dependencies: [
+        "HTTP", "LinuxSystem", "ObjectStore", "ObjectStoreServers", "TestSupport", "UnderFileSystem", "VolumeModel",
+        logging, system,
+      ],
       swiftSettings: swift),
     .testTarget(
       name: "VolumeFileSystemTests",

@@ -56,10 +56,10 @@ extension ObjectRequest where Value == StoredObject {
   /// CompleteMultipartUpload.
   /// - Parameters:
   ///   - parts: ascending.
-  ///   - size: of the whole, by which the object is recognised where the answer was lost and the service has no tags of
+  ///   - size: of the whole, where it is known: by which the object is recognised where the answer was lost and the service has no tags of
   ///     its parts' MD5s.
   package static func completeUpload(
-    _ key: ObjectKey, uploadID: String, parts: [UploadedPart], size: UInt64, if condition: PutCondition = .none
+    _ key: ObjectKey, uploadID: String, parts: [UploadedPart], size: UInt64? = nil, if condition: PutCondition = .none
   ) -> Self {
     let expected = multipartTag(parts)
     let fields = condition.fields + [HTTPField("Content-Type", "application/xml")]
@@ -76,8 +76,9 @@ extension ObjectRequest where Value == StoredObject {
         // The first attempt that arrived ended the upload: the next one does not find it.
         guard error.kind == .noSuchUpload || error.kind == .preconditionFailed else { return nil }
         return inquire(key) { info in
-          guard info.size == size, let tag = info.entityTag?.value else { return false }
-          return expected.map { $0 == tag } ?? tag.hasSuffix("-\(parts.count)")
+          guard size == nil || info.size == size, let tag = info.entityTag?.value else { return false }
+          // Without the tag of our own parts nothing but the size tells one upload from another.
+          return expected.map { $0 == tag } ?? (size != nil && tag.hasSuffix("-\(parts.count)"))
         }
       })
   }
