@@ -1,3 +1,4 @@
+import LinuxSystem
 package import SystemPackage
 
 /// Storage that a volume shows: a tree of nodes. Calls block the thread that makes them; every error is an `Errno`.
@@ -8,6 +9,8 @@ package protocol UnderFileSystem: AnyObject, Sendable {
   /// Whether the kernel may read and write files itself, with the rights of whoever registers them: not on network file
   /// systems, which judge each opener.
   var lendsFiles: Bool { get }
+  /// Whether nodes are to be told when the last handle that writes is closed.
+  var wantsCloses: Bool { get }
   /// The directory that the volume shows.
   var root: any UnderNode { get }
   /// The node of that identity, whatever it is called now.
@@ -45,6 +48,8 @@ package protocol UnderNode: AnyObject, Sendable {
   func readLink() throws(Errno) -> [UInt8]
   /// Opens a regular file. Symlinks, devices and pipes are refused with ELOOP or ENXIO: the kernel opens those itself.
   func open(_ access: FileAccess, caller: Caller) throws(Errno) -> any OpenFile
+  /// No handle that may write is open any more. Said where `wantsCloses`, also by a worker that did not open the file.
+  func lastWriterClosed()
   /// As `open`, but with the caller's rights alone: for an open whose permission the kernel has not checked.
   func openAsCaller(_ access: FileAccess, caller: Caller) throws(Errno) -> any OpenFile
   /// Starts at the cookie of an entry, 0: at the first.
@@ -79,15 +84,21 @@ package protocol UnderNode: AnyObject, Sendable {
 
 extension UnderFileSystem {
   package var lendsFiles: Bool { false }
+  package var wantsCloses: Bool { false }
 }
 
 extension UnderNode {
   package var versionStamp: UInt64? { nil }
+  package func lastWriterClosed() {}
   package var descriptorNumber: CInt? { nil }
   package var allowsDirectIO: Bool { true }
 }
 
 extension OpenFile {
+  /// As `read`, for an array.
+  func fill(_ bytes: inout [UInt8], at offset: Int64) throws(Errno) -> Int {
+    try bytes.withMutableRawSpan { (bytes) throws(Errno) in try read(into: &bytes, at: offset) }
+  }
   package var descriptorNumber: CInt? { nil }
 }
 

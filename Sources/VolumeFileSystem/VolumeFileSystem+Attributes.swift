@@ -22,7 +22,9 @@ extension VolumeFileSystem {
     try presentation.checkWritable()
     var change = try presentation.stored(change)
     // ftruncate(2): the file may be one that only its descriptor leads to.
-    if let size = change.size, let handle, handle.access == .readWrite {
+    // The kernel names no handle for O_TRUNC; the content of an object is replaced when it is closed, not before.
+    let isOpen = handle?.access == .readWrite || (underFileSystem.wantsCloses && hasWriters(node))
+    if let size = change.size, isOpen {
       let file = try file(node, .readWrite)
       try file.truncate(to: size)
       if change.killPrivileges { try clearSetIDBits(of: file, caller: caller, isDemanded: true) }
@@ -31,6 +33,10 @@ extension VolumeFileSystem {
       if change == AttributeChange() { return try reply(try file.attributes(), of: node) }
     }
     return try reply(try reference(node).setAttributes(change, caller: caller), of: node)
+  }
+
+  private func hasWriters(_ node: NodeID) -> Bool {
+    (try? table.slot(node).load32(NodeSlot.writers) > 0) ?? false
   }
 
   /// FUSE_STATFS. No more than the volume's capacity is shown; what is written is limited by the under file system alone.

@@ -125,6 +125,9 @@ extension VolumeFileSystem {
 
   private func released(_ node: NodeID, _ slot: NodeSlot, _ handle: HandleID) {
     let (opens, writers) = slot.removeOpen(writer: handle.access == .readWrite)
+    if handle.access == .readWrite, writers == 0, underFileSystem.wantsCloses {
+      (try? reference(node))?.lastWriterClosed()
+    }
     cache.released(node, opens: opens, writers: writers)
     guard opens == 0 else { return }
     passthrough.closed(node, slot)

@@ -118,7 +118,11 @@ extension VolumeFileSystem {
     _ entry: JournalEntry?
   ) throws(Errno) -> Entry {
     let created: CreatedNode
-    do throws(Errno) { created = try prepared.place() } catch {
+    do throws(Errno) {
+      created = try prepared.place()
+      // A file that is not opened is closed by nobody.
+      if handle == nil, underFileSystem.wantsCloses { try created.file?.flush() }
+    } catch {
       entry?.finish(error)
       try reach(.afterDone)
       throw error
@@ -128,6 +132,9 @@ extension VolumeFileSystem {
       created.identity, parent: parent, name: name, stamp: created.versionStamp ?? created.attributes.inode)
     let answer = try answer(key, created.node, created.attributes, opening: handle, in: entry)
     if handle != nil, let file = created.file { _ = cache.insert(file, for: answer.node) }
+    if handle == nil, created.file != nil, underFileSystem.wantsCloses {
+      (try? reference(answer.node))?.lastWriterClosed()
+    }
     return answer
   }
 }

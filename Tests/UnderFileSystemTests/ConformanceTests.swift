@@ -20,11 +20,8 @@ struct ConformanceTests {
   @Test("a prepared object is invisible until it is placed, and gone when it never is", arguments: Subject.allCases)
   func twoSteps(subject: Subject) throws {
     try subject.run { ufs throws in
-      let objects: [NewObject] = [
-        .file(mode: 0o644), .directory(mode: 0o755), .symlink(target: [0x61]),
-        .special(mode: S_IFIFO | 0o600, device: 0),
-      ]
-      for object in objects {
+      let special = NewObject.special(mode: S_IFIFO | 0o600, device: 0)
+      for object in subject.objects + (subject.capabilities.contains(.specialFiles) ? [special] : []) {
         do {
           let prepared = try ufs.root.prepare(object, named: "x", token: 1, for: Creator(caller: root))
           #expect(try ufs.root.names() == [])
@@ -37,7 +34,9 @@ struct ConformanceTests {
         let made = try prepared.place()
         #expect(made.identity == identity)
         #expect(try ufs.root.lookup("x").node.identity == identity)
-        #expect(made.attributes.linkCount == (made.attributes.isDirectory ? 2 : 1))
+        if subject.capabilities.contains(.inodes) {
+          #expect(made.attributes.linkCount == (made.attributes.isDirectory ? 2 : 1))
+        }
         try ufs.root.remove("x", directory: made.attributes.isDirectory, caller: root)
       }
     }
@@ -46,7 +45,7 @@ struct ConformanceTests {
   @Test("placing on a name that somebody took meanwhile is EEXIST and touches nothing", arguments: Subject.allCases)
   func placeOnTaken(subject: Subject) throws {
     try subject.run { ufs throws in
-      for object in [NewObject.file(mode: 0o644), .directory(mode: 0o755), .symlink(target: [0x61])] {
+      for object in subject.objects {
         let prepared = try ufs.root.prepare(object, named: "x", token: 7, for: Creator(caller: root))
         let taken = try ufs.root.makeFile("x", "mine")
         #expect(throws: Errno.fileExists) { try prepared.place() }
@@ -62,7 +61,7 @@ struct ConformanceTests {
     try subject.run { ufs throws in
       let node = try ufs.root.makeFile("a", "content")
       guard let identity = node.identity else {
-        #expect(subject == .localWithoutHandles)
+        #expect(!subject.hasIdentities)
         return
       }
       try ufs.root.rename("a", to: ufs.root, named: "b", flags: [], caller: root)
@@ -75,7 +74,7 @@ struct ConformanceTests {
 
   @Test(
     "a fingerprint is an object's from its preparation on, whatever it is called, and no other's",
-    arguments: Subject.allCases)
+    arguments: Subject.all(with: .inodes))
   func fingerprints(subject: Subject) throws {
     try subject.run { ufs throws in
       let objects: [NewObject] = [.file(mode: 0o644), .directory(mode: 0o755), .symlink(target: [0x61])]
@@ -128,7 +127,7 @@ struct ConformanceTests {
     }
   }
 
-  @Test("an open file outlives its last name", arguments: Subject.allCases)
+  @Test("an open file outlives its last name", arguments: Subject.all(with: .namelessFiles))
   func unlinkedOpen(subject: Subject) throws {
     try subject.run { ufs throws in
       let file = try ufs.root.makeFile("f", "here").open(.readWrite, caller: root)
@@ -139,7 +138,7 @@ struct ConformanceTests {
     }
   }
 
-  @Test("links share a file and count", arguments: Subject.allCases)
+  @Test("links share a file and count", arguments: Subject.all(with: .links))
   func links(subject: Subject) throws {
     try subject.run { ufs throws in
       let node = try ufs.root.makeFile("a", "x")
@@ -171,7 +170,7 @@ struct ConformanceTests {
     }
   }
 
-  @Test("rename replaces, refuses, exchanges as its flags say", arguments: Subject.allCases)
+  @Test("rename replaces, refuses, exchanges as its flags say", arguments: Subject.all(with: .exchange))
   func renames(subject: Subject) throws {
     try subject.run { ufs throws in
       let r = ufs.root
@@ -220,7 +219,7 @@ struct ConformanceTests {
     }
   }
 
-  @Test("attributes change together and apart", arguments: Subject.allCases)
+  @Test("attributes change together and apart", arguments: Subject.all(with: .owners))
   func attributes(subject: Subject) throws {
     try subject.run { ufs throws in
       let node = try ufs.root.makeFile("f", "12345")
@@ -249,7 +248,7 @@ struct ConformanceTests {
     }
   }
 
-  @Test("symlinks hold any bytes", arguments: Subject.allCases)
+  @Test("symlinks hold any bytes", arguments: Subject.all(with: .symlinks))
   func symlinks(subject: Subject) throws {
     try subject.run { ufs throws in
       let target: [UInt8] = [0xFF, 0x2F, 0x2E, 0x2E, 0x0A]
@@ -262,7 +261,7 @@ struct ConformanceTests {
     }
   }
 
-  @Test("extended attributes are set, replaced, listed and removed", arguments: Subject.allCases)
+  @Test("extended attributes are set, replaced, listed and removed", arguments: Subject.all(with: .extendedAttributes))
   func extendedAttributes(subject: Subject) throws {
     try subject.run { ufs throws in
       let node = try ufs.root.makeFile("f")
@@ -280,7 +279,7 @@ struct ConformanceTests {
     }
   }
 
-  @Test("space is allocated and given back, data and holes are found", arguments: Subject.allCases)
+  @Test("space is allocated and given back, data and holes are found", arguments: Subject.all(with: .allocation))
   func space(subject: Subject) throws {
     try subject.run { ufs throws in
       let made = try ufs.root.make(.file(mode: 0o644), "f").file

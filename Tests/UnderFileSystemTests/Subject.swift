@@ -12,14 +12,45 @@ enum Subject: String, CaseIterable, Sendable, CustomTestStringConvertible {
   case localOnTmpfs = "Local on tmpfs"
   case inMemory = "InMemory"
   case behindFaults = "InMemory behind a wrapper that injects nothing"
+  case objects = "Objects"
+  case objectsWithoutConditions = "Objects in a store that ignores conditions"
 
   var testDescription: String { rawValue }
+
+  /// What object stores do not have. All else has everything.
+  enum Capability: CaseIterable {
+    case links, symlinks, specialFiles, extendedAttributes, owners, allocation, exchange
+    /// Link counts of directories, numbers that a rename keeps, fingerprints that are never used again.
+    case inodes
+    /// Content of a removed file for those who have it open.
+    case namelessFiles
+  }
+
+  var capabilities: Set<Capability> { isObjects ? [] : Set(Capability.allCases) }
+  var hasIdentities: Bool { self != .localWithoutHandles && !isObjects }
+  private var isObjects: Bool { self == .objects || self == .objectsWithoutConditions }
+
+  /// One of each sort that can be made.
+  var objects: [NewObject] {
+    let plain = [NewObject.file(mode: 0o644), .directory(mode: 0o755)]
+    return plain + (capabilities.contains(.symlinks) ? [.symlink(target: [0x61])] : [])
+  }
+
+  static func all(with capabilities: Capability...) -> [Subject] {
+    allCases.filter { $0.capabilities.isSuperset(of: capabilities) }
+  }
 
   /// Runs `body` on the root of an empty UFS.
   func run(_ body: (any UnderFileSystem) throws -> Void) throws {
     switch self {
     case .inMemory: try body(InMemoryFileSystem())
     case .behindFaults: try body(FaultyFileSystem(InMemoryFileSystem()) { _ in nil })
+    case .objects, .objectsWithoutConditions:
+      var manners = InMemoryBucket.Manners()
+      manners.ignoresConditions = self == .objectsWithoutConditions
+      let volume = try ObjectVolume(InMemoryBucket(manners), spools: SpoolLimits())
+      try body(volume.ufs)
+      withExtendedLifetime(volume) {}
     case .local, .localWithoutHandles, .localOnTmpfs:
       let directory = try TemporaryDirectory("ufs", beneath: self == .localOnTmpfs ? "/dev/shm" : nil)
       let root = try Descriptor.open(directory.path, O_RDONLY | O_DIRECTORY)
@@ -49,7 +80,9 @@ extension UnderNode {
   func makeFile(_ name: FileName, _ content: String = "") throws(Errno) -> any UnderNode {
     let file = try make(.file(mode: 0o644), name).file
     _ = try file?.write(Array(content.utf8))
-    return try lookup(name).node
+    let node = try lookup(name).node
+    node.lastWriterClosed()
+    return node
   }
 
   func names(from cookie: UInt64 = 0) throws(Errno) -> [FileName] {

@@ -2,6 +2,7 @@ import Glibc
 import LinuxSystem
 import ObjectStore
 import SystemPackage
+import TestSupport
 import Testing
 import UnderFileSystem
 import VolumeFileSystem
@@ -9,15 +10,30 @@ import VolumeModel
 
 @Suite("a volume on an object store")
 struct ObjectVolumeTests {
-  private func volume(_ bucket: InMemoryBucket) throws -> VolumeFileSystem {
-    let state = try Memfd.create(name: "volume-test", byteCount: SharedStateLayout.size(maxNodes: 1 << 10))
-    try state.writeAll(SharedStateLayout.header(maxNodes: 1 << 10, initRequest: [1], initReply: [2]) ?? [])
-    try Memfd.seal(state, .shrink)
-    var options = ObjectFileSystemOptions(directoryTime: 0)
-    (options.entryTimeout, options.attributeTimeout) = (0, 0)
-    return try VolumeFileSystem(
-      underFileSystem: ObjectFileSystem(bucket: bucket, prefix: [], options: options),
-      state: try SharedState(descriptor: state), options: WorkerOptions())
+  /// What the mounter holds of a volume on an object store, and what lies on the node's disk.
+  private final class Held {
+    let state: Descriptor
+    let spools: TemporaryDirectory
+    let bucket: InMemoryBucket
+
+    init(_ bucket: InMemoryBucket) throws {
+      self.bucket = bucket
+      spools = try TemporaryDirectory("spools")
+      state = try Memfd.create(name: "volume-test", byteCount: SharedStateLayout.size(maxNodes: 1 << 10))
+      try state.writeAll(SharedStateLayout.header(maxNodes: 1 << 10, initRequest: [1], initReply: [2]) ?? [])
+      try Memfd.seal(state, .shrink)
+    }
+
+    /// A worker for it: the first one, or the next.
+    func serve() throws -> VolumeFileSystem {
+      var options = ObjectFileSystemOptions(directoryTime: 0)
+      (options.entryTimeout, options.attributeTimeout) = (0, 0)
+      let folder = SharedDescriptor(try Descriptor.open(spools.path, O_RDONLY | O_DIRECTORY))
+      let ufs = ObjectFileSystem(bucket: bucket, prefix: [], options: options, spools: SpoolFolder(folder))
+      try ufs.adoptSpools(isSameMount: true)
+      return try VolumeFileSystem(
+        underFileSystem: ufs, state: try SharedState(descriptor: try state.duplicate()), options: WorkerOptions())
+    }
   }
 
   private let caller = Caller(uid: 0, gid: 0, pid: 0)
@@ -26,7 +42,8 @@ struct ObjectVolumeTests {
   func replaced() throws {
     let bucket = InMemoryBucket()
     bucket.set("d/f", "one")
-    let files = try volume(bucket)
+    let held = try Held(bucket)
+    let files = try held.serve()
     let directory = try files.lookup("d", in: 1)
     let old = try files.lookup("f", in: directory.node)
     #expect(try files.lookup("f", in: directory.node).node == old.node)
@@ -44,12 +61,82 @@ struct ObjectVolumeTests {
   func renamed() throws {
     let bucket = InMemoryBucket()
     bucket.set("f", "one")
-    let files = try volume(bucket)
+    let held = try Held(bucket)
+    let files = try held.serve()
     let node = try files.lookup("f", in: 1).node
     let request = Requests.next()
     try files.rename("f", in: 1, to: "g", in: 1, flags: [], caller: caller, request: request)
     files.answered(request)
     #expect(try files.lookup("g", in: 1).node == node)
     #expect(try files.getAttributes(of: node).attributes.size == 3)
+  }
+
+  @Test("a file is made, written, closed and released, and is then an object of these bytes")
+  func written() throws {
+    let bucket = InMemoryBucket()
+    let held = try Held(bucket)
+    let files = try held.serve()
+    let (entry, open) = try create("f", files)
+    #expect(try files.write(entry.node, handle: open.handle, Array("content".utf8).span.bytes, at: 0) == 7)
+    #expect(bucket.keys == [])
+    #expect(try files.lookup("f", in: 1).node == entry.node)
+    try files.flush(entry.node, handle: open.handle)
+    #expect(bucket.content("f") == Array("content".utf8))
+    files.release(entry.node, handle: open.handle)
+    #expect(try DirectoryNames.list(held.spools.path) == [])
+    #expect(try files.lookup("f", in: 1).node == entry.node)
+  }
+
+  @Test("a file that was open for writing goes on in the next worker, under the same number")
+  func takenOver() throws {
+    let bucket = InMemoryBucket()
+    let held = try Held(bucket)
+    let before = try held.serve()
+    let (entry, open) = try create("f", before)
+    #expect(try before.write(entry.node, handle: open.handle, Array("con".utf8).span.bytes, at: 0) == 3)
+    let after = try held.serve()
+    #expect(try after.getAttributes(of: entry.node).attributes.size == 3)
+    #expect(try after.write(entry.node, handle: open.handle, Array("tent".utf8).span.bytes, at: 3) == 4)
+    #expect(bucket.keys == [])
+    // Nobody flushes: the process with the descriptor is gone.
+    after.release(entry.node, handle: open.handle)
+    #expect(bucket.content("f") == Array("content".utf8))
+    #expect(try DirectoryNames.list(held.spools.path) == [])
+    withExtendedLifetime(before) {}
+  }
+
+  @Test("O_TRUNC, for which the kernel names no handle, changes the object when the file is closed")
+  func truncatedAtOpen() throws {
+    let bucket = InMemoryBucket()
+    bucket.set("f", "old content")
+    let held = try Held(bucket)
+    let files = try held.serve()
+    let node = try files.lookup("f", in: 1).node
+    let open = try files.open(node, flags: O_WRONLY, caller: caller)
+    var change = AttributeChange()
+    change.size = 0
+    #expect(try files.setAttributes(change, of: node, caller: caller).attributes.size == 0)
+    #expect(bucket.content("f") == Array("old content".utf8))
+    #expect(try files.write(node, handle: open.handle, Array("new".utf8).span.bytes, at: 0) == 3)
+    try files.flush(node, handle: open.handle)
+    files.release(node, handle: open.handle)
+    #expect(bucket.content("f") == Array("new".utf8))
+  }
+
+  @Test("mknod makes an empty object")
+  func made() throws {
+    let bucket = InMemoryBucket()
+    let held = try Held(bucket)
+    let files = try held.serve()
+    _ = try files.makeNode("f", in: 1, mode: FileType.regular | 0o644, device: 0, caller: caller)
+    #expect(bucket.content("f") == [])
+    #expect(try DirectoryNames.list(held.spools.path) == [])
+  }
+
+  private func create(_ name: FileName, _ files: VolumeFileSystem) throws -> (entry: Entry, open: OpenReply) {
+    let request = Requests.next()
+    defer { files.answered(request) }
+    return try files.create(
+      name, in: 1, mode: 0o644, flags: O_RDWR | O_CREAT | O_EXCL, caller: caller, request: request)
   }
 }

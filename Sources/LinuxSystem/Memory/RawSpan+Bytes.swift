@@ -17,6 +17,15 @@ extension [UInt8] {
   ) throws(Failure) -> Value {
     try body(span.bytes.extracting(range))
   }
+
+  /// Lends all bytes to be filled.
+  package mutating func withMutableRawSpan<Value, Failure: Error>(
+    _ body: (inout MutableRawSpan) throws(Failure) -> Value
+  ) throws(Failure) -> Value {
+    var span = mutableSpan
+    var bytes = span.mutableBytes
+    return try body(&bytes)
+  }
 }
 
 /// 4 KiB on the stack, for code that must not allocate.

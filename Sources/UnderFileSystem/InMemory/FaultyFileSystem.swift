@@ -21,6 +21,7 @@ package final class FaultyFileSystem: UnderFileSystem {
   }
 
   package var preparesFilesUnnamed: Bool { base.preparesFilesUnnamed }
+  package var wantsCloses: Bool { base.wantsCloses }
   package var root: any UnderNode { FaultyNode(base.root, fault) }
 
   package func node(_ identity: NodeIdentity) throws(Errno) -> any UnderNode {

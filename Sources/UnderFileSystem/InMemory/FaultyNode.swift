@@ -17,6 +17,7 @@ final class FaultyNode: UnderNode {
   private static func base(of node: any UnderNode) -> any UnderNode { (node as? FaultyNode)?.base ?? node }
 
   var versionStamp: UInt64? { base.versionStamp }
+  func lastWriterClosed() { base.lastWriterClosed() }
   var identity: NodeIdentity? { base.identity }
   var descriptorNumber: CInt? { base.descriptorNumber }
 

@@ -23,6 +23,9 @@ struct DirectoryMove {
   }
 
   func run() throws(Errno) {
+    // What is being written is brought to the store, and moved there.
+    let written = fileSystem.tree.spools.all(beneath: source)
+    for (_, spool) in written { try spool.complete() }
     let objects = try keys()
     guard objects.count <= Self.mostKeys else { throw .tooManyKeys }
     guard objects.allSatisfy({ moved($0.key).bytes.count <= ObjectKey.longest }) else { throw .longName }
@@ -42,6 +45,11 @@ struct DirectoryMove {
       tree.forget(source)
       tree.forget(target)
       throw error
+    }
+    for (path, spool) in written {
+      guard let moved = path.moved(from: source, to: target), let now = try tree.entry(moved).file else { continue }
+      _ = tree.spools.move(path, to: moved)
+      try spool.moved(to: moved, now.version)
     }
     tree.changed(source, to: .absent)
     tree.changed(target, to: .directory)

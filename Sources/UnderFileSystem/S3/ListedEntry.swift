@@ -28,7 +28,11 @@ struct ListedPage: Sendable {
   ///   - directory: whose prefix was listed.
   ///   - last: key of the last entry before this page: what does not follow it has been there, or is out of order.
   ///   - held: of the page before.
-  init(_ page: ObjectPage, in directory: NodePath, after last: [UInt8]?, held before: ListedEntry?) {
+  ///   - written: files that the store may not have yet.
+  init(
+    _ page: ObjectPage, in directory: NodePath, after last: [UInt8]?, held before: ListedEntry?,
+    written: [ListedEntry] = []
+  ) {
     let prefix = directory.directoryPrefix
     var found: [ListedEntry] = before.map { [$0] } ?? []
     found.reserveCapacity(page.objects.count + page.prefixes.count + 1)
@@ -48,10 +52,12 @@ struct ListedPage: Sendable {
       }
       found.append(ListedEntry(key: key.bytes, name: name, version: nil))
     }
-    found.sort { $0.key.lexicographicallyPrecedes($1.key) }
-    let end = [page.objects.last?.key.bytes, page.prefixes.last?.bytes].compactMap(\.self)
+    let greatest = [page.objects.last?.key.bytes, page.prefixes.last?.bytes].compactMap(\.self)
       .max { $0.lexicographicallyPrecedes($1) }
-    place(found, after: last, end: page.continuation == nil ? nil : end)
+    let end = page.continuation == nil ? nil : greatest
+    found += written.filter { entry in end.map { entry.key.lexicographicallyPrecedes($0) } ?? true }
+    found.sort { $0.key.lexicographicallyPrecedes($1.key) }
+    place(found, after: last, end: end)
   }
 
   /// - Parameter end: the last key of a page that is not the last one.

@@ -15,6 +15,11 @@ struct NodePath: Sendable, Hashable {
     isRoot = true
   }
 
+  /// - Parameter key: of a file beneath the root.
+  init(fileKey key: [UInt8]) {
+    self.init(key, parentCount: (key.lastIndex(of: 0x2F) ?? -1) + 1)
+  }
+
   private init(_ bytes: [UInt8], parentCount: Int) {
     self.bytes = bytes
     self.parentCount = parentCount

@@ -81,7 +81,8 @@ final class ObjectDirectoryStream: DirectoryStream {
     let fetched = if let ahead = state.ahead { ahead } else { try fetch(request(state), isInBackground: false) }
     state.ahead = nil
     let page = try fetched.answer.wait()
-    var listed = ListedPage(page, in: directory, after: state.last, held: state.held)
+    var listed = ListedPage(
+      page, in: directory, after: state.last, held: state.held, written: fileSystem.tree.spools.entries(in: directory))
     listed.drop(try directories(among: listed))
     fileSystem.countHidden(listed.hiddenCount)
     if state.isFirst, state.last == nil { state.wholeSince = fetched.asOf }

@@ -34,6 +34,7 @@ final class ObjectFile: OpenFile {
 
   /// Of the version that is open. Where the name is known to stand for something else, it has lost its name.
   func attributes() throws(Errno) -> Attributes {
+    if let spool = node.spool { return fileSystem.attributes(ofFile: path, try spool.version()) }
     let now = try fileSystem.tree.entry(path)
     let isCurrent = now.file?.version.entityTag == version.entityTag
     return fileSystem.attributes(ofFile: path, version, linkCount: isCurrent ? 1 : 0)
@@ -42,11 +43,13 @@ final class ObjectFile: OpenFile {
   func read(into buffer: inout MutableRawSpan, at offset: Int64) throws(Errno) -> Int {
     guard offset >= 0 else { throw .invalidArgument }
     while true {
+      // What this mount writes is seen at once.
+      if let spool = node.spool { return try spool.read(into: &buffer, at: offset) }
       let version = version
       let end = min(version.size, offset + Int64(buffer.byteCount))
       guard offset < end else { return 0 }
       do throws(BucketError) {
-        let bytes = try range(offset..<end, of: version)
+        let bytes = try fileSystem.read(path, version, offset..<end)
         for index in bytes.indices { buffer.storeBytes(of: bytes[index], toByteOffset: index, as: UInt8.self) }
         return bytes.count
       } catch {
@@ -58,12 +61,6 @@ final class ObjectFile: OpenFile {
         }
       }
     }
-  }
-
-  private func range(_ range: Range<Int64>, of version: ObjectVersion) throws(BucketError) -> [UInt8] {
-    let reader = RangeReader(tag: version.entityTag, count: range.count)
-    _ = fileSystem.bucket.read(path.fileKey, range: range, ifMatch: version.entityTag, into: reader)
-    return try reader.wait()
   }
 
   func seek(to offset: Int64, whence: Int32) throws(Errno) -> Int64 {

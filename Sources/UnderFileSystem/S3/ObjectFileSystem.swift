@@ -14,15 +14,18 @@ package final class ObjectFileSystem: UnderFileSystem {
   let refused: RefusedCalls
   let log: any ObjectStoreLog
   let options: ObjectFileSystemOptions
+  let spoolFolder: SpoolFolder?
   private let hidden = Atomic<UInt64>(0)
 
   /// - Parameters:
   ///   - prefix: of the keys that are shown, with or without the slash at its end; empty: all.
+  ///   - spools: where files are kept while they are written; nil: none can be.
   ///   - log: gets what an errno cannot say.
   package init(
     bucket: any ObjectBucket, prefix: some Sequence<UInt8>, options: ObjectFileSystemOptions,
-    log: any ObjectStoreLog = SilentObjectStoreLog()
+    spools: SpoolFolder? = nil, log: any ObjectStoreLog = SilentObjectStoreLog()
   ) {
+    spoolFolder = spools
     self.bucket = bucket
     self.options = options
     self.log = log
@@ -32,6 +35,7 @@ package final class ObjectFileSystem: UnderFileSystem {
   }
 
   package var preparesFilesUnnamed: Bool { true }
+  package var wantsCloses: Bool { true }
   package var root: any UnderNode { ObjectNode(self, keys.root, .directory) }
 
   /// Takes over timeouts that a republish has changed, in nanoseconds.

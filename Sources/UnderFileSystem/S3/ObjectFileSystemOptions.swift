@@ -9,6 +9,8 @@ package struct ObjectFileSystemOptions: Sendable, Hashable {
   /// Time of all directories, in nanoseconds since 1970: that of the mount, the same for all its workers.
   package var directoryTime: Int64
 
+  /// The store keeps to `If-None-Match`; where that is not known, a new file costs one more request.
+  package var trustsConditions = false
   /// Larger objects are copied in parts: S3's limit of one copy.
   package var largestCopy: Int64 = 5 << 30
   /// Of such a copy, in bytes: 5 TiB take 5120 of them.

@@ -13,8 +13,7 @@ extension ObjectNode {
       let path = try ObjectKeys.new(name, in: directory, isDirectory: true)
       return PreparedDirectory(self, path)
     case .file:
-      _ = try ObjectKeys.new(name, in: directory, isDirectory: false)
-      throw fileSystem.refused.refuse("writing")
+      return try PreparedFile(self, try ObjectKeys.new(name, in: directory, isDirectory: false))
     case .symlink: throw fileSystem.refused.refuse("symlink")
     case .special: throw fileSystem.refused.refuse("mknod")
     }
@@ -22,6 +21,11 @@ extension ObjectNode {
 
   /// Nothing is made under a hidden name.
   func sweep(token: UInt64) {}
+
+  /// - Throws: ENOENT where this directory is known to be gone.
+  func checkPresent() throws(Errno) {
+    do throws(Errno) { _ = try current() } catch { throw error == .staleNode ? .directoryRemoved : error }
+  }
 
   func link(_ node: any UnderNode, named name: FileName, caller: Caller) throws(Errno) {
     throw fileSystem.refused.refuse("link")
@@ -33,11 +37,20 @@ extension ObjectNode {
     case (.directory, true): try removeDirectory(path)
     case (.directory, false): throw .isDirectory
     case (_, true): throw .notDirectory
-    case (_, false):
-      try change(path, "the removal") { () throws(BucketError) in
-        try fileSystem.bucket.delete(path.fileKey)
-      }
+    case (_, false): try removeFile(path)
     }
+  }
+
+  private func removeFile(_ path: NodePath) throws(Errno) {
+    let spool = tree.spools.find(path)
+    // A file that was made here and never closed is nowhere else.
+    if spool.map({ $0.snapshot.replaces || $0.snapshot.isAttempted }) ?? true {
+      try change(path, "the removal") { () throws(BucketError) in try fileSystem.bucket.delete(path.fileKey) }
+    }
+    guard let spool else { return }
+    try spool.unlink()
+    tree.spools.remove(spool, at: path)
+    tree.changed(path, to: .absent)
   }
 
   /// Runs a change that leaves no object at `path`. After a failure nobody knows what is there.
@@ -96,7 +109,9 @@ extension ObjectNode {
         contents.isEmpty = false
       }
     }
-    if !page.prefixes.isEmpty || page.continuation != nil { contents.isEmpty = false }
+    if !page.prefixes.isEmpty || page.continuation != nil || !tree.spools.all(beneath: path).isEmpty {
+      contents.isEmpty = false
+    }
     return contents
   }
 }
@@ -117,7 +132,7 @@ final class PreparedDirectory: PreparedNode {
 
   func place() throws(Errno) -> CreatedNode {
     // The directory that it is for may be gone, as far as this mount knows.
-    guard try parent.current() == .directory else { throw .directoryRemoved }
+    try parent.checkPresent()
     let fileSystem = parent.fileSystem
     guard try fileSystem.tree.entry(path).object == .absent else { throw .nameTaken }
     do throws(BucketError) {

@@ -19,8 +19,9 @@ extension ObjectNode {
     if source == target { return }
     switch (moved, replaced) {
     case (.file, .directory): throw source.isWithin(target) ? .directoryNotEmpty : .isDirectory
-    case (.file(let version, let stamp), _):
-      try moveFile(source, version, stamp: stamp, to: target, ifAbsent: flags == .noReplace)
+    case (.file, _) where tree.spools.find(source)?.movesAlone == true:
+      try moveSpool(source, to: target, replaced)
+    case (.file, _): try moveFile(source, to: target, ifAbsent: flags == .noReplace)
     case (_, .file): throw .notDirectory
     default:
       if target.isWithin(source) { throw .invalidArgument }
@@ -31,8 +32,11 @@ extension ObjectNode {
   }
 
   private func moveFile(
-    _ source: NodePath, _ version: ObjectVersion, stamp: UInt64, to target: NodePath, ifAbsent: Bool
+    _ source: NodePath, to target: NodePath, ifAbsent: Bool
   ) throws(Errno) {
+    // What is being written is brought to the store first, and copied there.
+    try tree.spools.find(source)?.complete()
+    guard let (version, stamp) = try tree.entry(source).file else { throw .staleNode }
     let copied: ObjectVersion
     do throws(BucketError) {
       copied = try ObjectCopy(fileSystem, version).run(source.fileKey, to: target.fileKey, ifAbsent: ifAbsent)
@@ -42,11 +46,22 @@ extension ObjectNode {
       throw try failure(error, source, target, ifAbsent: ifAbsent)
     }
     tree.keepStamp(stamp, for: copied, at: target)
+    try tree.spools.move(source, to: target)?.unlink()
+    try tree.spools.find(target)?.moved(to: target, copied)
     tree.changed(target, to: .file(copied, stamp: stamp))
     fileSystem.nodes.moved(source, to: target)
     try change(source, "the removal after a copy") { () throws(BucketError) in
       try fileSystem.bucket.delete(source.fileKey)
     }
+  }
+
+  /// A file that the store has not seen.
+  private func moveSpool(_ source: NodePath, to target: NodePath, _ replaced: ObjectEntry.Object) throws(Errno) {
+    guard let spool = tree.spools.find(source) else { throw .staleNode }
+    try spool.move(to: target, replaces: replaced != .absent)
+    try tree.spools.move(source, to: target)?.unlink()
+    tree.changed(source, to: .absent)
+    fileSystem.nodes.moved(source, to: target)
   }
 
   /// 412 speaks of the source or of the target; which one, a second look tells.

@@ -40,6 +40,16 @@ final class ObjectNode: UnderNode {
     if case .file(let stamp) = kind { stamp } else { nil }
   }
 
+  /// The spool of the file, while it is written.
+  var spool: Spool? {
+    guard let spool = tree.spools.find(path), spool.stamp == versionStamp else { return nil }
+    return spool
+  }
+
+  func lastWriterClosed() {
+    if let spool { fileSystem.close(spool) }
+  }
+
   // MARK: Fingerprints
 
   func fingerprint() throws(Errno) -> NodeIdentity { fingerprint(path, try current()) }
@@ -52,6 +62,7 @@ final class ObjectNode: UnderNode {
   /// Of a file its key and version; of a directory its key alone, since it may have no object of its own.
   func fingerprint(_ path: NodePath, _ object: ObjectEntry.Object) -> NodeIdentity {
     var words = InlineArray<16, UInt64>(repeating: 0)
+    if let spool = tree.spools.find(path), spool.snapshot.isNew { return spool.fingerprint }
     guard case .file(let version, _) = object else {
       words[0] = fileSystem.keys.inode(path, isDirectory: true)
       return NodeIdentity(kind: Self.identityKind, length: 8, words: words)
@@ -112,8 +123,9 @@ final class ObjectNode: UnderNode {
 
   func open(_ access: FileAccess, caller: Caller) throws(Errno) -> any OpenFile {
     guard case .file(let version, _) = try current() else { throw .notRegular(FileType.directory) }
-    guard access == .read else { throw fileSystem.refused.refuse("writing") }
-    return ObjectFile(self, version)
+    if access == .read { return ObjectFile(self, version) }
+    guard fileSystem.spoolFolder != nil else { throw fileSystem.refused.refuse("writing") }
+    return ObjectWriter(self, version, spool: spool)
   }
 
   /// Objects have no owners: whoever may look may open.
@@ -134,14 +146,26 @@ final class ObjectNode: UnderNode {
     }
     if let size = change.size {
       guard attributes.isRegular else { throw .notTruncatable(attributes.type) }
-      if size != attributes.size { throw fileSystem.refused.refuse("truncate") }
+      if size != attributes.size { try truncate(to: size, caller: caller) }
     }
-    if change.accessTime?.differs(from: attributes.accessTime) == true
-      || change.modificationTime?.differs(from: attributes.modificationTime) == true
-    {
+    // What is being written gets the time at which it is closed.
+    let isWritten = spool?.isDirty == true
+    for (time, known) in [
+      (change.accessTime, attributes.accessTime), (change.modificationTime, attributes.modificationTime),
+    ] where time?.differs(from: known) == true && !(time == .now && isWritten) {
       throw fileSystem.refused.refuse("utimensat")
     }
-    return attributes
+    return change.size == nil ? attributes : try self.attributes()
+  }
+
+  /// truncate(2) without a handle: in the store when it returns, unless others have the file open for writing.
+  private func truncate(to size: Int64, caller: Caller) throws(Errno) {
+    let isOpen = spool != nil
+    let file = try open(.readWrite, caller: caller)
+    try file.truncate(to: size)
+    if isOpen { return }
+    defer { lastWriterClosed() }
+    try file.flush()
   }
 
   func readLink() throws(Errno) -> [UInt8] { throw .invalidArgument }

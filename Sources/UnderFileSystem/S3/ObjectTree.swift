@@ -7,6 +7,8 @@ import SystemPackage
 final class ObjectTree: Sendable {
   let bucket: any ObjectBucket
   let log: any ObjectStoreLog
+  /// Files that are being written.
+  let spools = SpoolTable()
   private let state: Mutex<State>
   private let nameLifetime: Atomic<UInt64>
   private let attributeLifetime: Atomic<UInt64>
@@ -42,6 +44,7 @@ final class ObjectTree: Sendable {
   /// - Throws: what the store says; a name that is not there is no error.
   func entry(_ path: NodePath) throws(Errno) -> ObjectEntry {
     guard !path.isRoot else { return ObjectEntry(object: .directory, asOf: .max) }
+    if let spool = spools.find(path) { return ObjectEntry(object: try spool.object(), asOf: .max) }
     let hash = PathHash(path.bytes)
     let flight: Awaited<ObjectEntry>
     switch begin(path, hash) {
@@ -89,7 +92,7 @@ final class ObjectTree: Sendable {
   }
 
   /// One listing finds file and directory of the name: `name` stands before `name/`, and mostly nothing stands between.
-  private func ask(_ path: NodePath) throws(Errno) -> ObjectEntry.Object {
+  func ask(_ path: NodePath) throws(Errno) -> ObjectEntry.Object {
     var request = ListRequest(prefix: path.fileKey)
     request.limit = 2
     let page = try list(request, path)

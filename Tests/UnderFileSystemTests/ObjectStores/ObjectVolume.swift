@@ -1,5 +1,8 @@
+import Glibc
+import LinuxSystem
 import Synchronization
 import SystemPackage
+import TestSupport
 import Testing
 import UnderFileSystem
 
@@ -8,6 +11,7 @@ struct ObjectVolume {
   let bucket: InMemoryBucket
   let ufs: ObjectFileSystem
   let log = CollectedLog()
+  let folder: TemporaryDirectory?
 
   static let hour: UInt64 = 3_600_000_000_000
   static let mountTime: Int64 = 1_700_000_000_000_000_000
@@ -18,12 +22,33 @@ struct ObjectVolume {
     _ bucket: InMemoryBucket = InMemoryBucket(), prefix: String = "data", timeout: UInt64 = hour,
     _ change: (inout ObjectFileSystemOptions) -> Void = { _ in }
   ) {
+    self.init(bucket, prefix: prefix, timeout: timeout, folder: nil, spools: nil, change)
+  }
+
+  /// One that can be written to.
+  /// - Parameter folder: that a worker before has used; nil: a new one.
+  init(
+    _ bucket: InMemoryBucket = InMemoryBucket(), timeout: UInt64 = hour, spools limits: SpoolLimits,
+    folder: TemporaryDirectory? = nil
+  ) throws {
+    let folder = try folder ?? TemporaryDirectory("spools")
+    let descriptor = SharedDescriptor(try Descriptor.open(folder.path, O_RDONLY | O_DIRECTORY))
+    self.init(
+      bucket, prefix: "data", timeout: timeout, folder: folder, spools: SpoolFolder(descriptor, limits: limits)
+    ) { _ in }
+  }
+
+  private init(
+    _ bucket: InMemoryBucket, prefix: String, timeout: UInt64, folder: TemporaryDirectory?, spools: SpoolFolder?,
+    _ change: (inout ObjectFileSystemOptions) -> Void
+  ) {
     self.bucket = bucket
+    self.folder = folder
     var options = ObjectFileSystemOptions(directoryTime: Self.mountTime)
     options.entryTimeout = timeout
     options.attributeTimeout = timeout
     change(&options)
-    ufs = ObjectFileSystem(bucket: bucket, prefix: prefix.utf8, options: options, log: log)
+    ufs = ObjectFileSystem(bucket: bucket, prefix: prefix.utf8, options: options, spools: spools, log: log)
   }
 
   var root: any UnderNode { ufs.root }
