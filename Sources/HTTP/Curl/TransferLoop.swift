@@ -5,6 +5,8 @@ import Synchronization
 internal import SystemPackage
 
 /// The thread that serves all transfers of a client. libcurl-multi(3).
+// SAFETY (Sendable): `multi` is used by others only to wake the thread, which libcurl allows, and under the mailbox's lock,
+// where `isOver` tells that it is gone. All other variables belong to the thread.
 final class TransferLoop: @unchecked Sendable {
   // SAFETY (Sendable): `multi` is used by others only to wake the thread, which libcurl allows, and under the mailbox's
   // lock, where `isOver` tells that it is gone. All other variables belong to the thread.

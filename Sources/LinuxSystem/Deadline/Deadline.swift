@@ -39,5 +39,12 @@ package struct Deadline: Sendable, Hashable, Comparable {
   /// Whether this moment is now or was before.
   package var hasPassed: Bool { self <= .now }
 
+  /// Blocks the calling thread until this moment, whatever signals come. clock_nanosleep(2).
+  package func wait() {
+    var moment = timespec(
+      tv_sec: Int(clamping: nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
+    while clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &moment, nil) == EINTR {}
+  }
+
   package static func < (left: Deadline, right: Deadline) -> Bool { left.nanoseconds < right.nanoseconds }
 }

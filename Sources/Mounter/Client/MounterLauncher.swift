@@ -92,7 +92,7 @@ package struct MounterLauncher: Sendable {
       guard !limit.hasPassed else {
         throw .unreachable(socket: socket, reason: "the mounter's parent lives, but no mounter of its serves")
       }
-      usleep(2_000)
+      Deadline.after(.milliseconds(2)).wait()
     }
     return true
   }
