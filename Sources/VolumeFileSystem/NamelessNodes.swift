@@ -2,6 +2,7 @@ import LinuxSystem
 import Synchronization
 import SystemPackage
 import UnderFileSystem
+import VolumeModel
 
 /// Keeps descriptors of nodes beyond the life of this process, for files that are in use and that no name leads to. Calls
 /// are in the order of what happens to a node; none fails visibly, and none waits long.
@@ -98,9 +99,12 @@ extension VolumeFileSystem {
 // MARK: - What the slot says
 
 extension NodeSlot {
-  /// A descriptor of it is in custody. The other bits count removals of a name that run in this process.
+  /// A descriptor of it is in custody. The other bits count removals of a name that run in this process, above them the
+  /// generation of the worker that counted: removals of a worker that died are none.
   private static let heldBit: UInt32 = 1
   private static let removal: UInt32 = 2
+  private static let countBits: UInt32 = 0xfffe
+  private static let generationBits: UInt32 = 0xffff_0000
 
   var isHeld: Bool { load32(Self.custody) & Self.heldBit != 0 }
 
@@ -109,18 +113,30 @@ extension NodeSlot {
   }
 
   /// Ordered against the count of opens: who counts one and does not see the removal is seen by it.
-  func beginRemoval() { change { $0 &+ Self.removal } }
+  func beginRemoval() {
+    let own = generation
+    change { ($0 & Self.generationBits == own ? $0 : $0 & Self.heldBit | own) &+ Self.removal }
+  }
 
-  func endRemoval() { change { $0 >= Self.removal ? $0 - Self.removal : $0 } }
+  func endRemoval() {
+    let own = generation
+    change { $0 & Self.generationBits == own && $0 & Self.countBits != 0 ? $0 - Self.removal : $0 }
+  }
 
   /// Those of a worker that died.
   func endAllRemovals() { change { $0 & Self.heldBit } }
+
+  /// Of the worker that serves, in its bits of the field.
+  private var generation: UInt32 { memory.loadRelaxed32(at: SharedStateLayout.workerGenerationOffset) << 16 }
 
   /// Asked after the removal has begun.
   var isOpen: Bool { memory.add32(0, at: base + Self.opens) > 0 }
 
   /// Asked after an open has been counted.
-  var isBeingRemoved: Bool { memory.add32(0, at: base + Self.custody) >= Self.removal }
+  var isBeingRemoved: Bool {
+    let value = memory.add32(0, at: base + Self.custody)
+    return value & Self.countBits != 0 && value & Self.generationBits == generation
+  }
 
   private func change(_ body: (UInt32) -> UInt32) {
     var value = load32(Self.custody)

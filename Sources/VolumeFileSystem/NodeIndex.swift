@@ -1,69 +1,132 @@
 import LinuxSystem
+import VolumeModel
 
-/// Part of the index from identity to slot: a hash table with linear probing over slot numbers. The hashes and identities
-/// themselves are in the slots. Used under the lock of its owner.
+/// The index from identity to slot, in shared memory: chains of slots by hash. A worker finds it as the one before left it,
+/// so that its start does not depend on the number of nodes.
+///
+/// A chain is changed by one store of one link: a worker that dies leaves it with the slot or without. What stands in the
+/// links is untrusted all the same: a walk ends at a slot that does not belong there or comes twice, and cuts it off.
+///
+/// Chains whose hashes have the same first bits (`shard`) are used by one thread at a time.
 struct NodeIndex: Sendable {
-  /// Slot number + 1; 0: empty.
-  private var cells: [UInt32] = []
-  private(set) var count = 0
+  private struct Level {
+    var firstSlot: UInt32 = .max
+    var shift: UInt64 = 63
+    var offset = 0
+  }
 
-  private static func start(_ hash: UInt64, _ mask: Int) -> Int { Int(truncatingIfNeeded: hash >> 8) & mask }
+  private static let levelCount = 3
 
-  func find(_ key: NodeKey, hash: UInt64, in memory: SharedMemory) -> UInt32? {
-    guard !cells.isEmpty else { return nil }
-    let mask = cells.count - 1
-    var cell = Self.start(hash, mask)
-    while cells[cell] != 0 {
-      let slot = NodeSlot(memory, index: cells[cell] - 1)
-      if slot.load64(NodeSlot.hash) == hash, slot.matches(key) { return cells[cell] - 1 }
-      cell = (cell + 1) & mask
+  private let memory: SharedMemory
+  private let maxNodes: UInt32
+  private let levels: InlineArray<3, Level>
+
+  init(_ memory: SharedMemory, maxNodes: UInt32) {
+    self.memory = memory
+    self.maxNodes = maxNodes
+    var levels = InlineArray<3, Level>(repeating: Level())
+    for (number, level) in SharedStateLayout.indexLevels(maxNodes: maxNodes).enumerated() {
+      levels[number] = Level(firstSlot: level.firstSlot, shift: UInt64(64 - level.bits), offset: level.offset)
+    }
+    self.levels = levels
+  }
+
+  /// The hash with its first bits depending on all others.
+  @inline(__always) private static func mixed(_ hash: UInt64) -> UInt64 { hash &* 0x9E37_79B9_7F4A_7C15 }
+
+  @inline(__always) static func shard(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: mixed(hash) >> 58) }
+
+  @inline(__always) private func level(of index: UInt32) -> Int {
+    index < levels[1].firstSlot ? 0 : index < levels[2].firstSlot ? 1 : 2
+  }
+
+  /// Where the first link of the chain is.
+  @inline(__always) private func head(_ hash: UInt64, _ level: Int) -> Int {
+    levels[level].offset + 4 * Int(truncatingIfNeeded: Self.mixed(hash) >> levels[level].shift)
+  }
+
+  func find(_ key: NodeKey, hash: UInt64) -> UInt32? {
+    // Most nodes of a large table are in its last level.
+    let highWater = min(memory.loadRelaxed32(at: SharedStateLayout.highWaterOffset), maxNodes)
+    var level = level(of: max(1, highWater) - 1)
+    while level >= 0 {
+      let found = first(hash, level) { index, found in
+        found == hash && NodeSlot(memory, index: index).matches(key)
+      }
+      if let found { return found.index }
+      level -= 1
     }
     return nil
   }
 
-  mutating func insert(_ index: UInt32, hash: UInt64, in memory: SharedMemory) {
-    // At most three quarters full.
-    if (count + 1) * 4 > cells.count * 3 { grow(memory) }
-    place(index, hash: hash)
-    count += 1
-  }
-
-  private mutating func place(_ index: UInt32, hash: UInt64) {
-    let mask = cells.count - 1
-    var cell = Self.start(hash, mask)
-    while cells[cell] != 0 { cell = (cell + 1) & mask }
-    cells[cell] = index + 1
-  }
-
-  private mutating func grow(_ memory: SharedMemory) {
-    let old = cells
-    cells = [UInt32](repeating: 0, count: max(16, old.count * 2))
-    for cell in old where cell != 0 {
-      place(cell - 1, hash: NodeSlot(memory, index: cell - 1).load64(NodeSlot.hash))
-    }
-  }
-
-  /// Removes a slot that is in the table under `hash`, and closes the gap that it leaves.
-  mutating func remove(_ index: UInt32, hash: UInt64, in memory: SharedMemory) {
-    guard !cells.isEmpty else { return }
-    let mask = cells.count - 1
-    var gap = Self.start(hash, mask)
-    while cells[gap] != index + 1 {
-      if cells[gap] == 0 { return }
-      gap = (gap + 1) & mask
-    }
-    var next = gap
+  /// Goes along a chain to the slot that is wanted.
+  /// - Returns: it, and where the link to it is.
+  @inline(__always)
+  private func first(
+    _ hash: UInt64, _ level: Int, where isWanted: (_ index: UInt32, _ hash: UInt64) -> Bool
+  ) -> (index: UInt32, link: Int)? {
+    let (firstSlot, shift) = (levels[level].firstSlot, levels[level].shift)
+    let end = level + 1 < Self.levelCount ? min(levels[level + 1].firstSlot, maxNodes) : maxNodes
+    let chain = Self.mixed(hash) >> shift
+    let head = levels[level].offset + 4 * Int(truncatingIfNeeded: chain)
+    var link = head
+    // Brent's way to notice a circle: a slot that is remembered for twice as long each time.
+    var (remembered, steps, limit): (UInt32, Int, Int) = (0, 0, 8)
     while true {
-      next = (next + 1) & mask
-      if cells[next] == 0 { break }
-      let home = Self.start(NodeSlot(memory, index: cells[next] - 1).load64(NodeSlot.hash), mask)
-      // The cell may move to the gap unless its home lies behind the gap.
-      if (next - home) & mask >= (next - gap) & mask {
-        cells[gap] = cells[next]
-        gap = next
+      let index = memory.loadAcquiring32(at: link)
+      if index == 0 { return nil }
+      if index == remembered {
+        openCircle(head)
+        return nil
       }
+      guard index >= firstSlot, index < end else { break }
+      let base = NodeSlot.base(index)
+      let found = memory.loadRelaxed64(at: base + NodeSlot.hash)
+      guard memory.loadRelaxed32(at: base + NodeSlot.state) == NodeSlot.used, Self.mixed(found) >> shift == chain else {
+        break
+      }
+      if isWanted(index, found) { return (index, link) }
+      link = base + NodeSlot.next
+      steps += 1
+      if steps == limit { (remembered, steps, limit) = (index, 0, limit * 2) }
     }
-    cells[gap] = 0
-    count -= 1
+    // No worker wrote that. What has been seen stays.
+    memory.put(UInt32(0), at: link)
+    return nil
+  }
+
+  /// Cuts a circle where it closes, so that all that is in it stays.
+  @inline(never) private func openCircle(_ head: Int) {
+    var seen: Set<UInt32> = [0]
+    var link = head
+    while true {
+      let index = memory.loadRelaxed32(at: link)
+      guard index < maxNodes, seen.insert(index).inserted else { return memory.put(UInt32(0), at: link) }
+      link = NodeSlot.base(index) + NodeSlot.next
+    }
+  }
+
+  /// Adds a slot that is used and in no chain.
+  func insert(_ slot: NodeSlot, hash: UInt64) {
+    let head = head(hash, level(of: slot.index))
+    memory.put(memory.loadRelaxed32(at: head), at: slot.base + NodeSlot.next)
+    memory.put(slot.index, at: head)
+  }
+
+  func contains(_ slot: NodeSlot, hash: UInt64) -> Bool {
+    first(hash, level(of: slot.index)) { index, _ in index == slot.index } != nil
+  }
+
+  /// Takes a slot out, if it is in.
+  func remove(_ slot: NodeSlot, hash: UInt64) {
+    let found = first(hash, level(of: slot.index)) { index, _ in index == slot.index }
+    if let found { memory.put(slot.load32(NodeSlot.next), at: found.link) }
+  }
+
+  /// Empties the chains of all slots below `highWater`; no others were ever used.
+  func clear(below highWater: UInt32) {
+    for number in 0...level(of: max(1, highWater) - 1) {
+      memory.clear(at: levels[number].offset, count: 4 << (64 - Int(levels[number].shift)))
+    }
   }
 }

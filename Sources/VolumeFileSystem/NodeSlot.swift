@@ -50,26 +50,46 @@ struct NodeSlot {
   static let custody = 84
   static let inode = 88
   static let identity = 96
+  static let next = 352
 
   static let free: UInt32 = 0
   static let used: UInt32 = 1
+  /// Out of the chain of free slots and not used yet.
+  static let taken: UInt32 = 2
 
   let memory: SharedMemory
+  let index: UInt32
   let base: Int
 
   /// - Parameter index: checked by the caller against `maxNodes`.
   @inline(__always) init(_ memory: SharedMemory, index: UInt32) {
     self.memory = memory
-    base = SharedStateLayout.nodesOffset + Int(index) * SharedStateLayout.slotSize
+    self.index = index
+    base = Self.base(index)
+  }
+
+  @inline(__always) static func base(_ index: UInt32) -> Int {
+    SharedStateLayout.nodesOffset + Int(index) * SharedStateLayout.slotSize
   }
 
   @inline(__always) func load32(_ field: Int) -> UInt32 { memory.loadRelaxed32(at: base + field) }
   @inline(__always) func load64(_ field: Int) -> UInt64 { memory.loadRelaxed64(at: base + field) }
-  @inline(__always) func store32(_ value: UInt32, _ field: Int) { memory.storeRelaxed32(value, at: base + field) }
-  @inline(__always) func store64(_ value: UInt64, _ field: Int) { memory.storeRelaxed64(value, at: base + field) }
+  @inline(__always) func store32(_ value: UInt32, _ field: Int) { memory.putUnordered(value, at: base + field) }
+  @inline(__always) func store64(_ value: UInt64, _ field: Int) { memory.putUnordered(value, at: base + field) }
 
+  var node: NodeID { NodeID(index) + 1 }
   var isUsed: Bool { memory.loadAcquiring32(at: base + Self.state) == Self.used }
-  func publish(_ state: UInt32) { memory.storeReleasing32(state, at: base + Self.state) }
+  var isFree: Bool { memory.loadAcquiring32(at: base + Self.state) == Self.free && lookups == 0 }
+  func publish(_ state: UInt32) { memory.put(state, at: base + Self.state) }
+
+  /// What the kernel has not forgotten. 0: the slot belongs to the free ones, once its user has let go of it.
+  var lookups: UInt64 {
+    get { load64(Self.lookups) }
+    nonmutating set { memory.put(newValue, at: base + Self.lookups) }
+  }
+
+  /// Ordered behind all stores before it.
+  func publish(_ form: Form) { memory.put(form.rawValue, at: base + Self.form) }
 
   /// Writes everything but the state.
   func fill(_ key: NodeKey, hash: UInt64) {
@@ -84,22 +104,22 @@ struct NodeSlot {
     store(key, hash: hash)
   }
 
-  /// Writes what the node is known by.
+  /// Writes what the node is known by, its form last.
   func store(_ key: NodeKey, hash: UInt64) {
     store64(hash, Self.hash)
     switch key {
     case .identity(let identity):
-      store32(Form.identity.rawValue, Self.form)
       store32(UInt32(bitPattern: identity.kind), Self.kind)
       store32(UInt32(identity.length), Self.length)
       for index in 0..<identity.wordCount { store64(identity.words[index], Self.identity + 8 * index) }
+      publish(Form.identity)
     case .named(let parent, let parentGeneration, let name, let inode):
-      store32(Form.named.rawValue, Self.form)
       store64(parent, Self.parent)
       store32(parentGeneration, Self.parentGeneration)
       store64(inode, Self.inode)
       store32(UInt32(name.bytes.count), Self.length)
       memory.write(name.nulTerminated, at: base + Self.identity)
+      publish(Form.named)
     }
   }
 

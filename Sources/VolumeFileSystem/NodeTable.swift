@@ -4,54 +4,39 @@ import SystemPackage
 import UnderFileSystem
 import VolumeModel
 
-/// Node numbers and what they stand for: the slots in shared memory, with an index and a free list in this process that are
-/// rebuilt from the slots at start. A node lives until the kernel has forgotten all its lookups.
+/// Node numbers and what they stand for: the slots in shared memory, with their index and the chain of free ones. A node
+/// lives until the kernel has forgotten all its lookups.
+///
+/// Nothing of it is in this process, so that a worker takes over any number of nodes at once.
 final class NodeTable: Sendable {
   static let root: NodeID = 1
 
   let memory: SharedMemory
   private let maxNodes: UInt32
-  private let shards: InlineArray<64, Mutex<NodeIndex>>
-  private let freeSlots: Mutex<[UInt32]>
-  /// Whether any node was ever known by name only.
-  private let namedNodes = Atomic(false)
+  private let index: NodeIndex
+  private let freeSlots: FreeSlots
+  /// One thread at a time for the chains of a shard.
+  private let shards: InlineArray<64, Mutex<Void>>
   /// Whether the worker before left files open: their descriptors went with it.
   let tookOverOpenFiles: Bool
 
   init(_ state: SharedState) {
     memory = state.memory
     maxNodes = state.maxNodes
-    shards = InlineArray { _ in Mutex(NodeIndex()) }
-    freeSlots = Mutex([])
-    let memory = state.memory
-    let root = NodeSlot(memory, index: 0)
-    root.store32(NodeSlot.Form.root.rawValue, NodeSlot.form)
-    root.publish(NodeSlot.used)
-    let highWater = min(max(1, memory.loadAcquiring32(at: SharedStateLayout.highWaterOffset)), maxNodes)
-    memory.storeReleasing32(highWater, at: SharedStateLayout.highWaterOffset)
-    var hasOpenFiles = false
-    // Slots that the kernel still knows go into the index, others are free. A count that is too high (a forget died with
-    // its worker) only keeps a slot; one that is too low cannot happen.
-    for index in 1..<max(1, highWater) {
-      let slot = NodeSlot(memory, index: index)
-      guard slot.isUsed, slot.load64(NodeSlot.lookups) > 0 else {
-        slot.publish(NodeSlot.free)
-        freeSlots.withLock { $0.append(index) }
-        continue
-      }
-      if slot.load32(NodeSlot.opens) > 0 { hasOpenFiles = true }
-      slot.endAllRemovals()
-      if slot.load32(NodeSlot.form) == NodeSlot.Form.named.rawValue { namedNodes.store(true, ordering: .relaxed) }
-      guard slot.key != nil else { continue }
-      let hash = slot.load64(NodeSlot.hash)
-      shards[Self.shard(hash)].withLock { $0.insert(index, hash: hash, in: memory) }
-    }
-    tookOverOpenFiles = hasOpenFiles
+    index = NodeIndex(state.memory, maxNodes: state.maxNodes)
+    freeSlots = FreeSlots(state.memory, maxNodes: state.maxNodes)
+    shards = InlineArray { _ in Mutex(()) }
+    let takeover = NodeTakeover(state, index: index, freeSlots: freeSlots)
+    tookOverOpenFiles = takeover.run()
   }
 
-  @inline(__always) private static func shard(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash & 63) }
+  /// Runs `body` while no other thread uses the chains of that hash.
+  @inline(__always)
+  private func locked<R>(_ hash: UInt64, _ body: () throws(Errno) -> R) throws(Errno) -> R {
+    try shards[NodeIndex.shard(hash)].withLock { (_) throws(Errno) in try body() }
+  }
 
-  var hasNamedNodes: Bool { namedNodes.load(ordering: .relaxed) }
+  var hasNamedNodes: Bool { memory.loadRelaxed32(at: SharedStateLayout.namedNodesOffset) != 0 }
 
   /// The slot of a node that is in use. - Throws: ESTALE for a number that stands for nothing.
   @inline(__always) func slot(_ node: NodeID) throws(Errno) -> NodeSlot {
@@ -67,81 +52,76 @@ final class NodeTable: Sendable {
   /// - Throws: ENFILE when `maxNodes` nodes are known to the kernel.
   func acquire(_ key: NodeKey) throws(Errno) -> (node: NodeID, generation: UInt64) {
     let hash = key.hash
-    return try shards[Self.shard(hash)].withLock { (shard) throws(Errno) in
-      if let index = shard.find(key, hash: hash, in: memory) {
-        let slot = NodeSlot(memory, index: index)
+    return try locked(hash) { () throws(Errno) in
+      if let found = index.find(key, hash: hash) {
+        let slot = NodeSlot(memory, index: found)
         if slot.isSameFile(key) {
-          memory.add64(1, at: slot.base + NodeSlot.lookups)
-          return (NodeID(index) + 1, UInt64(slot.load32(NodeSlot.generation)))
+          memory.increase(slot.base + NodeSlot.lookups, by: UInt64(1))
+          return (slot.node, UInt64(slot.load32(NodeSlot.generation)))
         }
         // Somebody else put another file under the name of a node that is known by it.
-        shard.remove(index, hash: hash, in: memory)
-        slot.store32(NodeSlot.Form.detached.rawValue, NodeSlot.form)
+        detach(slot, hash)
       }
-      if case .named = key { namedNodes.store(true, ordering: .relaxed) }
-      let index = try allocate()
-      let slot = NodeSlot(memory, index: index)
-      slot.fill(key, hash: hash)
-      slot.store64(1, NodeSlot.lookups)
-      slot.publish(NodeSlot.used)
-      shard.insert(index, hash: hash, in: memory)
-      return (NodeID(index) + 1, UInt64(slot.load32(NodeSlot.generation)))
+      if case .named = key, !hasNamedNodes { memory.put(UInt32(1), at: SharedStateLayout.namedNodesOffset) }
+      return try add(key, hash)
     }
+  }
+
+  /// A worker that dies before the lookup is counted leaves a free slot.
+  private func add(_ key: NodeKey, _ hash: UInt64) throws(Errno) -> (node: NodeID, generation: UInt64) {
+    guard let (slot, move) = freeSlots.take() else { throw .tooManyNodes }
+    slot.fill(key, hash: hash)
+    let generation = memory.increase(slot.base + NodeSlot.generation, by: UInt32(1)) &+ 1
+    slot.publish(NodeSlot.used)
+    index.insert(slot, hash: hash)
+    slot.lookups = 1
+    freeSlots.end(move)
+    return (slot.node, UInt64(generation))
   }
 
   /// The node of that key if the kernel knows one.
   func find(_ key: NodeKey) -> NodeID? {
     let hash = key.hash
-    return shards[Self.shard(hash)].withLock { $0.find(key, hash: hash, in: memory) }.map { NodeID($0) + 1 }
+    return shards[NodeIndex.shard(hash)].withLock { _ in index.find(key, hash: hash) }.map { NodeID($0) + 1 }
   }
 
-  /// Takes back `count` lookups. - Returns: true when none is left: the caller drops what it holds and calls `recycle`.
-  func forget(_ node: NodeID, _ count: UInt64) -> Bool {
-    guard node != Self.root, let slot = try? slot(node) else { return false }
+  /// A node that the kernel does not know any more, and whose number is not free yet.
+  struct Forgotten: Sendable {
+    let slot: NodeSlot
+    fileprivate let move: FreeSlots.Move
+  }
+
+  /// Takes back `count` lookups. - Returns: what the caller gives to `recycle` once it has dropped what it holds of the node;
+  /// nil while lookups are left.
+  func forget(_ node: NodeID, _ count: UInt64) -> Forgotten? {
+    guard node != Self.root, let slot = try? slot(node) else { return nil }
     while true {
       let hash = slot.load64(NodeSlot.hash)
-      let outcome = shards[Self.shard(hash)].withLock { shard -> Bool? in
+      let outcome = shards[NodeIndex.shard(hash)].withLock { _ -> Forgotten?? in
         // A rename may have moved a node that is known by name to another shard meanwhile.
-        guard slot.load64(NodeSlot.hash) == hash else { return nil }
-        let lookups = slot.load64(NodeSlot.lookups)
-        if lookups > count {
-          memory.subtract64(count, at: slot.base + NodeSlot.lookups)
-          return false
+        guard slot.load64(NodeSlot.hash) == hash else { return .none }
+        let lookups = slot.lookups
+        guard lookups > 0, lookups <= count else {
+          if lookups > 0 { memory.increase(slot.base + NodeSlot.lookups, by: 0 &- count) }
+          return .some(nil)
         }
-        slot.store64(0, NodeSlot.lookups)
-        shard.remove(UInt32(node - 1), hash: hash, in: memory)
-        return true
+        let move = freeSlots.begin(slot)
+        slot.lookups = 0
+        index.remove(slot, hash: hash)
+        return Forgotten(slot: slot, move: move)
       }
       if let outcome { return outcome }
     }
   }
 
   /// Frees the slot of a forgotten node; its number comes back with another generation.
-  func recycle(_ node: NodeID) {
-    let index = UInt32(node - 1)
-    NodeSlot(memory, index: index).publish(NodeSlot.free)
-    freeSlots.withLock { $0.append(index) }
+  func recycle(_ forgotten: Forgotten) {
+    forgotten.slot.endOpens()
+    freeSlots.give(forgotten.slot, forgotten.move)
   }
 
   /// Whether a new node would find a slot: asked before an object is made that could then not be named to the kernel.
-  var hasRoom: Bool {
-    memory.loadRelaxed32(at: SharedStateLayout.highWaterOffset) < maxNodes || freeSlots.withLock { !$0.isEmpty }
-  }
-
-  private func allocate() throws(Errno) -> UInt32 {
-    if let index = freeSlots.withLock({ $0.popLast() }) {
-      memory.add32(1, at: NodeSlot(memory, index: index).base + NodeSlot.generation)
-      return index
-    }
-    let index = memory.add32(1, at: SharedStateLayout.highWaterOffset)
-    guard index < maxNodes else {
-      // Other threads may have gone over the limit as well: each takes back its own step.
-      memory.add32(.max, at: SharedStateLayout.highWaterOffset)
-      throw .tooManyNodes
-    }
-    memory.add32(1, at: NodeSlot(memory, index: index).base + NodeSlot.generation)
-    return index
-  }
+  var hasRoom: Bool { freeSlots.hasAny }
 }
 
 // MARK: - Nodes that are known by name
@@ -150,11 +130,16 @@ extension NodeTable {
   /// The name is gone or stands for something else: the node behind it can only be reached by an open descriptor.
   func detach(_ key: NodeKey) {
     let hash = key.hash
-    shards[Self.shard(hash)].withLock { shard in
-      guard let index = shard.find(key, hash: hash, in: memory) else { return }
-      shard.remove(index, hash: hash, in: memory)
-      NodeSlot(memory, index: index).store32(NodeSlot.Form.detached.rawValue, NodeSlot.form)
+    shards[NodeIndex.shard(hash)].withLock { _ in
+      if let found = index.find(key, hash: hash) { detach(NodeSlot(memory, index: found), hash) }
     }
+  }
+
+  private func detach(_ slot: NodeSlot, _ hash: UInt64) {
+    let move = freeSlots.begin(slot)
+    slot.publish(NodeSlot.Form.detached)
+    index.remove(slot, hash: hash)
+    freeSlots.end(move)
   }
 
   /// A rename gave a detached node a new parent or name; the file is the same.
@@ -163,11 +148,20 @@ extension NodeTable {
     let hash = key.hash
     let renamed = NodeKey.named(
       parent: parent, parentGeneration: parentGeneration, name: name, inode: slot.load64(NodeSlot.inode))
-    shards[Self.shard(hash)].withLock { shard in
-      guard slot.load64(NodeSlot.lookups) > 0 else { return }
+    // Against a forget as well, which holds the shard of the hash before.
+    bothLocked(slot.load64(NodeSlot.hash), hash) {
+      guard slot.lookups > 0, slot.load32(NodeSlot.form) == NodeSlot.Form.detached.rawValue else { return }
+      let move = freeSlots.begin(slot)
       slot.store(renamed, hash: hash)
-      shard.insert(UInt32(node - 1), hash: hash, in: memory)
+      index.insert(slot, hash: hash)
+      freeSlots.end(move)
     }
+  }
+
+  private func bothLocked(_ one: UInt64, _ other: UInt64, _ body: () -> Void) {
+    let (first, second) = (NodeIndex.shard(one), NodeIndex.shard(other))
+    if first == second { return shards[first].withLock { _ in body() } }
+    shards[min(first, second)].withLock { _ in shards[max(first, second)].withLock { _ in body() } }
   }
 }
 
@@ -194,26 +188,40 @@ extension NodeSlot {
       && load64(Self.shownSize) == UInt64(bitPattern: attributes.size)
   }
 
+  /// How many opens all nodes of this part have, and no less: counted before the node's, and after it when they end.
+  private var openCount: Int { SharedStateLayout.openCount(Int(index) % SharedStateLayout.openCountParts) }
+
   /// - Returns: opens before.
   @discardableResult
   func addOpen(writer: Bool) -> UInt32 {
-    if writer { memory.add32(1, at: base + Self.writers) }
-    return memory.add32(1, at: base + Self.opens)
+    memory.increase(openCount, by: UInt32(1))
+    if writer { memory.increase(base + Self.writers, by: UInt32(1)) }
+    return memory.increase(base + Self.opens, by: UInt32(1))
   }
 
   /// - Returns: opens and writers that are left. A release that is handled twice (by two workers) does not go below zero.
   func removeOpen(writer: Bool) -> (opens: UInt32, writers: UInt32) {
-    let writers = writer ? decrement(Self.writers) : load32(Self.writers)
-    return (decrement(Self.opens), writers)
+    let writers = writer ? decrement(Self.writers).left : load32(Self.writers)
+    let opens = decrement(Self.opens)
+    if opens.counted { memory.increase(openCount, by: UInt32.max) }
+    return (opens.left, writers)
   }
 
-  private func decrement(_ field: Int) -> UInt32 {
+  /// The kernel has forgotten the node: no release comes any more for opens that are left.
+  func endOpens() {
+    let left = load32(Self.opens)
+    guard left > 0 else { return }
+    store32(0, Self.opens)
+    memory.increase(openCount, by: 0 &- left)
+  }
+
+  private func decrement(_ field: Int) -> (left: UInt32, counted: Bool) {
     var value = load32(field)
     while value > 0 {
       let (done, found) = memory.compareExchange32(expected: value, desired: value - 1, at: base + field)
-      if done { return value - 1 }
+      if done { return (value - 1, true) }
       value = found
     }
-    return 0
+    return (0, false)
   }
 }

@@ -12,13 +12,13 @@ extension VolumeFileSystem {
 
   /// FUSE_FORGET and each part of FUSE_BATCH_FORGET. Never fails, never blocks long.
   package func forget(_ node: NodeID, _ count: UInt64) {
-    guard table.forget(node, count) else { return }
+    guard let forgotten = table.forget(node, count) else { return }
     // What is open must be gone before the number can stand for another node.
-    if let slot = try? table.slot(node) { passthrough.closed(node, slot) }
+    passthrough.closed(node, forgotten.slot)
     nameless.forgotten(node)
     cache.drop(node)
     streams.drop(node)
-    table.recycle(node)
+    table.recycle(forgotten)
   }
 
   /// FUSE_READLINK: the target's bytes without NUL.

@@ -5,10 +5,10 @@ package enum SharedStateLayout {
   /// `ALXVOLFS`, read as a little-endian integer.
   package static let magic: UInt64 = 0x5346_4C4F_5658_4C41
   /// Version that this build writes.
-  /// 2: the intent journal. 3: what is in the hands of mounter and kernel of a node.
-  package static let version: UInt32 = 3
+  /// 2: the intent journal. 3: what is in the hands of mounter and kernel of a node. 4: the index of the nodes.
+  package static let version: UInt32 = 4
   /// Oldest version that this build still reads (version N reads N − 1).
-  package static let oldestReadableVersion: UInt32 = 2
+  package static let oldestReadableVersion: UInt32 = 3
 
   // Header fields.
   /// Offsets of the header's fields, in bytes.
@@ -31,12 +31,27 @@ package enum SharedStateLayout {
   /// Generation of the last worker that took a request which wants an answer (UInt64). The mounter reads it when a worker
   /// has died, only to tell whether that one is to blame.
   package static let askedWorkerOffset = 48
+  /// Generation of the last worker that kept the index. Another than the last worker's: the index is not to be used.
+  package static let indexGenerationOffset = 64
+  /// First slot of the chain of free ones; 0: none.
+  package static let freeSlotsOffset = 68
+  /// 1 once a node was known by name only.
+  package static let namedNodesOffset = 72
 
   /// The FUSE_INIT request as the kernel sent it, with `flags` and `flags2` reduced to those granted.
   package static let initRequestOffset = 256
   /// The body of the FUSE_INIT reply that the mounter sent.
   package static let initReplyOffset = 768
   package static let initAreaSize = 512
+
+  /// Slots that are on their way from one chain to another, 4 bytes each, 0: none. More than requests are worked on at a
+  /// time.
+  package static let slotMovesOffset = 2048
+  package static let slotMoveCount = 128
+  /// How many opens the nodes have, in parts on cache lines of their own; a node's part is its slot's number modulo their
+  /// number.
+  package static let openCountParts = 16
+  package static func openCount(_ part: Int) -> Int { 2560 + 64 * part }
 
   /// Names of objects that are prepared and not yet placed, so that a successor can remove them.
   package static let pendingNamesOffset = 4096
@@ -57,8 +72,13 @@ package enum SharedStateLayout {
   /// Nodes that the kernel may know at a time when nothing else is configured. The memfd is sparse: untouched slots cost nothing.
   package static let defaultMaxNodes: UInt32 = 1 << 20
 
+  /// Where the node table ends; a state of version 3 ends here too, and is made larger by the first worker of a later one.
+  package static func nodesEnd(maxNodes: UInt32) -> Int { nodesOffset + Int(maxNodes) * slotSize }
+
   /// Size that the memfd gets before it is sealed against shrinking.
-  package static func size(maxNodes: UInt32) -> Int { nodesOffset + Int(maxNodes) * slotSize }
+  package static func size(maxNodes: UInt32) -> Int {
+    indexLevels(maxNodes: maxNodes).last.map { $0.offset + 4 << $0.bits } ?? nodesEnd(maxNodes: maxNodes)
+  }
 
   /// The first bytes of a new state, to be written at offset 0 of a zero-filled memfd.
   /// - Parameters:
