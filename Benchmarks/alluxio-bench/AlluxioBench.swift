@@ -30,7 +30,10 @@ struct AlluxioBench: AsyncParsableCommand {
     do {
       // First, so that the memory is that of a plugin at rest.
       if groups.contains("publish") { try await PublishBenchmark(plugin: plugin, volumes: volumes).run(into: &report) }
-      if groups.contains("recovery") { try await RecoveryBenchmark(plugin: plugin).run(into: &report) }
+      if groups.contains("recovery") {
+        try await RecoveryCostBenchmark(plugin: plugin, binaries: binaries, rounds: rounds).run(into: &report)
+        try await RecoveryBenchmark(plugin: plugin).run(into: &report)
+      }
       if groups.contains("rpc") { try await RPCBenchmark(plugin: plugin, rounds: rounds).run(into: &report) }
       if !groups.isDisjoint(with: ["file", "metadata"]) { try await fileGroups(groups, plugin, ufs, &report) }
     } catch {

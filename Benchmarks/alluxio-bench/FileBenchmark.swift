@@ -59,7 +59,7 @@ struct FileBenchmark {
     floor: Double?, _ report: inout Report
   ) throws {
     let results = try interleaved(rounds: rounds, ["mount", reference]) { side in
-      job.value(try fio(side == "mount" ? folder : other, job.arguments + arguments, jobs: job.jobs))
+      job.value(try Self.fio(side == "mount" ? folder : other, job.arguments + arguments, jobs: job.jobs))
     }
     let ours = results["mount"] ?? []
     let ratios = zip(ours, results[reference] ?? []).map { $0 / max($1, 1) }
@@ -67,7 +67,7 @@ struct FileBenchmark {
       "file", name, median(ours), job.unit, ratio: median(ratios), reference: reference, floor: floor)
   }
 
-  private func fio(_ folder: String, _ arguments: [String], jobs: Int) throws -> FioResult {
+  static func fio(_ folder: String, _ arguments: [String], jobs: Int) throws -> FioResult {
     let output = try Command.output(
       "fio",
       [

@@ -26,7 +26,7 @@ struct MetadataBenchmark {
   }
 
   /// - Returns: operations per second of each step.
-  private func cycle(_ folder: String) throws -> [(String, Double)] {
+  func cycle(_ folder: String) throws -> [(String, Double)] {
     let directory = "\(folder)/metadata"
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     defer { rmdir(directory) }

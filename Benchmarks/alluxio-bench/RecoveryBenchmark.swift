@@ -3,9 +3,7 @@ import Foundation
 import LinuxSystem
 import Synchronization
 
-/// What a killed worker costs those who read, and what its state costs in memory. Publishing with that state is what the
-/// group `publish` measures: there is no other. Nor is there a worker without it: what it costs in throughput is within the
-/// comparisons with `passthrough_ll`, which has none, in the group `file`.
+/// What a killed worker costs those who read, what its state costs in memory, and what publishing costs with that state.
 struct RecoveryBenchmark {
   let plugin: Plugin
   private let kills = 100
@@ -27,6 +25,7 @@ struct RecoveryBenchmark {
       try pauses(target, &report)
       try memory(folder, target, &report)
       try answers(target, &report)
+      try await publishing(folder, &report)
     } catch {
       try? await calls.unpublish("recovery", at: target)
       throw error
@@ -135,6 +134,34 @@ struct RecoveryBenchmark {
       }
     }
     throw BenchmarkError("no worker serves")
+  }
+
+  // MARK: Publishing
+
+  /// A second target of the volume, whose state is full of nodes and whose workers have died, against one of a fresh volume.
+  private func publishing(_ folder: String, _ report: inout Report) async throws {
+    let calls = CSICalls(client: plugin.client)
+    let first = plugin.target("fresh")
+    try FileManager.default.createDirectory(
+      atPath: (first as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+    try await calls.publish("fresh", path: "file://\(folder)", at: first, attributes: ["passthrough": "false"])
+    var times: [String: [Double]] = [:]
+    for round in 0..<60 {
+      for name in round % 2 == 0 ? ["recovery", "fresh"] : ["fresh", "recovery"] {
+        let target = plugin.target("\(name)-second")
+        try FileManager.default.createDirectory(
+          atPath: (target as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+        let start = ContinuousClock.now
+        try await calls.publish(name, path: "file://\(folder)", at: target, attributes: ["passthrough": "false"])
+        times[name, default: []].append((ContinuousClock.now - start) / .milliseconds(1))
+        try await calls.unpublish(name, at: target)
+      }
+    }
+    try await calls.unpublish("fresh", at: first)
+    let (recovered, fresh) = (times["recovery"] ?? [], times["fresh"] ?? [])
+    report.add(
+      "recovery", "warm publish p50, \(nodes) nodes, recovered", median(recovered), "ms",
+      ratio: median(zip(recovered, fresh).map { $0 / max($1, 1e-6) }), reference: "fresh volume")
   }
 
   // MARK: Memory

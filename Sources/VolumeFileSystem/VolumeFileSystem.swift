@@ -16,6 +16,8 @@ package final class VolumeFileSystem: Sendable {
   let streams = DirectoryStreams()
   let pending: PendingNames
   let journal: IntentJournal
+  /// Whether a next worker could go on with what this one leaves.
+  let isFollowed: Bool
   let presentation: Presentation
   let nameless: NamelessNodes
   let passthrough: PassthroughNodes
@@ -29,11 +31,12 @@ package final class VolumeFileSystem: Sendable {
   /// - Parameters:
   ///   - custody: who keeps what this process's death would end; nil: nobody.
   ///   - reading: of files whose bytes come over a network.
+  ///   - isFollowed: false: nothing is recorded for a next worker, so that there can be none.
   ///   - descriptorLimit: descriptors kept open for nodes; nil: a quarter of RLIMIT_NOFILE, at most 4096.
   package init(
     underFileSystem: any UnderFileSystem, state: SharedState, options: WorkerOptions,
     custody: (any NodeCustody)? = nil, passthrough: PassthroughPolicy = PassthroughPolicy(registry: nil),
-    reading: ReadPolicy = ReadPolicy(), descriptorLimit: Int? = nil
+    reading: ReadPolicy = ReadPolicy(), descriptorLimit: Int? = nil, isFollowed: Bool = true
   ) throws(Errno) {
     self.underFileSystem = underFileSystem
     self.state = state
@@ -42,7 +45,8 @@ package final class VolumeFileSystem: Sendable {
     table = NodeTable(state)
     cache = DescriptorCache(capacity: descriptorLimit ?? Self.defaultDescriptorLimit(), table: table)
     pending = PendingNames(state)
-    journal = IntentJournal(state)
+    journal = IntentJournal(state, isOff: !isFollowed)
+    self.isFollowed = isFollowed
     nameless = NamelessNodes(table: table, custody: custody)
     self.passthrough = PassthroughNodes(passthrough, underFileSystem, state)
     presentation = Presentation(options)

@@ -18,12 +18,12 @@ struct ServedVolume {
   init(
     root: consuming Descriptor, state: borrowing Descriptor, device: consuming Descriptor, fuseInit: [UInt8],
     options: WorkerOptions, custody: (any NodeCustody)? = nil,
-    backings: (any BackingFileRegistry)? = nil, log: Logger
+    backings: (any BackingFileRegistry)? = nil, isFollowed: Bool = true, log: Logger
   ) throws(Errno) {
     let local = try LocalFileSystem(root: root)
     fileSystem = try VolumeFileSystem(
       underFileSystem: local, state: try SharedState(descriptor: state), options: options, custody: custody,
-      passthrough: PassthroughPolicy(registry: backings, smallest: Self.smallestFile))
+      passthrough: PassthroughPolicy(registry: backings, smallest: Self.smallestFile), isFollowed: isFollowed)
     session = try Session(device: device, fuseInit: fuseInit, fileSystem: fileSystem, log: log)
   }
 

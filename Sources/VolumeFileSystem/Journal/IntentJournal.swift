@@ -12,12 +12,16 @@ final class IntentJournal: Sendable {
   private static let sets = SharedStateLayout.journalEntryCount / ways
 
   private let memory: SharedMemory
+  /// Nothing is recorded: nobody will follow this worker.
+  private let isOff: Bool
   /// Entries of dead workers whose requests have not come again, by number. Those whose answer was sent never will.
   private let left: Mutex<[UInt64: Int]>
 
   /// Takes over what the worker before left.
-  init(_ state: SharedState) {
+  /// - Parameter isOff: record nothing, for a worker that nobody follows.
+  init(_ state: SharedState, isOff: Bool = false) {
     memory = state.memory
+    self.isOff = isOff
     left = Mutex([:])
     var found: [UInt64: Int] = [:]
     for index in 0..<SharedStateLayout.journalEntryCount {
@@ -57,7 +61,8 @@ final class IntentJournal: Sendable {
   func begin(
     _ request: RequestID, _ operation: JournalOperation, at parent: NodeID, _ intent: Intent
   ) -> JournalEntry? {
-    guard request.number != 0, let index = (request.isResent ? find(request.number) : nil) ?? take(request.number)
+    guard !isOff, request.number != 0,
+      let index = (request.isResent ? find(request.number) : nil) ?? take(request.number)
     else { return nil }
     let entry = entry(index, request.number)
     entry.publish(operation, at: parent, intent)
@@ -66,7 +71,7 @@ final class IntentJournal: Sendable {
 
   /// The request is answered, and so will not come again.
   func free(_ request: RequestID) {
-    guard request.number != 0, let index = find(request.number) else { return }
+    guard !isOff, request.number != 0, let index = find(request.number) else { return }
     memory.storeReleasing64(0, at: Self.offset(index))
   }
 

@@ -37,7 +37,7 @@ extension VolumeFileSystem {
       }
     }
     try presentation.checkWritable()
-    let intent = try learn()
+    let intent = isFollowed ? try learn() : nil
     try reach(.beforeIntent)
     let entry = if let intent { journal.begin(request, operation, at: node, intent) } else { nil as JournalEntry? }
     try reach(.afterIntent)

@@ -9,6 +9,9 @@ import VolumeModel
 struct ForegroundMount {
   let options: MountOptions
   let mountPoint: String
+  /// Record what a next worker would need, as the workers of a mounter do; here there is none. Off for benchmarks, which
+  /// show what that costs.
+  var recordsForNext = true
 
   /// Returns when the mount is gone.
   func run() throws(MountProblem) {
@@ -83,7 +86,8 @@ struct ForegroundMount {
       let state = try SharedMemoryFile.make(fuseInit: fuseInit, reply: fuse.reply.body)
       let volume = try ServedVolume(
         root: try source.descriptor.duplicate(), state: state, device: try fuse.device.duplicate(), fuseInit: fuseInit,
-        options: options.worker, backings: try backings(fuse), log: log)
+        options: options.worker, backings: try backings(fuse), isFollowed: recordsForNext,
+        log: log)
       try volume.session.start()
       return volume.session
     }

@@ -11,6 +11,8 @@ struct MountCommand {
   private let readOnly: Bool
   private let logLevel: Logger.Level
   private let logFormat: LogFormat
+  /// Of benchmarks, and so not in the help.
+  private let withoutRecovery: Bool
   private let wantsHelp: Bool
 
   /// A command line that is not understood.
@@ -34,7 +36,7 @@ struct MountCommand {
 
   private static let known: [CommandLineOptions.Known] = [
     .init("options", letter: "o"), .init("read-only", takesValue: false), .init("log-level"), .init("log-format"),
-    .init("help", takesValue: false, letter: "h"),
+    .init("without-recovery", takesValue: false), .init("help", takesValue: false, letter: "h"),
   ]
 
   /// Options may stand before, between and behind the source and the mount point.
@@ -47,6 +49,7 @@ struct MountCommand {
       throw Misuse(reason: error.description)
     }
     wantsHelp = given["help"] != nil
+    withoutRecovery = given["without-recovery"] != nil
     positions = given.operands
     options = given.all("options")
     readOnly = given["read-only"] != nil
@@ -70,7 +73,7 @@ struct MountCommand {
     do throws(MountProblem) {
       var options = try MountOptions(source: positions[0], options: options)
       if readOnly { options.worker.readOnly = true }
-      try ForegroundMount(options: options, mountPoint: positions[1]).run()
+      try ForegroundMount(options: options, mountPoint: positions[1], recordsForNext: !withoutRecovery).run()
       return 0
     } catch {
       Usage.complain(error.description)
