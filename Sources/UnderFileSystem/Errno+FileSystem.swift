@@ -99,6 +99,25 @@ extension Errno {
   /// EXDEV: a directory with more keys than are moved at a time. mv(1) then copies.
   package static var tooManyKeys: Errno { .improperLink }
 
+  /// ENOENT: there is no such object.
+  package static var noSuchObject: Errno { .noSuchFileOrDirectory }
+  /// ENOTDIR: something is looked for in a file, or a directory is to take a file's place.
+  package static var notADirectory: Errno { .notDirectory }
+  /// EINVAL: what rename(2) says of a directory that is to go beneath itself.
+  package static var intoItself: Errno { .invalidArgument }
+  /// EINVAL: what rename(2) says of flags that the file system does not know; mv(1) then does without.
+  package static var unknownRename: Errno { .invalidArgument }
+  /// EINVAL: what readlink(2) says of what is no symlink.
+  package static var noSymlink: Errno { .invalidArgument }
+  /// EINVAL: a place before the first byte.
+  package static var negativePlace: Errno { .invalidArgument }
+  /// EBADF: a change through a handle that only reads.
+  package static var notOpenForWriting: Errno { .badFileDescriptor }
+  /// EIO: the store has not said that it has all of the file. Its bytes are kept, and the next close or fsync tries again.
+  package static var uploadFailed: Errno { .ioError }
+  /// EIO: the record of what was written is not one, so that nothing of it is uploaded.
+  package static var spoolDamaged: Errno { .ioError }
+
   // MARK: Reading over a network
 
   /// EIO: a source said that it was at the end of a range, and was not.

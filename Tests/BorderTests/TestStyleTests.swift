@@ -34,7 +34,9 @@ struct TestStyleTests {
   func ratio() throws {
     func lines(_ files: [SourceFile]) -> Int { files.reduce(0) { $0 + $1.code.count } }
     let code = lines(SourceFile.sources)
-    let test = lines(SourceFile.tests) + lines(try SourceFile.all(in: "csi-sanity", suffix: ".py"))
+    // The fault matrix is a test that happens to print a table; servers and proxies of tests are written in Python.
+    let python = try SourceFile.all(in: "csi-sanity", suffix: ".py") + SourceFile.all(in: "Tests", suffix: ".py")
+    let test = lines(SourceFile.tests) + lines(try SourceFile.all(in: "Benchmarks/alluxio-faults")) + lines(python)
     #expect(test > code, "\(test) lines of test for \(code) lines of code")
   }
 }

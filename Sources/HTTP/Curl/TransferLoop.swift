@@ -8,9 +8,6 @@ internal import SystemPackage
 // SAFETY (Sendable): `multi` is used by others only to wake the thread, which libcurl allows, and under the mailbox's lock,
 // where `isOver` tells that it is gone. All other variables belong to the thread.
 final class TransferLoop: @unchecked Sendable {
-  // SAFETY (Sendable): `multi` is used by others only to wake the thread, which libcurl allows, and under the mailbox's
-  // lock, where `isOver` tells that it is gone. All other variables belong to the thread.
-
   /// What others ask of the thread.
   enum Command {
     case start(HTTPTransfer)

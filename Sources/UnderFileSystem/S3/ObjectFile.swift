@@ -41,7 +41,7 @@ final class ObjectFile: OpenFile {
   }
 
   func read(into buffer: inout MutableRawSpan, at offset: Int64) throws(Errno) -> Int {
-    guard offset >= 0 else { throw .invalidArgument }
+    guard offset >= 0 else { throw .negativePlace }
     while true {
       // What this mount writes is seen at once.
       if let spool = node.spool { return try spool.read(into: &buffer, at: offset) }
@@ -68,17 +68,17 @@ final class ObjectFile: OpenFile {
     switch whence {
     case SeekWhence.data: return offset
     case SeekWhence.hole: return version.size
-    default: throw .invalidArgument
+    default: throw .malformedRequest
     }
   }
 
   func write(_ bytes: RawSpan, at offset: Int64, durability: WriteDurability) throws(Errno) -> Int {
-    throw .badFileDescriptor
+    throw .notOpenForWriting
   }
-  func truncate(to size: Int64) throws(Errno) { throw .badFileDescriptor }
-  func allocate(mode: Int32, offset: Int64, length: Int64) throws(Errno) { throw .badFileDescriptor }
+  func truncate(to size: Int64) throws(Errno) { throw .notOpenForWriting }
+  func allocate(mode: Int32, offset: Int64, length: Int64) throws(Errno) { throw .notOpenForWriting }
   func copy(from source: any OpenFile, at sourceOffset: Int64, to offset: Int64, length: Int) throws(Errno) -> Int {
-    throw .badFileDescriptor
+    throw .notOpenForWriting
   }
   func synchronize() throws(Errno) {}
   func flush() throws(Errno) {}

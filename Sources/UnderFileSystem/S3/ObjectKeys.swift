@@ -41,7 +41,7 @@ struct ObjectKeys: Sendable {
   /// - Throws: what `FileName.check` says; ENOENT for what no key can hold.
   static func existing(_ name: FileName, in directory: NodePath) throws(Errno) -> NodePath {
     try name.check()
-    guard isText(name.bytes) else { throw .noSuchFileOrDirectory }
+    guard isText(name.bytes) else { throw .noSuchObject }
     let path = directory.child(name.bytes)
     guard path.bytes.count <= ObjectKey.longest else { throw .longName }
     return path

@@ -36,7 +36,7 @@ extension ObjectNode {
     switch (try tree.entry(path).existing(), directory) {
     case (.directory, true): try removeDirectory(path)
     case (.directory, false): throw .isDirectory
-    case (_, true): throw .notDirectory
+    case (_, true): throw .notADirectory
     case (_, false): try removeFile(path)
     }
   }

@@ -10,7 +10,7 @@ extension ObjectNode {
     guard let newParent = newParent as? ObjectNode, newParent.fileSystem === fileSystem else {
       throw .otherFileSystem
     }
-    guard flags.isEmpty || flags == .noReplace else { throw .invalidArgument }
+    guard flags.isEmpty || flags == .noReplace else { throw .unknownRename }
     let source = try ObjectKeys.existing(name, in: try directory())
     let moved = try tree.entry(source).existing()
     let target = try ObjectKeys.new(newName, in: try newParent.directory(), isDirectory: moved == .directory)
@@ -22,9 +22,9 @@ extension ObjectNode {
     case (.file, _) where tree.spools.find(source)?.movesAlone == true:
       try moveSpool(source, to: target, replaced)
     case (.file, _): try moveFile(source, to: target, ifAbsent: flags == .noReplace)
-    case (_, .file): throw .notDirectory
+    case (_, .file): throw .notADirectory
     default:
-      if target.isWithin(source) { throw .invalidArgument }
+      if target.isWithin(source) { throw .intoItself }
       if source.isWithin(target) { throw .directoryNotEmpty }
       try DirectoryMove(fileSystem, source, target).run()
       fileSystem.nodes.moved(source, to: target)

@@ -91,7 +91,7 @@ final class ObjectNode: UnderNode {
 
   /// The path, where this is a directory. - Throws: ENOTDIR.
   func directory() throws(Errno) -> NodePath {
-    guard kind == .directory else { throw .notDirectory }
+    guard kind == .directory else { throw .notADirectory }
     return path
   }
 
@@ -168,7 +168,7 @@ final class ObjectNode: UnderNode {
     try file.flush()
   }
 
-  func readLink() throws(Errno) -> [UInt8] { throw .invalidArgument }
+  func readLink() throws(Errno) -> [UInt8] { throw .noSymlink }
 
   /// Asked for by every `ls -l`, so that the log says nothing.
   func extendedAttribute(_ name: FileName) throws(Errno) -> [UInt8] { throw .notWithObjects }
@@ -189,7 +189,7 @@ final class ObjectNode: UnderNode {
 extension ObjectEntry {
   /// - Throws: ENOENT.
   func existing() throws(Errno) -> Object {
-    if object == .absent { throw .noSuchFileOrDirectory }
+    if object == .absent { throw .noSuchObject }
     return object
   }
 }

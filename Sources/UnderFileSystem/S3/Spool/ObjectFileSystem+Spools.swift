@@ -97,7 +97,9 @@ extension ObjectFileSystem {
   private func load(_ folder: SpoolFolder, _ id: UInt64) throws(Errno) -> Spool {
     let data = try folder.openData(id)
     let (log, records) = try folder.openLog(id)
-    guard let state = SpoolState(records, layout: PartLayout(first: folder.limits.firstPart)) else { throw .ioError }
+    guard let state = SpoolState(records, layout: PartLayout(first: folder.limits.firstPart)) else {
+      throw .spoolDamaged
+    }
     let spool = Spool(self, folder, id: id, data: data, log: log, state)
     // Written behind what the store has, and not yet recorded otherwise.
     if let base = state.base, !state.isDirty, try spool.size() != base.size { spool.change { $0.isDirty = true } }

@@ -42,13 +42,13 @@ final class ObjectWriter: OpenFile {
   }
 
   func read(into buffer: inout MutableRawSpan, at offset: Int64) throws(Errno) -> Int {
-    guard offset >= 0 else { throw .invalidArgument }
+    guard offset >= 0 else { throw .negativePlace }
     if let spool { return try spool.read(into: &buffer, at: offset) }
     return try reader.read(into: &buffer, at: offset)
   }
 
   func write(_ bytes: RawSpan, at offset: Int64, durability: WriteDurability) throws(Errno) -> Int {
-    guard offset >= 0 else { throw .invalidArgument }
+    guard offset >= 0 else { throw .negativePlace }
     let spool = try beginSpool()
     let written = try spool.write(bytes, at: offset)
     if durability != .none { try spool.complete() }
@@ -56,7 +56,7 @@ final class ObjectWriter: OpenFile {
   }
 
   func truncate(to size: Int64) throws(Errno) {
-    guard size >= 0 else { throw .invalidArgument }
+    guard size >= 0 else { throw .negativePlace }
     if spool == nil, try reader.attributes().size == size { return }
     try beginSpool(isCut: size == 0).truncate(to: size)
   }
@@ -71,7 +71,7 @@ final class ObjectWriter: OpenFile {
     switch whence {
     case SeekWhence.data: return offset
     case SeekWhence.hole: return size
-    default: throw .invalidArgument
+    default: throw .malformedRequest
     }
   }
 

@@ -40,7 +40,7 @@ extension Spool {
   /// - Returns: bytes written; fewer than given only when the disk is full.
   /// - Throws: EOPNOTSUPP for a part that has left the spool; ENOSPC; what the uploads say for which room was waited.
   func write(_ bytes: RawSpan, at offset: Int64) throws(Errno) -> Int {
-    guard offset >= 0 else { throw .invalidArgument }
+    guard offset >= 0 else { throw .negativePlace }
     guard bytes.byteCount > 0 else { return 0 }
     let end = offset + Int64(bytes.byteCount)
     guard end <= Self.largest else { throw .fileTooLarge }
@@ -63,7 +63,7 @@ extension Spool {
   static let largest: Int64 = 5 << 40
 
   func truncate(to size: Int64) throws(Errno) {
-    guard size >= 0 else { throw .invalidArgument }
+    guard size >= 0 else { throw .negativePlace }
     guard size <= Self.largest else { throw .fileTooLarge }
     try serialized { () throws(Errno) in
       let before = try self.size()

@@ -75,7 +75,7 @@ extension Spool {
       }
       fileSystem.log.failed(call, key: upload.key.description, message: error.description)
       forgetUpload(upload)
-      throw .ioError
+      throw .uploadFailed
     }
   }
 
@@ -152,11 +152,11 @@ extension Spool {
 
   private func completeUpload(_ known: SpoolState, _ size: Int64) throws(Errno) -> EntityTag {
     let sent = snapshot
-    guard let upload = sent.upload else { throw .ioError }
+    guard let upload = sent.upload else { throw .uploadFailed }
     let parts = (0..<sent.layout.count(size)).compactMap { part in
       sent.parts[part]?.tag.map { (number: part + 1, tag: $0) }
     }
-    guard parts.count == sent.layout.count(size) else { throw .ioError }
+    guard parts.count == sent.layout.count(size) else { throw .uploadFailed }
     return try placing(known) { (ifAbsent) throws(BucketError) in
       do throws(BucketError) {
         return try fileSystem.bucket.complete(upload, parts: parts, ifAbsent: ifAbsent)
@@ -224,7 +224,7 @@ extension Spool {
         try send(part)
       } else {
         // It was in an upload that is lost: neither a hole nor a part of the file may take its place.
-        throw .ioError
+        throw .uploadFailed
       }
     }
   }
