@@ -2,15 +2,20 @@ import Glibc
 import LinuxSystem
 import PageSamples
 import PageStore
+import Synchronization
 import SystemPackage
 import TestSupport
 
-/// A folder with a page store in it, small pages, and nothing that other use of the disk changes.
-struct StoreFolder {
+/// A folder with page stores in it, small pages, and nothing that other use of the disk changes. It goes when nobody writes to
+/// it any more.
+final class StoreFolder: Sendable {
   static let pageSize = 64 << 10
   let directory: TemporaryDirectory
+  private let stores = Mutex<[PageStore]>([])
 
   init() throws { directory = try TemporaryDirectory("pages") }
+
+  deinit { for store in stores.withLock({ $0 }) { store.drain(until: .never) } }
 
   var path: String { directory.path }
 
@@ -18,7 +23,9 @@ struct StoreFolder {
     quota: Int64 = 1 << 30, faults: DiskFaults = DiskFaults(),
     _ change: (inout PageStore.Configuration) -> Void = { _ in }
   ) throws -> PageStore {
-    try Self.open(path, quota: quota, faults: faults, change)
+    let store = try Self.open(path, quota: quota, faults: faults, change)
+    stores.withLock { $0.append(store) }
+    return store
   }
 
   static func open(

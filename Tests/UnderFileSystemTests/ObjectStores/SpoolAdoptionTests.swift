@@ -38,6 +38,8 @@ struct SpoolAdoptionTests {
     limits.uploads = 1
     let folder = Mutex<String?>(nil)
     let left = Mutex<[Left]>([])
+    // The bucket's closure may live on in a thread that uploads.
+    defer { left.withLock { $0 = [] } }
     let taken = Mutex(0)
     let bucket = InMemoryBucket { call, _, isDone in
       let written = taken.withLock { $0 }
