@@ -76,9 +76,13 @@ run "format and shell lint" "$scripts/lint.sh"
 run "build" swift build --build-tests
 run "servers of tests" "$scripts/python-environment.sh" .build-python Tests/ObjectStoreServers/servers/requirements.txt
 # A test that waits for what never comes must not hold the machine: the run takes a minute where nothing else runs.
-# Those that talk to servers are run apart: beside a thousand others they wait so long for a processor that connections end.
-run "unit and mount tests" timeout --kill-after=10 900 swift test --skip-build --skip '^(HTTP|ObjectStore)Tests\.'
-run "tests with servers" timeout --kill-after=10 600 swift test --skip-build --filter '^(HTTP|ObjectStore)Tests\.'
+# Apart: those that compute all the time, and those that talk to servers. Beside a thousand others on two processors the
+# ones keep the others from what has a deadline.
+files='^(PageStore|UnderFileSystem|VolumeFileSystem)Tests\.'
+servers='^(HTTP|ObjectStore)Tests\.'
+run "unit and mount tests" timeout --kill-after=10 900 swift test --skip-build --skip "$files" --skip "$servers"
+run "tests of files" timeout --kill-after=10 600 swift test --skip-build --filter "$files"
+run "tests with servers" timeout --kill-after=10 600 swift test --skip-build --filter "$servers"
 run "conformance" conformance
 run "csi-sanity" upstream_sanity
 run "faults under load" faults
