@@ -67,12 +67,13 @@ struct FileBenchmark {
       "file", name, median(ours), job.unit, ratio: median(ratios), reference: reference, floor: floor)
   }
 
-  static func fio(_ folder: String, _ arguments: [String], jobs: Int) throws -> FioResult {
+  static func fio(_ folder: String, _ arguments: [String], jobs: Int, seconds: Int = 3) throws -> FioResult {
     let output = try Command.output(
       "fio",
       [
-        "--name=bench", "--directory=\(folder)", "--filename=bench.dat", "--size=256M", "--runtime=3", "--time_based",
-        "--ioengine=psync", "--numjobs=\(jobs)", "--group_reporting", "--output-format=json", "--fallocate=none",
+        "--name=bench", "--directory=\(folder)", "--filename=bench.dat", "--size=256M", "--runtime=\(seconds)",
+        "--time_based", "--ioengine=psync", "--numjobs=\(jobs)", "--group_reporting", "--output-format=json",
+        "--fallocate=none",
       ] + arguments)
     return try JSONDecoder().decode(FioResult.self, from: output)
   }

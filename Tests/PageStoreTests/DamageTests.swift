@@ -27,7 +27,7 @@ struct DamageTests {
       try change(folder.path(of: sample)) { file, length in
         for _ in 0..<Int.random(in: 1...20, using: &generator) {
           let offset = Int64.random(in: 0..<length, using: &generator)
-          let byte = try file.readBytes(at: offset, count: 1)
+          let byte = try file.bytes(at: offset, count: 1)
           _ = try file.write([byte[0] ^ UInt8(1 << Int.random(in: 0..<8, using: &generator))], range: 0..<1, at: offset)
         }
       }
@@ -100,8 +100,8 @@ struct DamageTests {
     try change(folder.path(of: sample)) { file, _ in
       let sums = (sample.size + 7) & ~7
       for (start, length) in [(Int64(0), size), (sums, 16 * 8)] {
-        let first = try file.readBytes(at: start, count: length)
-        let second = try file.readBytes(at: start + Int64(length), count: length)
+        let first = try file.bytes(at: start, count: length)
+        let second = try file.bytes(at: start + Int64(length), count: length)
         _ = try file.write(second, range: 0..<length, at: start)
         _ = try file.write(first, range: 0..<length, at: start + Int64(length))
       }

@@ -35,6 +35,8 @@ final class StoreFolder: Sendable {
     var configuration = PageStore.Configuration(quota: quota)
     configuration.pageSize = pageSize
     configuration.minimumFree = 0
+    // A machine that is busy is not to be taken for a slow disk.
+    configuration.readLimit = .patient
     change(&configuration)
     let store = PageStore(
       folder: try Descriptor.open(path, O_RDONLY | O_DIRECTORY), configuration: configuration, faults: faults)

@@ -15,21 +15,8 @@ package struct WriteFlags: OptionSet, Sendable, Hashable {
 extension Descriptor {
   /// pread(2) until the buffer is full or the file ends. - Returns: bytes put at the start of `buffer`.
   package borrowing func read(into buffer: inout MutableRawSpan, at offset: Int64) throws(Errno) -> Int {
-    let number = rawValue
-    let result = buffer.withUnsafeMutableBytes { bytes -> Result<Int, Errno> in
-      var done = 0
-      while done < bytes.count {
-        let got = pread(number, bytes.baseAddress.map { $0 + done }, bytes.count - done, off_t(offset) + done)
-        if got == 0 { break }
-        if got > 0 {
-          done += got
-        } else if errno != EINTR {
-          return .failure(Errno(rawValue: errno))
-        }
-      }
-      return .success(done)
-    }
-    return try result.get()
+    let count = buffer.byteCount
+    return try read(into: &buffer, range: 0..<count, at: offset)
   }
 
   /// pread(2) of `count` bytes. - Returns: fewer only at the end of the file.
@@ -40,17 +27,6 @@ extension Descriptor {
     let got = try read(into: &raw, at: offset)
     bytes.removeLast(count - got)
     return bytes
-  }
-
-  /// Reads only what needs no waiting, RWF_NOWAIT. - Throws: EAGAIN when it is not in memory.
-  package borrowing func readWithoutWaiting(
-    into buffer: inout MutableRawSpan, at offset: Int64
-  ) throws(Errno) -> Int {
-    let number = rawValue
-    let rwfNoWait: CInt = 8
-    let got = buffer.withUnsafeMutableBytes { clinux_preadv2(number, $0.baseAddress, $0.count, offset, rwfNoWait) }
-    if got < 0 { throw Errno(rawValue: errno) }
-    return got
   }
 
   /// pwrite(2) until all is written. - Returns: fewer than all only when an error came after the first bytes.

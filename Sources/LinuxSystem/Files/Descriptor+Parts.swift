@@ -64,14 +64,6 @@ extension Descriptor {
     return try read(into: &raw, range: 0..<count, at: offset)
   }
 
-  /// pread(2) of at most `count` bytes; fewer at the end of the file.
-  package borrowing func readBytes(at offset: Int64, count: Int) throws(Errno) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: count)
-    let got = try read(into: &bytes, count: count, at: offset)
-    bytes.removeLast(count - got)
-    return bytes
-  }
-
   /// pwrite(2) of a part of the array, as ``write(_:at:flags:)``.
   package borrowing func write(_ bytes: [UInt8], range: Range<Int>, at offset: Int64) throws(Errno) -> Int {
     try write(bytes.span.bytes.extracting(range), at: offset)

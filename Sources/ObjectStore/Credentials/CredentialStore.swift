@@ -42,9 +42,6 @@ package final class CredentialStore: Sendable {
   /// Why the last attempt to get new ones failed, where older ones are still in use; nil: all is well.
   package var failure: CredentialError? { state.withLock { $0.failure } }
 
-  /// Where they come from, for messages.
-  package var sourceName: String { state.withLock { $0.source }.name }
-
   /// Calls back with credentials: at once with those that are there, or from a thread of the source.
   package func current(_ completion: @escaping @Sendable (Answer) -> Void) {
     let wall = clock.wallSeconds

@@ -54,7 +54,7 @@ final class PageFile: Sendable {
     guard length >= Int64(PageLayout.footerSize) else { return nil }
     // The identity stands before it; most are short.
     let room = Int(min(length, 512))
-    let end = try file.readBytes(at: length - Int64(room), count: room)
+    let end = try file.bytes(at: length - Int64(room), count: room)
     guard end.count == room else { return nil }
     let bytes = Array(end.suffix(PageLayout.footerSize))
     guard let footer = PageFileFooter(bytes, fileLength: length) else { return nil }
@@ -63,7 +63,7 @@ final class PageFile: Sendable {
     if footer.layout.identityLength <= before {
       found = Array(end.dropLast(PageLayout.footerSize).suffix(footer.layout.identityLength))
     } else {
-      found = try file.readBytes(at: footer.layout.identityOffset, count: footer.layout.identityLength)
+      found = try file.bytes(at: footer.layout.identityOffset, count: footer.layout.identityLength)
     }
     guard found.count == footer.layout.identityLength, footer.isValid(bytes, identity: found) else { return nil }
     if let identity, identity != found { return nil }
@@ -169,7 +169,7 @@ final class PageFile: Sendable {
     var first: Int64 = 0
     while first < layout.pageCount {
       let count = Int(min(layout.pageCount - first, 64 << 10))
-      let flags = try descriptor.readBytes(at: layout.presenceOffset + first, count: count)
+      let flags = try descriptor.bytes(at: layout.presenceOffset + first, count: count)
       for (index, flag) in flags.enumerated() where flag == 1 { pages.append(first + Int64(index)) }
       if flags.count < count { break }
       first += Int64(count)
@@ -179,7 +179,7 @@ final class PageFile: Sendable {
 
   /// Whether the page has been filled, by this process or another.
   func isPresent(page: Int64) -> Bool {
-    (try? descriptor.readBytes(at: layout.presenceOffset + page, count: 1)) == [1]
+    (try? descriptor.bytes(at: layout.presenceOffset + page, count: 1)) == [1]
   }
 
   /// Whether the file still has its name.

@@ -145,7 +145,7 @@ struct SharedUse: ~Copyable, Sendable {
   }
 
   private borrowing func read() throws(Errno) -> Int64 {
-    let bytes = try file.readBytes(at: 0, count: 8)
+    let bytes = try file.bytes(at: 0, count: 8)
     guard bytes.count == 8 else { return 0 }
     return max(0, Int64(bitPattern: bytes.littleEndian(at: 0)))
   }

@@ -18,7 +18,11 @@ package struct BucketError: Error, Sendable, Hashable, CustomStringConvertible {
     case tooLarge
     /// The service does not know the call or a condition of it.
     case unsupported
+    /// The store has no room.
+    case full
     case cancelled
+    /// The time is over.
+    case late
     /// No answer, or one that is none.
     case unreachable
     case other
@@ -33,7 +37,8 @@ package struct BucketError: Error, Sendable, Hashable, CustomStringConvertible {
     self.description = description
   }
 
-  /// What an application gets. Calls that know better look at the kind first.
+  /// What an application gets: the one table for object stores. Calls that know better look at the kind first (a read
+  /// knows that what it was opened for is gone). Never EAGAIN or EINTR, which nobody expects of a regular file.
   package var errno: Errno {
     switch kind {
     case .notFound: .noSuchFileOrDirectory
@@ -43,15 +48,16 @@ package struct BucketError: Error, Sendable, Hashable, CustomStringConvertible {
     case .range: .versionGone
     case .tooLarge: .fileTooLarge
     case .unsupported: .notSupported
-    case .cancelled: .canceled
-    case .unreachable, .other: .ioError
+    case .full: .noSpace
+    case .late: .timedOut
+    case .cancelled, .unreachable, .other: .ioError
     }
   }
 
   /// Whether a log line says more than the errno.
   var isForLog: Bool {
     switch kind {
-    case .unreachable, .other, .forbidden, .unsupported: true
+    case .unreachable, .late, .full, .other, .forbidden, .unsupported: true
     default: false
     }
   }

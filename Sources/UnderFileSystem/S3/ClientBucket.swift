@@ -216,8 +216,11 @@ extension BucketError {
       case .tooLarge: .tooLarge
       case .unsupported: .unsupported
       case .cancelled: .cancelled
-      case .unreachable, .connectionLost, .tls, .timeout, .deadlineExceeded, .malformedReply: .unreachable
-      case .noSuchBucket, .wrongRegion, .storageFull, .slowDown, .server, .invalidRequest, .other: .other
+      case .storageFull: .full
+      case .timeout, .deadlineExceeded: .late
+      case .unreachable, .connectionLost, .tls, .malformedReply: .unreachable
+      // Not `.notFound`: that no file is there would be a lie on which applications make new ones.
+      case .noSuchBucket, .wrongRegion, .slowDown, .server, .invalidRequest, .other: .other
       }
     self.init(kind, error.description)
   }

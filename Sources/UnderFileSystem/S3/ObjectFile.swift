@@ -50,7 +50,7 @@ final class ObjectFile: OpenFile {
       guard offset < end else { return 0 }
       do throws(BucketError) {
         let bytes = try fileSystem.read(path, version, offset..<end)
-        for index in bytes.indices { buffer.storeBytes(of: bytes[index], toByteOffset: index, as: UInt8.self) }
+        buffer.replace(at: 0, with: bytes.span.bytes)
         return bytes.count
       } catch {
         switch error.kind {

@@ -15,7 +15,4 @@ extension VolumeFileSystem {
   /// The worker ends: reads that wait for the network end with `Errno.leftToNextWorker`, now and from now on, and what is on
   /// its way is cancelled. Reads of what is here are served.
   package func endReads() { reading.end() }
-
-  /// Gives memory for reads that nobody uses back to the kernel.
-  package func trimReads() { reading.trim() }
 }

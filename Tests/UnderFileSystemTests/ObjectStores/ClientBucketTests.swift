@@ -4,10 +4,12 @@ import Logging
 import ObjectStore
 import ObjectStoreServers
 import Synchronization
+import SystemPackage
 import TestSupport
 import Testing
-import UnderFileSystem
 import VolumeModel
+
+@testable import UnderFileSystem
 
 /// The bucket of a real server (moto), through libcurl.
 @Suite("A bucket of a service", .serialized)
@@ -27,6 +29,20 @@ struct ClientBucketTests {
       ObjectStoreClient(
         Endpoint(try UnderFileSystemURI(parsing: "s3://bucket"), properties), transport: http,
         credentials: CredentialStore(GivenCredentials(pair)), log: Logger(label: "test")))
+  }
+
+  @Test("what a service says becomes the number that an application gets")
+  func numbers() {
+    func number(_ kind: ObjectStoreError.Kind) -> Errno {
+      BucketError(ObjectStoreError(kind, .get, message: "")).errno
+    }
+    #expect(number(.noSuchKey) == .noSuchFileOrDirectory)
+    #expect(number(.noSuchBucket) == .ioError)
+    #expect(number(.preconditionFailed) == .staleNFSFileHandle)
+    #expect(number(.accessDenied) == .permissionDenied)
+    #expect(number(.storageFull) == .noSpace)
+    #expect(number(.deadlineExceeded) == .timedOut)
+    #expect(number(.cancelled) == .ioError)
   }
 
   /// Keeps a range and its end.
