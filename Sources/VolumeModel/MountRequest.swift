@@ -10,15 +10,19 @@ package struct MountRequest: Sendable, Hashable {
   /// For `file://`: canonical directories beneath which the UFS must lie after symlinks are resolved.
   package var fileRoots: [String]
   package var options: WorkerOptions
+  /// Of s3:// and oss:// volumes; nil for `file://`.
+  package var objectStore: ObjectStoreRequest?
 
   package init(
-    key: WorkerKey, underFileSystem: UnderFileSystemURI, mountPoint: String, fileRoots: [String], options: WorkerOptions
+    key: WorkerKey, underFileSystem: UnderFileSystemURI, mountPoint: String, fileRoots: [String],
+    options: WorkerOptions, objectStore: ObjectStoreRequest? = nil
   ) {
     self.key = key
     self.underFileSystem = underFileSystem
     self.mountPoint = mountPoint
     self.fileRoots = fileRoots
     self.options = options
+    self.objectStore = objectStore
   }
 }
 

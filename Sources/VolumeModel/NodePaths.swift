@@ -25,6 +25,8 @@ package struct NodePaths: Sendable, Hashable {
   package var mounter: String { "\(stateDirectory)/mounter" }
   /// `--mounter-socket` when none is given. Unix socket paths take 107 bytes.
   package var mounterSocket: String { "\(mounter)/mounter.sock" }
+  /// `--page-store` when none is given.
+  package var pageStore: String { "\(stateDirectory)/pages" }
   /// `--registry` when none is given.
   package var registry: String { "\(stateDirectory)/registry" }
   /// Held by the running node plugin, so that a second one on the same state folder is refused.

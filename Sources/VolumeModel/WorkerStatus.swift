@@ -28,6 +28,10 @@ package struct WorkerStatus: Sendable, Hashable {
   package var revision: UInt64
   /// Who keeps copies beside the mounter; nil where it was not asked for.
   package var custody: CustodyReport?
+  /// Of an object-store volume, as its worker said last; nil before it did.
+  package var counters: VolumeCounters?
+  /// Why the worker does not use the last credentials that it was given; nil: it does.
+  package var credentialProblem: String?
 
   package init(
     request: MountRequest, state: State, pid: Int32?, connection: UInt32, restarts: UInt32 = 0,
