@@ -96,7 +96,8 @@ let package = Package(
     .target(
       name: "CSIDriver",
       dependencies: [
-        "CSIProtocol", "GRPC", "LinuxSystem", "Mounter", "ProtobufC", "UnderFileSystem", "VolumeModel", logging, system,
+        "CSIProtocol", "GRPC", "LinuxSystem", "Mounter", "PageStore", "ProtobufC", "UnderFileSystem", "VolumeModel",
+        logging, system,
       ],
       swiftSettings: safe),
 

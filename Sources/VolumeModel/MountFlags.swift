@@ -73,14 +73,19 @@ package struct MountFlags: Sendable, Hashable {
     guard let key = VolumeContextKey.named(name), key.places.contains(.mountOptions), let value else {
       throw .misplaced(
         key: "a mount option",
-        advice: "is not on the list of allowed ones: ro, rw, noexec, noatime, relatime, nodiratime, strictatime, "
-          + "attrTimeout=, entryTimeout=, readAhead=")
+        advice: "is not on the list of allowed ones: ro, rw, noexec, noatime, relatime, nodiratime, strictatime"
+          + Self.keys.map { ", \($0)=" }.joined())
     }
     try key.availability.check("mount option \(key.name)", serving: UnderFileSystemURI.Scheme.available)
     var scratch = WorkerOptions()
     try scratch.apply(key, value)
     values[key.name] = value
   }
+
+  /// Keys of volumes that a mount option may give.
+  private static let keys = VolumeContextKey.all.filter {
+    $0.places.contains(.mountOptions) && $0.availability.isOffered(serving: UnderFileSystemURI.Scheme.available)
+  }.map(\.name)
 
   /// Applies `attrTimeout=…` and the like on top of what the volume attributes say.
   package func apply(to options: inout WorkerOptions) throws(VolumeContextError) {

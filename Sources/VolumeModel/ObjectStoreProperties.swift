@@ -22,7 +22,8 @@ package struct ObjectStoreProperties: Sendable, Hashable {
       address = try Self.address(.s3Endpoint, values)
       region = try Self.region(.s3Region, values)
       endpointRegion = try Self.region(.s3EndpointRegion, values)
-      isPathStyle = try Self.flag(.s3PathStyle, values)
+      let style = VolumeContextKey.s3PathStyle
+      if let text = values[style.name] { isPathStyle = try style.flag(text) }
     case .oss:
       guard let endpoint = try Self.address(.ossEndpoint, values) else {
         throw .missing(key: VolumeContextKey.ossEndpoint.name)
@@ -58,11 +59,5 @@ package struct ObjectStoreProperties: Sendable, Hashable {
         (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
           || $0 == UInt8(ascii: "-")
       }
-  }
-
-  private static func flag(_ key: VolumeContextKey, _ values: [String: String]) throws(VolumeContextError) -> Bool {
-    guard let text = values[key.name] else { return false }
-    guard let flag = Bool(text) else { throw .malformed(key: key.name, expectation: key.form.expectation) }
-    return flag
   }
 }

@@ -7,6 +7,8 @@ package enum ValueForm: Sendable, Hashable {
   case octal(ClosedRange<UInt64>)
   /// Bytes, with Kubernetes' suffixes (`Ki`, `Mi`, `Gi`, `Ti`, `Pi`, `k`, `M`, `G`, `T`, `P`).
   case quantity(ClosedRange<UInt64>)
+  /// The same, and a power of two.
+  case powerOfTwo(ClosedRange<UInt64>)
   /// Seconds, or with a suffix `ms`, `s`, `m`, `h`.
   case duration(maximumSeconds: UInt64)
   case underFileSystem
@@ -24,6 +26,8 @@ package enum ValueForm: Sendable, Hashable {
     case .number(let range): "a number from \(range.lowerBound) to \(range.upperBound)"
     case .octal(let range): "an octal number from \(Self.octal(range.lowerBound)) to \(Self.octal(range.upperBound))"
     case .quantity(let range): "a size from \(range.lowerBound) to \(range.upperBound) bytes, such as 64Mi or 1Gi"
+    case .powerOfTwo(let range):
+      "a power of two from \(range.lowerBound) to \(range.upperBound) bytes, such as 256Ki or 1Mi"
     case .duration(let maximum): "a time from 0 to \(maximum) seconds, such as 1, 0.5, 500ms or 5m"
     case .underFileSystem: "a URI file:///directory, s3://bucket/prefix or oss://bucket/prefix"
     case .directoryPattern: "a directory name of text and \(DirectoryPattern.Variable.allSpellings)"

@@ -1,21 +1,21 @@
 /// Keys of s3:// and oss:// volumes, and of their secrets, by the names that Alluxio's pages use.
 extension VolumeContextKey {
   package static let s3Endpoint = VolumeContextKey(
-    "alluxio.underfs.s3.endpoint", .endpoint, .everywhere, availability: .only(.s3),
+    "alluxio.underfs.s3.endpoint", .endpoint, .everywhere, availability: .only([.s3]),
     "Endpoint of the S3 service, without the bucket; https unless it says http. Unset: Amazon's of the region.")
   package static let s3EndpointRegion = VolumeContextKey(
-    "alluxio.underfs.s3.endpoint.region", .region, .everywhere, availability: .only(.s3),
+    "alluxio.underfs.s3.endpoint.region", .region, .everywhere, availability: .only([.s3]),
     "Region that requests to that endpoint are signed for; it wins over `alluxio.underfs.s3.region`.")
   package static let s3Region = VolumeContextKey(
-    "alluxio.underfs.s3.region", .region, .everywhere, availability: .only(.s3),
+    "alluxio.underfs.s3.region", .region, .everywhere, availability: .only([.s3]),
     "Region of the bucket. Unset: found by an extra request.")
   package static let s3PathStyle = VolumeContextKey(
     "alluxio.underfs.s3.disable.dns.buckets", .oneOf(["true", "false"]), default: "false", .everywhere,
-    availability: .only(.s3),
+    availability: .only([.s3]),
     "true: the bucket stands in the path instead of the host name, as always with an address, a host name without a "
       + "dot, and a bucket with one over https.")
   package static let ossEndpoint = VolumeContextKey(
-    "fs.oss.endpoint", .endpoint, .everywhere, availability: .only(.oss),
+    "fs.oss.endpoint", .endpoint, .everywhere, availability: .only([.oss]),
     "Endpoint of the OSS service, without the bucket, such as oss-cn-hangzhou.aliyuncs.com. Needed by oss:// volumes.")
 
   static let objectStoreKeys = [s3Endpoint, s3EndpointRegion, s3Region, s3PathStyle, ossEndpoint]

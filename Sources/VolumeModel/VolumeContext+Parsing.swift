@@ -39,6 +39,8 @@ package struct VolumeContext: Sendable, Hashable {
   package var options = WorkerOptions()
   /// Our own keys by their documented names, as given: what CreateVolume returns and a repeated call is compared with.
   package var values: [String: String] = [:]
+  /// Of s3:// and oss:// volumes, without what mount options say; nil for `file://`.
+  package var objectStore: ObjectStoreOptions?
   /// Keys of the kubelet and the provisioner, untouched; may hold service-account tokens.
   package var orchestrator: [String: String] = [:]
 
@@ -63,7 +65,7 @@ package struct VolumeContext: Sendable, Hashable {
     underFileSystem = try Self.underFileSystem(path, schemes: schemes)
     directoryPattern = try Self.directoryPattern(values[VolumeContextKey.directoryPattern.name])
     for (name, value) in values.sorted(by: { $0.key < $1.key }) { try apply(name, value) }
-    _ = try ObjectStoreProperties(values, of: underFileSystem)
+    objectStore = try ObjectStoreOptions(values, of: underFileSystem)
     try checkTogether()
   }
 
@@ -155,10 +157,6 @@ package struct VolumeContext: Sendable, Hashable {
 
   /// Keys that mean something only beside another.
   private func checkTogether() throws(VolumeContextError) {
-    for key in VolumeContextKey.objectStoreKeys where values[key.name] != nil {
-      guard case .only(let scheme) = key.availability, scheme != underFileSystem.scheme else { continue }
-      throw .misplaced(key: key.name, advice: "applies only to \(scheme.rawValue):// volumes")
-    }
     guard provisioning == .shared else { return }
     for key in [VolumeContextKey.directoryPattern, .onDelete] where values[key.name] != nil {
       throw .misplaced(key: key.name, advice: "applies only to volumes with provisioning=directory")
@@ -170,35 +168,40 @@ extension WorkerOptions {
   /// Sets what `key` means for the worker; keys that mean nothing to it are left alone.
   mutating func apply(_ key: VolumeContextKey, _ value: String) throws(VolumeContextError) {
     switch key {
-    case .capacity: capacityBytes = try Self.read(key, value)
-    case .attrTimeout: attributeTimeoutMilliseconds = UInt32(try Self.read(key, value))
-    case .entryTimeout: entryTimeoutMilliseconds = UInt32(try Self.read(key, value))
-    case .readAhead: readAheadBytes = try Self.read(key, value)
-    case .uid: uid = UInt32(try Self.read(key, value))
-    case .gid: gid = UInt32(try Self.read(key, value))
-    case .umask: umask = UInt32(try Self.read(key, value))
-    case .passthrough: passthrough = try Self.flag(key, value)
-    case .memoryLimit: memoryLimitBytes = try Self.read(key, value)
+    case .capacity: capacityBytes = try key.number(value)
+    case .attrTimeout: attributeTimeoutMilliseconds = UInt32(try key.number(value))
+    case .entryTimeout: entryTimeoutMilliseconds = UInt32(try key.number(value))
+    case .readAhead: readAheadBytes = try key.number(value)
+    case .uid: uid = UInt32(try key.number(value))
+    case .gid: gid = UInt32(try key.number(value))
+    case .umask: umask = UInt32(try key.number(value))
+    case .passthrough: passthrough = try key.flag(value)
+    case .memoryLimit: memoryLimitBytes = try key.number(value)
     default: break
     }
   }
+}
 
-  private static func flag(_ key: VolumeContextKey, _ value: String) throws(VolumeContextError) -> Bool {
-    guard let flag = Bool(value) else { throw .malformed(key: key.name, expectation: key.form.expectation) }
+extension VolumeContextKey {
+  /// The value of a key whose form is `true` or `false`.
+  func flag(_ value: String) throws(VolumeContextError) -> Bool {
+    guard let flag = Bool(value) else { throw .malformed(key: name, expectation: form.expectation) }
     return flag
   }
 
   /// The value of a key whose form is a number; times in milliseconds.
-  private static func read(_ key: VolumeContextKey, _ value: String) throws(VolumeContextError) -> UInt64 {
+  func number(_ value: String) throws(VolumeContextError) -> UInt64 {
     let number: UInt64? =
-      switch key.form {
+      switch form {
       case .number(let range): ValueForm.number(value, in: range)
       case .octal(let range): ValueForm.number(value, radix: 8, in: range)
       case .quantity(let range): ValueForm.quantity(value, in: range)
+      case .powerOfTwo(let range):
+        ValueForm.quantity(value, in: range).flatMap { $0.nonzeroBitCount == 1 ? $0 : nil }
       case .duration(let maximum): ValueForm.duration(value, maximumSeconds: maximum).map(UInt64.init)
       case .text, .oneOf, .underFileSystem, .directoryPattern, .endpoint, .region: nil
       }
-    guard let number else { throw .malformed(key: key.name, expectation: key.form.expectation) }
+    guard let number else { throw .malformed(key: name, expectation: form.expectation) }
     return number
   }
 }

@@ -39,16 +39,29 @@ package struct VolumeContextKey: Sendable, Hashable {
     case available
     /// Known, but this version cannot honour it: refused with this sentence, since ignoring it would surprise.
     case refused(String)
-    /// Means something to volumes of this scheme only; refused beside another path, and in builds that do not serve it.
-    case only(UnderFileSystemURI.Scheme)
+    /// Means something to volumes of these schemes only; refused beside another path, and in builds that serve none of
+    /// them.
+    case only(Set<UnderFileSystemURI.Scheme>)
 
     /// Whether volumes of a build that serves `schemes` take the key.
     package func isOffered(serving schemes: Set<UnderFileSystemURI.Scheme>) -> Bool {
       switch self {
       case .available: true
       case .refused: false
-      case .only(let scheme): schemes.contains(scheme)
+      case .only(let own): !own.isDisjoint(with: schemes)
       }
+    }
+
+    /// Whether a volume of this scheme may have the key, as far as its scheme decides.
+    func suits(_ scheme: UnderFileSystemURI.Scheme) -> Bool {
+      if case .only(let own) = self { own.contains(scheme) } else { true }
+    }
+
+    /// Those that the key is for, in words.
+    var schemes: String {
+      guard case .only(let own) = self else { return "all" }
+      return UnderFileSystemURI.Scheme.allCases.filter(own.contains).map { "\($0.rawValue)://" }
+        .joined(separator: " and ")
     }
 
     /// - Parameter name: the key as it was written, for the error.
@@ -58,9 +71,9 @@ package struct VolumeContextKey: Sendable, Hashable {
       switch self {
       case .available: return
       case .refused(let reason): throw .notSupported(key: name, reason: reason)
-      case .only(let scheme):
+      case .only:
         throw .notSupported(
-          key: name, reason: "is not supported by this version: \(scheme.rawValue):// is not available in this build")
+          key: name, reason: "is not supported by this version: it is for \(schemes), not available in this build")
       }
     }
   }
@@ -83,8 +96,6 @@ package struct VolumeContextKey: Sendable, Hashable {
 extension VolumeContextKey {
   private static let noCluster = Availability.refused(
     "is not supported by this version: give the under file system itself as path")
-  private static let noPageStore = Availability.refused(
-    "is not supported by this version: it has no page store yet; leave it out")
 
   package static let path = VolumeContextKey(
     "path", .underFileSystem, .volumes,
@@ -122,6 +133,16 @@ extension VolumeContextKey {
     "Lets the kernel (6.9 and later) read and write larger files of file:// itself.")
   package static let memoryLimit = VolumeContextKey(
     "memoryLimit", .quantity((16 << 20)...(1 << 44)), .administrators, "Memory limit of the volume's FUSE process.")
+  package static let pageStoreSize = VolumeContextKey(
+    "pageStoreSize", .quantity(0...(1 << 50)), default: "10Gi", .administrators, availability: .only([.s3, .oss]),
+    "What a node's page store keeps of the volume at most, within the node's budget (`--page-store-size`). 0: nothing.")
+  package static let pageSize = VolumeContextKey(
+    "pageSize", .powerOfTwo((64 << 10)...(16 << 20)), default: "1Mi", .administrators,
+    availability: .only([.s3, .oss]), "Size of one cached page.")
+  package static let cachePassthrough = VolumeContextKey(
+    "cachePassthrough", .oneOf(["true", "false"]), default: "false", .administrators,
+    availability: .only([.s3, .oss]),
+    "Lets the kernel read files that are whole in the page store itself. This version takes only false.")
   /// Set by the kubelet for volumes written into a pod.
   package static let ephemeral = "csi.storage.k8s.io/ephemeral"
 
@@ -136,12 +157,7 @@ extension VolumeContextKey {
           + "of."),
       VolumeContextKey(
         "alluxioClusterNamespace", .text, .administrators, availability: noCluster, "Namespace of that cluster."),
-      VolumeContextKey(
-        "pageStoreSize", .text, .administrators, availability: noPageStore, "Share of the node's page store."),
-      VolumeContextKey("pageSize", .text, .administrators, availability: noPageStore, "Size of one cached page."),
-      VolumeContextKey(
-        "cachePassthrough", .text, .administrators, availability: noPageStore,
-        "Lets the kernel read cached pages itself."),
+      pageStoreSize, pageSize, cachePassthrough,
     ]
     + objectStoreKeys
 

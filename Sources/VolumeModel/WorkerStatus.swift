@@ -64,6 +64,12 @@ extension WorkerStatus {
 
   /// - Parameter now: milliseconds of CLOCK_MONOTONIC.
   package func condition(at now: UInt64) -> (abnormal: Bool, message: String) {
+    let condition = conditionOfWorker(at: now)
+    guard let credentialProblem, serves else { return condition }
+    return (true, "the volume's new credentials are not used: \(credentialProblem); \(condition.message)")
+  }
+
+  private func conditionOfWorker(at now: UInt64) -> (abnormal: Bool, message: String) {
     let recent = history.recentDeaths(at: now)
     switch state {
     case .failed(let reason):

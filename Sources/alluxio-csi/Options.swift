@@ -32,6 +32,13 @@ struct Options: ParsableArguments {
   @Option(help: "Directories that file:// volumes written into a pod may lie in, separated by commas. Default: none.")
   var inlineFileRoots: [String] = []
 
+  @Option(
+    help: "The folder that s3:// and oss:// volumes are cached in. Default: pages/ in the state folder.")
+  var pageStore: String?
+
+  @Option(help: "What all of that folder may take, such as 100Gi; 0: no cache. Default: a quarter of its file system.")
+  var pageStoreSize: String?
+
   @Option(help: "Volumes that this node takes at a time; 0: no limit.")
   var maxVolumes: Int = 0
 

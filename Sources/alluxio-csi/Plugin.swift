@@ -80,9 +80,11 @@ struct Plugin {
       keepsCustody: true)
     // A copy of every volume's descriptors is kept here.
     _ = try? ResourceLimit.raiseOpenFiles(to: 65_536)
-    let configuration = NodeConfiguration(
+    var configuration = NodeConfiguration(
       nodeID: settings.nodeID, paths: settings.paths, fileRoots: settings.fileRoots,
       inlineFileRoots: settings.inlineFileRoots, maximumVolumes: settings.maximumVolumes)
+    configuration.pageStore = settings.pageStore
+    configuration.pageStoreBytes = settings.pageStoreBytes
     let logger = Logger(label: "node")
     guard settings.mounterSocket == nil else {
       return try await NodeService.start(

@@ -26,6 +26,9 @@ struct Settings {
   let mounterSocket: String?
   let fileRoots: [String]
   let inlineFileRoots: [String]
+  let pageStore: String
+  /// Nil: a share of its file system.
+  let pageStoreBytes: UInt64?
   let maximumVolumes: Int
   let logLevel: Logger.Level
   let logFormat: LogFormat
@@ -48,6 +51,8 @@ struct Settings {
     mounterSocket = try options.mounterSocket.map { try Self.folder($0, flag: "--mounter-socket") }
     fileRoots = try Self.roots(options.fileRoots, flag: "--file-roots")
     inlineFileRoots = try Self.roots(options.inlineFileRoots, flag: "--inline-file-roots")
+    pageStore = try options.pageStore.map { try Self.folder($0, flag: "--page-store") } ?? paths.pageStore
+    pageStoreBytes = try options.pageStoreSize.map { try Self.size($0, flag: "--page-store-size") }
     guard options.maxVolumes >= 0 else { throw SettingsError("--max-volumes must be 0, for no limit, or more") }
     maximumVolumes = options.maxVolumes
     logFormat = try Self.word(options.logFormat, flag: "--log-format")
@@ -80,6 +85,13 @@ struct Settings {
       throw SettingsError("--registry must be file:DIRECTORY; this version knows no other kind")
     }
     return try folder(String(flag.dropFirst("file:".count)), flag: "--registry")
+  }
+
+  private static func size(_ text: String, flag: String) throws -> UInt64 {
+    guard let bytes = ValueForm.quantity(text, in: 0...UInt64(Int64.max)) else {
+      throw SettingsError("\(flag) needs a size in bytes, such as 500Mi or 100Gi, or 0")
+    }
+    return bytes
   }
 
   private static func roots(_ flags: [String], flag: String) throws -> [String] {

@@ -50,6 +50,48 @@ struct ObjectStoreKeyTests {
     }
   }
 
+  private func options(_ entries: [String: String]) throws(VolumeContextError) -> ObjectStoreOptions? {
+    try VolumeContext(
+      parsing: entries.merging(["path": "s3://bucket"]) { $1 }, from: .attributes, schemes: [.file, .s3]
+    ).objectStore
+  }
+
+  @Test("the page store's keys are typed and have defaults; a file:/// volume has none of it")
+  func pageStore() throws {
+    let standard = try #require(try options([:]))
+    #expect(standard.pageStoreBytes == 10 << 30 && standard.pageSize == 1 << 20)
+    let given = try #require(try options(["pageStoreSize": "1.5Gi", "pageSize": "64Ki", "cachePassthrough": "false"]))
+    #expect(given.pageStoreBytes == 3 << 29 && given.pageSize == 64 << 10)
+    #expect(try options(["pageStoreSize": "0"])?.pageStoreBytes == 0)
+    let request = ObjectStoreRequest(given, usesNodeCredentials: false, pageStore: "/p")
+    #expect(request.pageStoreBytes == 3 << 29 && request.pageSize == 64 << 10 && request.pageStore == "/p")
+    #expect(try VolumeContext(parsing: ["path": "file:///d"], from: .attributes).objectStore == nil)
+    for key in ["pageStoreSize", "pageSize", "cachePassthrough"] {
+      #expect(problem("file:///d", [key: "1"])?.description.contains("applies only to s3:// and oss://") == true)
+    }
+  }
+
+  @Test(
+    "what is no size, and no power of two within its bounds, is refused",
+    arguments: [
+      ("pageStoreSize", "lots-canary"), ("pageStoreSize", "-1"), ("pageStoreSize", "2Pi"), ("pageSize", "1000000"),
+      ("pageSize", "32Ki"), ("pageSize", "32Mi"), ("pageSize", "0"), ("pageSize", ""), ("cachePassthrough", "canary"),
+    ])
+  func badPageStore(key: String, value: String) throws {
+    let error = try #require(problem("s3://bucket", [key: value]))
+    guard case .malformed(key, _, _) = error else {
+      Issue.record("\(error)")
+      return
+    }
+    #expect(!error.description.contains("canary"))
+  }
+
+  @Test("cached pages are not passed through in this version, and whoever asks for it is told")
+  func cachePassthrough() {
+    let error = problem("s3://bucket", ["cachePassthrough": "true"])
+    #expect(error?.description.contains("may only be false in this version") == true)
+  }
+
   @Test(
     "an endpoint is read with and without scheme, port and slash",
     arguments: [

@@ -175,8 +175,7 @@ struct VolumeContextTests {
       #expect(!(key.namesNodePath && key.places.contains(.inline)))
       if let value = key.defaultValue {
         let directory = key.name == "onDelete" || key.name == "directoryPattern" ? ["provisioning": "directory"] : [:]
-        let path =
-          if case .only(let scheme) = key.availability { "\(scheme.rawValue)://bucket" } else { "file:///data" }
+        let path = if case .only = key.availability { "s3://bucket" } else { "file:///data" }
         let entries = [key.name: value, "path": path].merging(directory) { first, _ in first }
         _ = try VolumeContext(parsing: entries, from: .parameters, schemes: [.file, .s3, .oss])
       }

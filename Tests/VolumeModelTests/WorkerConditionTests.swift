@@ -92,4 +92,19 @@ struct WorkerConditionTests {
     for exit in exits { #expect(!exit.sentence.isEmpty && !exit.cause.isEmpty) }
     #expect(WorkerExit.outOfMemory(limitBytes: 1000).cause == "out of memory at 1000 bytes")
   }
+
+  @Test("credentials that the store refused are abnormal as long as they are, and serve on")
+  func refusedCredentials() {
+    var status = Self.status(.ready, [])
+    status.credentialProblem = "bucket b at host does not know the access key"
+    let condition = status.condition(at: Self.now)
+    #expect(condition.abnormal)
+    let beginning = "the volume's new credentials are not used: bucket b at host does not know the access key; "
+    #expect(condition.message == beginning + "the volume is mounted")
+    status.state = .failed(reason: "its connection was ended")
+    #expect(Self.message(status).hasPrefix("the volume's mount is lost"))
+    status.state = .ready
+    status.credentialProblem = nil
+    #expect(!status.condition(at: Self.now).abnormal)
+  }
 }

@@ -9,6 +9,10 @@ package struct NodeConfiguration: Sendable, Hashable {
   package var fileRoots: [String]
   /// The same for inline volumes, which anyone who can make a pod may ask for.
   package var inlineFileRoots: [String]
+  /// `--page-store`: beneath it each worker of an object store has a folder of its own user.
+  package var pageStore: String
+  /// `--page-store-size`, in bytes: what all of these folders may take together; nil: a quarter of their file system.
+  package var pageStoreBytes: UInt64?
   /// Volumes published at a time; 0: no limit.
   package var maximumVolumes: Int
   /// For calls that bring no deadline of their own.
@@ -27,6 +31,7 @@ package struct NodeConfiguration: Sendable, Hashable {
     self.paths = paths
     self.fileRoots = fileRoots
     self.inlineFileRoots = inlineFileRoots
+    pageStore = paths.pageStore
     self.maximumVolumes = maximumVolumes
   }
 }

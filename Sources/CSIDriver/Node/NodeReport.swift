@@ -21,6 +21,12 @@ package struct NodeReport: Codable, Sendable, Hashable {
     /// The longest time without a worker that serves.
     package var longestPauseMilliseconds: UInt64
     package var targets: [Target]
+    /// Of a volume on an object store, since its worker began; nil before it said anything.
+    package var counters: VolumeCounters?
+    /// Of its reads, how many did not wait for the store.
+    package var hitRate: Double?
+    /// Why its worker does not use the last credentials that it was given.
+    package var credentialProblem: String?
     /// Who holds copies of the descriptors beside the mounter, and what they lack; nil: not known.
     package var custody: Custody?
   }
@@ -125,6 +131,9 @@ extension NodeReport.Volume {
       NodeReport.Death(cause: death.exit.cause, secondsAgo: now > death.moment ? (now - death.moment) / 1_000 : 0)
     }
     longestPauseMilliseconds = status.history.longestPause
+    counters = status.counters
+    hitRate = status.counters?.hitRate
+    credentialProblem = status.credentialProblem
     custody = status.custody.map { custody in
       NodeReport.Custody(
         isComplete: !custody.custodians.isEmpty && custody.missing.isEmpty, custodians: custody.custodians,
@@ -171,8 +180,14 @@ extension NodeReport.Volume {
     lines.append("  restarts       \(restarts)\(causes.isEmpty ? "" : ": \(causes)")")
     lines.append("  longest pause  \(longestPauseMilliseconds) ms")
     lines.append("  custody        \(custody?.message ?? "not known")")
+    if let credentialProblem { lines.append("  credentials    NOT USED: \(credentialProblem)") }
+    for (heading, words) in counters?.lines ?? [] { lines.append("  \(Self.padded(heading))\(words)") }
     for target in targets { lines.append("  target         \(target.path)\(target.readOnly ? " (read-only)" : "")") }
     return lines.joined(separator: "\n")
+  }
+
+  private static func padded(_ heading: String) -> String {
+    heading + String(repeating: " ", count: max(1, 15 - heading.count))
   }
 }
 

@@ -46,6 +46,7 @@ extension NodeService {
   package func followMounter() async {
     await withDiscardingTaskGroup { group in
       group.addTask { [self] in await reconnect() }
+      group.addTask { [self] in await keepPageStore() }
       beginRecovery(in: &group)
       for await event in mounter.events {
         switch event {
@@ -62,6 +63,7 @@ extension NodeService {
           group.addTask { [self] in await adopt(statuses, by: .after(configuration.cleanupPatience)) }
         }
       }
+      group.cancelAll()
     }
   }
 

@@ -85,10 +85,10 @@ extension NodeService {
       try await bindAll(targets, to: status, by: deadline)
     } else {
       if targets.contains(where: { $0.needsSecrets == true }) { return .secretsLost }
-      let request = try mountRequest(for: targets, like: first)
+      var request = try mountRequest(for: targets, like: first)
       let status: WorkerStatus
       do throws(MounterError) {
-        _ = try await clearWorker(request, by: deadline)
+        _ = try await clearWorker(&request, by: deadline)
         status = try await mounter.ensureMounted(request, secrets: nil, by: deadline)
       } catch { throw CSIError(error) }
       workers.note(status)
@@ -150,12 +150,17 @@ extension NodeService {
     do { underFileSystem = try UnderFileSystemURI(parsing: record.underFileSystem) } catch {
       throw .failed(step: "reading the record of \(record.target)", cause: "\(error)")
     }
+    var objectStore: ObjectStoreRequest?
+    do { objectStore = try record.objectStore?.request(pageStore: configuration.pageStore) } catch {
+      throw .failed(step: "reading the record of \(record.target)", cause: "\(error)")
+    }
     var options = record.options.workerOptions
     options.readOnly = targets.allSatisfy(\.readOnly)
     options.capacityBytes = targets.compactMap(\.options.capacityBytes).max()
+    let roots = record.isInline == true ? configuration.inlineFileRoots : configuration.fileRoots
     return MountRequest(
       key: record.workerKey, underFileSystem: underFileSystem, mountPoint: paths.mountPoint(record.workerKey),
-      fileRoots: record.isInline == true ? configuration.inlineFileRoots : configuration.fileRoots, options: options)
+      fileRoots: objectStore == nil ? roots : [], options: options, objectStore: objectStore)
   }
 
   /// Gives every target exactly one mount, the worker's. A target that a call works on is left to that call; the other

@@ -11,9 +11,9 @@ extension NodeService {
   /// A mount that is lost is replaced: no worker can serve it again. Its other targets are bound again, so that they do not
   /// stay corpses. A worker that is only being started again is waited for.
   func startWorker(for plan: PublishPlan, by deadline: Deadline) async throws(CSIError) -> WorkerStatus {
-    let request = mountRequest(for: plan)
+    var request = mountRequest(for: plan)
     do throws(MounterError) {
-      let replaced = try await clearWorker(request, by: deadline)
+      let replaced = try await clearWorker(&request, by: deadline)
       let status = try await mounter.ensureMounted(request, secrets: plan.secrets, by: deadline)
       workers.note(status)
       if replaced {
@@ -36,12 +36,13 @@ extension NodeService {
     }
     return MountRequest(
       key: plan.key, underFileSystem: plan.underFileSystem, mountPoint: paths.mountPoint(plan.key),
-      fileRoots: plan.fileRoots, options: options)
+      fileRoots: plan.fileRoots, options: options, objectStore: plan.objectStore)
   }
 
-  /// Makes way for the request: a lost mount is taken away, a read-only one learns that somebody will write.
+  /// Makes way for the request: a lost mount is taken away, a read-only one learns that somebody will write. A volume that
+  /// is mounted keeps the page store that it has, should the plugin's flag say another by now.
   /// - Returns: whether a worker was taken away.
-  func clearWorker(_ request: MountRequest, by deadline: Deadline) async throws(MounterError) -> Bool {
+  func clearWorker(_ request: inout MountRequest, by deadline: Deadline) async throws(MounterError) -> Bool {
     guard let status = try await mounter.status(of: request.key, by: deadline) else {
       return try await removeLeftoverMount(request, by: deadline)
     }
@@ -50,6 +51,7 @@ extension NodeService {
       try await mounter.unmount(request.key, abandoningUsers: true, by: deadline)
       return true
     }
+    if let pageStore = status.request.objectStore?.pageStore { request.objectStore?.pageStore = pageStore }
     var options = status.request.options
     options.readOnly = request.options.readOnly
     options.capacityBytes = request.options.capacityBytes

@@ -21,6 +21,7 @@ package final class NodeService: Sendable {
   let turns = WorkerTurns()
   let workers = WorkerStates()
   let usage = LastUsage()
+  let pageStore: NodePageStore
   let recoveries = RecoveriesInProgress()
   let logger: Logger
 
@@ -29,6 +30,7 @@ package final class NodeService: Sendable {
     registry: (any VolumeRegistry)?, logger: Logger
   ) {
     self.configuration = configuration
+    pageStore = NodePageStore(path: configuration.pageStore, budget: configuration.pageStoreBytes)
     self.mounter = mounter
     self.records = records
     self.registry = registry

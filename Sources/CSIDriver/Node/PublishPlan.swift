@@ -8,7 +8,9 @@ package struct PublishPlan: Sendable {
   package var target: TargetPath
   package var key: WorkerKey
   package var underFileSystem: UnderFileSystemURI
-  /// Directories beneath which the UFS must lie: others for inline volumes.
+  /// Of s3:// and oss:// volumes.
+  package var objectStore: ObjectStoreRequest?
+  /// Directories beneath which a `file://` UFS must lie: others for inline volumes.
   package var fileRoots: [String]
   /// `readOnly` is decided by all targets of the worker together, and `capacityBytes` by expansions as well.
   package var options: WorkerOptions
@@ -20,6 +22,8 @@ package struct PublishPlan: Sendable {
   package var fingerprint: String
   package var isInline: Bool
   package var secrets: VolumeSecrets?
+  /// The secrets hold what the under file system is asked with.
+  package var needsSecrets: Bool
 
   /// Checks everything that can be told from the request alone.
   package init(_ request: NodePublishVolumeRequest, configuration: NodeConfiguration) throws(CSIError) {
@@ -31,11 +35,14 @@ package struct PublishPlan: Sendable {
     let group = mount.volumeMountGroup
     let flags: VolumeModel.MountFlags
     let context: VolumeContext
+    let store: ObjectStoreOptions?
     do throws(VolumeContextError) {
       context = try VolumeContext(attributes: request.volumeContext)
       flags = try VolumeModel.MountFlags(mount.mountFlags)
       options = context.options
       try flags.apply(to: &options)
+      store = try ObjectStoreOptions(
+        context.values.merging(flags.values) { _, option in option }, of: context.underFileSystem)
     } catch {
       throw .volumeContext(error)
     }
@@ -46,10 +53,27 @@ package struct PublishPlan: Sendable {
     noExec = flags.noExec
     underFileSystem = context.underFileSystem
     isInline = VolumeContext.isInline(request.volumeContext)
-    fileRoots = isInline ? configuration.inlineFileRoots : configuration.fileRoots
+    // Anybody who may make a pod may write an inline volume: it has its own credentials or none.
+    objectStore = store.map { [isInline] in
+      ObjectStoreRequest($0, usesNodeCredentials: !isInline, pageStore: configuration.pageStore)
+    }
+    let roots = isInline ? configuration.inlineFileRoots : configuration.fileRoots
+    fileRoots = store == nil ? roots : []
     key = WorkerKey(volumeID: volumeID, mountGroup: group.isEmpty ? nil : group)
     fingerprint = Self.fingerprint(volumeID, capability, readOnly: readOnly, values: context.values)
     secrets = request.secrets.isEmpty ? nil : VolumeSecrets(request.secrets)
+    needsSecrets = try Self.hasCredentials(request.secrets, for: context.underFileSystem.scheme)
+  }
+
+  /// Whether the secrets hold an access key for the scheme. What cannot be one is refused before anything is mounted.
+  private static func hasCredentials(
+    _ secrets: [String: String], for scheme: UnderFileSystemURI.Scheme
+  ) throws(CSIError) -> Bool {
+    do throws(VolumeContextError) {
+      return try ObjectStoreCredentials(secrets: secrets, for: scheme) != nil
+    } catch {
+      throw .malformedField("secrets", problem: "cannot be used: \(error): correct the secret that the volume names")
+    }
   }
 
   /// CSI `volume_mount_group`: the kubelet gives the pod's fsGroup, a number.

@@ -33,6 +33,8 @@ package struct TargetRecord: Codable, Sendable, Hashable {
   package var madeFolder = false
   package var underFileSystem: String
   package var options: RecordedOptions
+  /// Of s3:// and oss:// volumes.
+  package var objectStore: RecordedObjectStore?
   /// An inline volume, which other roots hold for. Absent in records of older plugins.
   package var isInline: Bool?
   /// It was published with secrets that its under file system needs, so that it cannot be mounted again from here.
@@ -55,7 +57,8 @@ package struct TargetRecord: Codable, Sendable, Hashable {
     underFileSystem = plan.underFileSystem.description
     options = RecordedOptions(plan.options)
     isInline = plan.isInline
-    needsSecrets = plan.secrets != nil && plan.underFileSystem.scheme != .file
+    objectStore = plan.objectStore.map(RecordedObjectStore.init)
+    needsSecrets = plan.needsSecrets
   }
 
   /// Published for one pod only.

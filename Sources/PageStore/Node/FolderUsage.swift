@@ -45,18 +45,21 @@ package enum FolderUsage {
     return freed
   }
 
+  /// Removes everything beneath `folder`; other names than a store's too, since nobody uses it any more.
+  /// - Throws: ENOTEMPTY where somebody made folders in it that no store makes.
+  package static func clear(_ folder: borrowing Descriptor, depth: Int = depth) throws(Errno) {
+    for (name, isFolder) in try names(in: folder) {
+      if isFolder, depth > 0 {
+        try clear(try folder.open(name: name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), depth: depth - 1)
+      }
+      do throws(Errno) { try folder.remove(name: name, directory: isFolder) } catch .noSuchFileOrDirectory {}
+    }
+  }
+
   private static func walk(
     _ folder: borrowing Descriptor, path: [UInt8], depth: Int, _ body: (Found) -> Void
   ) throws(Errno) {
-    var names: [(name: [UInt8], isFolder: Bool)] = []
-    var reader = try DirectoryReader(try folder.open(at: ".", O_RDONLY | O_DIRECTORY), from: 0)
-    _ = try reader.forEach { (name, _, type, _) throws(Errno) in
-      var bytes: [UInt8] = []
-      for index in name.indices { bytes.append(name[index]) }
-      if bytes != [46, 0], bytes != [46, 46, 0] { names.append((bytes, type == 4)) }  // DT_DIR
-      return true
-    }
-    for (name, isFolder) in names {
+    for (name, isFolder) in try names(in: folder) {
       if isFolder {
         guard depth > 0, let inner = try? folder.open(name: name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW) else { continue }
         let below = path.isEmpty ? Array(name.dropLast()) : path + [47] + name.dropLast()
@@ -65,5 +68,18 @@ package enum FolderUsage {
         body(Found(folder: path, name: name, bytes: status.blocks * 512, modified: status.modificationTime))
       }
     }
+  }
+
+  /// Each with its NUL.
+  private static func names(in folder: borrowing Descriptor) throws(Errno) -> [(name: [UInt8], isFolder: Bool)] {
+    var names: [(name: [UInt8], isFolder: Bool)] = []
+    var reader = try DirectoryReader(try folder.open(at: ".", O_RDONLY | O_DIRECTORY), from: 0)
+    _ = try reader.forEach { (name, _, type, _) throws(Errno) in
+      var bytes: [UInt8] = []
+      for index in name.indices { bytes.append(name[index]) }
+      if bytes != [46, 0], bytes != [46, 46, 0] { names.append((bytes, type == 4)) }  // DT_DIR
+      return true
+    }
+    return names
   }
 }

@@ -46,6 +46,8 @@ struct PluginFlagTests {
       (["--endpoint", "unix:///s", "--file-roots", "/a,b"], "--file-roots needs an absolute path"),
       (["--endpoint", "unix:///s", "--inline-file-roots", "x"], "--inline-file-roots needs an absolute path"),
       (["--endpoint", "unix:///s", "--max-volumes", "-1"], "--max-volumes"),
+      (["--endpoint", "unix:///s", "--page-store", "pages"], "--page-store needs an absolute path"),
+      (["--endpoint", "unix:///s", "--page-store-size", "much"], "--page-store-size needs a size"),
       (["--endpoint", "unix:///s", "--log-level", "loud"], "--log-level must be one of trace"),
       (["--endpoint", "unix:///s", "--log-format", "xml"], "--log-format must be one of text, json"),
       (["--endpoint", "unix:///s", "--nonsense"], "--nonsense"),

@@ -68,6 +68,39 @@ struct StatusTests {
     #expect(report.volumes.first?.targets.map(\.path) == [node.target("a")])
   }
 
+  @Test("what a worker of an object store has counted is told in a few lines, and as JSON")
+  func counters() throws {
+    var status = WorkerStatus(
+      request: MountRequest(
+        key: WorkerKey(volumeID: "v"), underFileSystem: try UnderFileSystemURI(parsing: "s3://bucket/p"),
+        mountPoint: "/m", fileRoots: [], options: WorkerOptions()),
+      state: .ready, pid: nil, connection: 1)
+    #expect(!NodeReport(statuses: [status], records: []).description.contains("page store"))
+    var counters = VolumeCounters()
+    (counters.hits, counters.misses, counters.readAheadWaste) = (973, 27, 12 << 20)
+    (counters.bytesFromCache, counters.bytesFromUnderFileSystem) = (12_670_153_523, 320 << 20)
+    (counters.cachedBytes, counters.cacheLimit, counters.evictedPages) = (9 << 30, 10 << 30, 120)
+    (counters.openFiles, counters.memoryInUse, counters.memoryBudget, counters.hiddenKeys) = (3, 900, 64 << 20, 2)
+    counters.cacheProblem = "no space left on device"
+    counters.requests = [.init(kind: "GetObject"), .init(kind: "ListObjectsV2")]
+    counters.requests[0].outcomes = [.init("200", 318), .init("503", 2)]
+    (counters.requests[0].medianMicroseconds, counters.requests[0].p99Microseconds) = (12_449, 80_000)
+    status.counters = counters
+    status.credentialProblem = "the key is unknown"
+    let report = NodeReport(statuses: [status], records: [])
+    for line in [
+      "  credentials    NOT USED: the key is unknown\n", "  hits           97.3 % of 1000 reads\n",
+      "  read           11.8 GiB from cache, 320.0 MiB from the store; 12.0 MiB read ahead in vain\n",
+      "  page store     9.0 GiB of 10.0 GiB; 120 pages evicted; NOT USED: no space left on device\n",
+      "  in use         3 open files, 900 B of 64.0 MiB for reads; 2 keys that cannot be names are hidden\n",
+      "  requests       GetObject 320 (200: 318, 503: 2), p50 12.4 ms, p99 80.0 ms\n                 ListObjectsV2 0",
+    ] { #expect(report.description.contains(line), "\(line): \(report)") }
+    let json = try report.json()
+    for part in ["\"hitRate\" : 0.973", "\"code\" : \"503\"", "\"credentialProblem\" : ", "\"hiddenKeys\" : 2"] {
+      #expect(json.contains(part), "\(part): \(json)")
+    }
+  }
+
   @Test("the flags in the README are those of the program")
   func documented() throws {
     let readme = try WholeFile.text("\(BuildFolder.sources())/README.md")

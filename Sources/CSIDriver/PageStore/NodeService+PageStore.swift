@@ -1,0 +1,69 @@
+internal import LinuxSystem
+internal import Logging
+internal import PageStore
+internal import SystemPackage
+internal import VolumeModel
+
+/// The node's page store is kept within its budget: what each worker may keep, and what is kept for volumes that are not
+/// mounted now.
+extension NodeService {
+  private static let pause = Duration.seconds(10)
+
+  /// Divides the page store again and again, until the task is cancelled.
+  func keepPageStore() async {
+    while !Task.isCancelled {
+      await dividePageStore()
+      guard (try? await Task.sleep(for: Self.pause)) != nil else { return }
+    }
+  }
+
+  /// Divides the page store once. What fails is in the log and tried again the next time.
+  package func dividePageStore() async {
+    let deadline = Deadline.after(configuration.recoveryPatience)
+    do throws(CSIError) {
+      let workers = workersWithPages()
+      let division = try await NodeBlocking.run("look at the page store", by: deadline) {
+        [pageStore] () throws(TargetFault) in
+        do throws(Errno) { return try pageStore.divide(among: workers) } catch {
+          throw .system(error, step: "look at the page store \(pageStore.folders.path)")
+        }
+      }
+      for worker in workers {
+        if let allowance = division.allowances[worker.name] { worker.account?.allow(allowance) }
+      }
+      for (name, limit) in division.excesses {
+        logger.warning(
+          "a worker keeps more pages than it may", metadata: ["worker": "\(name)", "limit": "\(limit)"])
+        try await shrink(name, to: limit, by: deadline)
+      }
+      for (name, limit) in division.shrinking {
+        try await turns.holding(name, until: deadline) { () async throws(CSIError) in
+          // A publish may have come in between.
+          guard records.targets(ofWorker: name).isEmpty else { return }
+          try await shrink(name, to: limit, by: deadline)
+          pageStore.forget(name)
+        }
+      }
+    } catch {
+      logger.warning("the page store is not kept within its budget", metadata: ["reason": "\(error.message)"])
+    }
+  }
+
+  private func workersWithPages() -> [NodePageStore.Worker] {
+    var quotas: [String: UInt64] = [:]
+    for record in records.all {
+      if let store = record.objectStore { quotas[record.workerKey.name] = store.pageStoreBytes }
+    }
+    return quotas.sorted { $0.key < $1.key }.map { NodePageStore.Worker(name: $0.key, quota: $0.value, account: nil) }
+  }
+
+  private func shrink(_ name: String, to limit: Int64, by deadline: Deadline) async throws(CSIError) {
+    try await NodeBlocking.run("empty the page folder \(name)", by: deadline) { [pageStore] () throws(TargetFault) in
+      do throws(Errno) {
+        if limit > 0 { try pageStore.folders.shrink(name, to: limit) } else { try pageStore.folders.remove(name) }
+      } catch {
+        throw .system(error, step: "empty the page folder \(name)")
+      }
+    }
+  }
+}

@@ -1,0 +1,42 @@
+/// What the keys of an s3:// or oss:// volume say: where its store answers, and how much of it a node keeps.
+package struct ObjectStoreOptions: Sendable, Hashable {
+  package var properties: ObjectStoreProperties
+  /// Bytes on a node's disk that the volume's pages may take; 0: nothing is kept.
+  package var pageStoreBytes: UInt64 = 10 << 30
+  /// Bytes of one page: 64 KiB to 16 MiB, a power of two.
+  package var pageSize: UInt32 = 1 << 20
+
+  /// - Parameters:
+  ///   - values: own keys by their documented names, those of mount options included.
+  ///   - path: the volume's; nil comes of a `file:///` path.
+  /// - Throws: at the first key that means nothing to such a path, or whose value is not of its form.
+  package init?(_ values: [String: String], of path: UnderFileSystemURI) throws(VolumeContextError) {
+    for (name, _) in values.sorted(by: { $0.key < $1.key }) {
+      guard let key = VolumeContextKey.named(name), !key.availability.suits(path.scheme) else { continue }
+      throw .misplaced(key: key.name, advice: "applies only to \(key.availability.schemes) volumes")
+    }
+    if path.scheme == .file { return nil }
+    properties = try ObjectStoreProperties(values, of: path)
+    if let text = values[VolumeContextKey.pageStoreSize.name] {
+      pageStoreBytes = try VolumeContextKey.pageStoreSize.number(text)
+    }
+    if let text = values[VolumeContextKey.pageSize.name] {
+      pageSize = UInt32(try VolumeContextKey.pageSize.number(text))
+    }
+    let passthrough = VolumeContextKey.cachePassthrough
+    if let text = values[passthrough.name], try passthrough.flag(text) {
+      throw .notSupported(
+        key: passthrough.name, reason: "may only be false in this version, which reads all cached pages itself")
+    }
+  }
+}
+
+extension ObjectStoreRequest {
+  /// - Parameter pageStore: the node's folder.
+  package init(_ options: ObjectStoreOptions, usesNodeCredentials: Bool, pageStore: String) {
+    self.init(
+      properties: options.properties, usesNodeCredentials: usesNodeCredentials, pageStore: pageStore,
+      pageStoreBytes: options.pageStoreBytes)
+    pageSize = options.pageSize
+  }
+}
