@@ -9,7 +9,7 @@ extension VolumeFileSystem {
   }
 
   /// As the under file system has them, from whatever is open.
-  private func attributes(of node: NodeID) throws(Errno) -> Attributes {
+  func attributes(of node: NodeID) throws(Errno) -> Attributes {
     if node == NodeTable.root { return try root.attributes() }
     if let attributes = try cache.attributes(node) { return attributes }
     return try reference(node).attributes()
@@ -51,6 +51,7 @@ extension VolumeFileSystem {
   /// FUSE_GETXATTR; the caller compares sizes and answers ERANGE itself. - Throws: ENODATA, EOPNOTSUPP.
   package func extendedAttribute(_ name: FileName, of node: NodeID) throws(Errno) -> [UInt8] {
     if presentation.hidesACLs, name.isACL { throw .noACL }
+    if name == Self.cachedBytesAttribute, let value = try cachedBytes(of: node) { return value }
     return try reference(node).extendedAttribute(name)
   }
 

@@ -13,14 +13,20 @@ struct AlluxioCSI: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "alluxio-csi",
     abstract: "Serves the Container Storage Interface for Alluxio under file systems, over FUSE.",
-    discussion: "`alluxio-csi status` lists the volumes of this node.", version: version)
+    discussion: """
+      `alluxio-csi status` lists the volumes of this node, `alluxio-csi warm` loads one into the node's page store.
+      """, version: version)
 
   @OptionGroup var options: Options
 
-  /// `status` has flags of the same names, so it is no subcommand: the parent would take their values.
+  /// These have flags of the same names, so they are no subcommands: the parent would take their values.
   static func main() async {
     let arguments = Array(CommandLine.arguments.dropFirst())
-    if arguments.first == "status" { await Status.main(Array(arguments.dropFirst())) } else { await main(arguments) }
+    switch arguments.first {
+    case "status": await Status.main(Array(arguments.dropFirst()))
+    case "warm": Warm.main(Array(arguments.dropFirst()))
+    default: await main(arguments)
+    }
   }
 
   func run() async throws {

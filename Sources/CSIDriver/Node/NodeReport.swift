@@ -97,6 +97,13 @@ package struct NodeReport: Codable, Sendable, Hashable {
     }
   }
 
+  /// The workers of a volume that is published on this node, by the records; in the order of their names.
+  package static func publishedKeys(of volumeID: String, paths: NodePaths) throws(NodeReportError) -> [WorkerKey] {
+    let keys = Set(
+      try records(paths).filter { PathComponents.same($0.volumeID, volumeID) }.map(\.workerKey))
+    return keys.sorted { $0.name < $1.name }
+  }
+
   /// For `--json`: one object, keys in order.
   package func json() throws(NodeReportError) -> String {
     let encoder = JSONEncoder()

@@ -50,6 +50,21 @@ final class CachingFile: OpenFile {
     return try withExtendedLifetime(version) { () throws(Errno) in try version.reader.read(into: &buffer, at: offset) }
   }
 
+  /// Bytes of the version that is open which the page store has now; nil where there is none that keeps them.
+  var cachedBytes: Int64? {
+    guard let cache = reading.cache, !base.isWritten else { return nil }
+    let version = base.contentVersion
+    guard let pages = cache.pages(of: version) else { return 0 }
+    let grid = PageGrid(size: version.size, pageSize: cache.pageSize)
+    var bytes: Int64 = 0
+    var page: Int64 = 0
+    while grid.start(of: page) < version.size {
+      if pages.contains(page: page) { bytes += Int64(grid.length(of: page)) }
+      page += 1
+    }
+    return bytes
+  }
+
   func write(_ bytes: RawSpan, at offset: Int64, durability: WriteDurability) throws(Errno) -> Int {
     try base.write(bytes, at: offset, durability: durability)
   }

@@ -62,6 +62,8 @@ final class FileReading: Sendable {
     }
   }
 
+  var hasCache: Bool { policy.cache != nil }
+
   /// Reads that wait end, and those that come get what is here already: see ``VolumeFileSystem/endReads()``.
   func end() {
     let pool = state.withLock { state in

@@ -9,6 +9,18 @@ extension VolumeFileSystem {
     return try reading.cached(ranged)
   }
 
+  /// `user.alluxio.cached`: bytes of the file that the node's page store has, in decimal digits.
+  static let cachedBytesAttribute: FileName = "user.alluxio.cached"
+
+  /// - Returns: the attribute's value; nil where files are not kept in a page store, or this one is being written.
+  func cachedBytes(of node: NodeID) throws(Errno) -> [UInt8]? {
+    guard reading.hasCache, node != NodeTable.root,
+      try attributes(of: node).mode & FileType.mask == FileType.regular,
+      let file = try file(node, .read) as? CachingFile, let bytes = file.cachedBytes
+    else { return nil }
+    return Array(String(bytes).utf8)
+  }
+
   /// What reads of files that come over a network did so far.
   package var readStatistics: ReadStatistics { reading.statistics }
 

@@ -13,14 +13,15 @@ import VolumeModel
 struct VolumeReadTests {
   /// A volume with one file of that size, and the file's node.
   private func volume(
-    size: Int64, calls: Events<ScriptedFile.Call>? = nil, descriptorLimit: Int? = nil
+    size: Int64, calls: Events<ScriptedFile.Call>? = nil, descriptorLimit: Int? = nil,
+    cache: (any PageCache)? = nil
   ) throws -> (VolumeFileSystem, NodeID) {
     let state = try Memfd.create(name: "volume-test", byteCount: SharedStateLayout.size(maxNodes: 1 << 10))
     try state.writeAll(SharedStateLayout.header(maxNodes: 1 << 10, initRequest: [1], initReply: [2]) ?? [])
     try Memfd.seal(state, .shrink)
     let files = try VolumeFileSystem(
       underFileSystem: RangedFileSystem(InMemoryFileSystem(), calls: calls), state: try SharedState(descriptor: state),
-      options: WorkerOptions(), reading: ReadPolicy(memoryBudget: 4 << 20, idleTime: .zero),
+      options: WorkerOptions(), reading: ReadPolicy(memoryBudget: 4 << 20, idleTime: .zero, cache: cache),
       descriptorLimit: descriptorLimit)
     let entry = try files.makeFile("file")
     let open = try files.open(entry.node, flags: O_RDWR, caller: rootCaller)
@@ -46,6 +47,26 @@ struct VolumeReadTests {
     files.release(node, handle: open.handle)
     #expect(files.readStatistics.openFiles == 0)
     #expect(files.readStatistics.memoryInUse == 0)
+  }
+
+  @Test("how much of a file is on the node can be asked by an extended attribute")
+  func cachedBytes() throws {
+    let cache = PagesInMemory()
+    let (files, node) = try volume(size: (2 << 20) + 10, cache: cache)
+    let name: FileName = "user.alluxio.cached"
+    func value() throws(Errno) -> String {
+      String(decoding: try files.extendedAttribute(name, of: node), as: UTF8.self)
+    }
+    #expect(try value() == "0")
+    let open = try files.open(node, flags: O_RDONLY, caller: rootCaller)
+    for place in 0..<3 { _ = try files.read(node, open.handle, 1 << 20, at: Int64(place) << 20) }
+    cache.fills.wait(for: 3)
+    #expect(try value() == String((2 << 20) + 10))
+    cache.forget(page: 2)
+    #expect(try value() == String(2 << 20))
+    files.release(node, handle: open.handle)
+    let (plain, other) = try volume(size: 10)
+    #expect(throws: Errno.self) { try plain.extendedAttribute(name, of: other) }
   }
 
   @Test("at the worker's end a read that waits is left to the next one, without an errno for the application")

@@ -1,0 +1,71 @@
+internal import ArgumentParser
+internal import CSIDriver
+import Glibc
+internal import LinuxSystem
+internal import SystemPackage
+internal import VolumeModel
+
+/// `alluxio-csi warm VOLUME [PATH]`: loads a volume's files into the node's page store.
+struct Warm: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "alluxio-csi warm",
+    abstract: "Loads the files of a volume into the page store of this node.",
+    discussion: "What is there already is passed over: after an interruption, run it again.")
+
+  @Argument(help: "The volume's id, as `alluxio-csi status` shows it. It must be published on this node.")
+  var volume: String
+
+  @Argument(help: "A file or directory of the volume. Default: all of it.")
+  var path: String = ""
+
+  @Option(help: "The folder of the driver's own state, as the plugin has it.")
+  var stateDir: String = "/var/lib/kubelet/plugins/csi-alluxio-plugin"
+
+  @Option(help: "Files that are read at a time.")
+  var readers: Int = 8
+
+  func validate() throws {
+    guard (1...128).contains(readers) else { throw ValidationError("--readers takes a number from 1 to 128") }
+    guard !path.split(separator: "/").contains("..") else {
+      throw ValidationError("PATH lies beneath the volume's root and has no '..'")
+    }
+  }
+
+  func run() throws {
+    let mounts = try mountPoints()
+    for mount in mounts { try warm(mount) }
+  }
+
+  /// Pods of different groups have mounts of their own, and so page stores.
+  private func mountPoints() throws -> [String] {
+    let paths = NodePaths(stateDirectory: stateDir, kubeletDirectory: "")
+    let keys: [WorkerKey]
+    do throws(NodeReportError) {
+      keys = try NodeReport.publishedKeys(of: volume, paths: paths)
+    } catch {
+      throw ValidationError(error.description)
+    }
+    guard !keys.isEmpty else {
+      throw ValidationError("volume \(volume) is not published on this node: see alluxio-csi status")
+    }
+    return keys.map(paths.mountPoint)
+  }
+
+  private func warm(_ mount: String) throws {
+    let root: SharedDescriptor
+    do throws(Errno) {
+      root = SharedDescriptor(try Descriptor.open(mount, O_RDONLY | O_DIRECTORY))
+    } catch {
+      throw ValidationError(
+        "cannot open the volume's mount \(mount) (\(error)): run this where the plugin runs, as root")
+    }
+    var line = WarmLine(isTerminal: isatty(STDERR_FILENO) == 1)
+    let end = try WarmUp(root: root, path: path, readers: readers).run(every: line.interval) { line.show($0) }
+    line.end(end)
+    for failure in end.firstFailures { line.say("cannot read \(failure)") }
+    if end.failures > 0 {
+      line.say("\(end.failures) files could not be read")
+      throw ExitCode.failure
+    }
+  }
+}
