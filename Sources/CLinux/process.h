@@ -67,6 +67,10 @@ static inline int clinux_drop_groups(void) { return setgroups(0, NULL); }
 /* glibc declares unshare(2) only under _GNU_SOURCE, which the Glibc module is built without. */
 static inline int clinux_unshare_mounts(void) { return (int)syscall(SYS_unshare, 0x00020000 /* CLONE_NEWNS */); }
 
+/* environ(7), which glibc declares only under _GNU_SOURCE. */
+extern char **environ;
+static inline char **clinux_environment(void) { return environ; }
+
 static inline int clinux_gettid(void) { return (int)syscall(SYS_gettid); }
 
 /* memfd_create is not in a header of the Glibc module map. */

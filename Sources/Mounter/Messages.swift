@@ -17,6 +17,8 @@ enum DescriptorRole: UInt32, Sendable, Hashable {
   case workerProcess = 6
   case workerOutput = 7
   case node = 8
+  case pageFolder = 9
+  case nodeEnvironment = 10
 }
 
 /// A packet from a client to the mounter.
@@ -95,7 +97,8 @@ struct CommandMessage: Sendable, Hashable {
     case drain(timeoutMilliseconds: UInt32)
     case stop(timeoutMilliseconds: UInt32)
     case updateOptions(WorkerOptions)
-    case updateSecrets
+    /// The revision is echoed by what the worker says of them.
+    case updateSecrets(revision: UInt64)
     case ping
     /// The kernel's number of a backing file, or an errno.
     case backingOpened(call: UInt64, id: Int32, error: Int32)
@@ -110,6 +113,8 @@ struct CommandMessage: Sendable, Hashable {
     var granted: UInt64
     var generation: UInt32
     var log: LogOptions
+    /// 0: not said.
+    var startTimeoutMilliseconds: UInt32 = 0
   }
 }
 

@@ -15,6 +15,8 @@ package enum MounterError: Error, Sendable, Hashable {
   case noFileRoots(path: String)
   /// This mounter cannot serve such a UFS.
   case underFileSystemNotServed(scheme: String)
+  /// The object store does not serve the volume: what is wrong and what to do, as its worker has found out.
+  case underFileSystemRefused(UnderFileSystemRefusal, sentence: String)
   /// The key is mounted with another request.
   case incompatible(key: WorkerKey, difference: String)
   /// The mount is in use.
@@ -82,6 +84,7 @@ extension MounterError: CustomStringConvertible {
       """
     case .underFileSystemNotServed(let scheme):
       "this mounter cannot serve \(scheme):// under file systems: use a version that can"
+    case .underFileSystemRefused(_, let sentence): sentence
     case .incompatible(let key, let difference):
       """
       volume \(key.volumeID) is mounted on this node with another \(difference): unpublish it everywhere on this node \

@@ -322,6 +322,114 @@ void   mounter__v1__mount__free_unpacked
   assert(message->base.descriptor == &mounter__v1__mount__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   mounter__v1__object_store__address__init
+                     (Mounter__V1__ObjectStore__Address         *message)
+{
+  static const Mounter__V1__ObjectStore__Address init_value = MOUNTER__V1__OBJECT_STORE__ADDRESS__INIT;
+  *message = init_value;
+}
+void   mounter__v1__object_store__init
+                     (Mounter__V1__ObjectStore         *message)
+{
+  static const Mounter__V1__ObjectStore init_value = MOUNTER__V1__OBJECT_STORE__INIT;
+  *message = init_value;
+}
+size_t mounter__v1__object_store__get_packed_size
+                     (const Mounter__V1__ObjectStore *message)
+{
+  assert(message->base.descriptor == &mounter__v1__object_store__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mounter__v1__object_store__pack
+                     (const Mounter__V1__ObjectStore *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mounter__v1__object_store__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mounter__v1__object_store__pack_to_buffer
+                     (const Mounter__V1__ObjectStore *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mounter__v1__object_store__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mounter__V1__ObjectStore *
+       mounter__v1__object_store__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mounter__V1__ObjectStore *)
+     protobuf_c_message_unpack (&mounter__v1__object_store__descriptor,
+                                allocator, len, data);
+}
+void   mounter__v1__object_store__free_unpacked
+                     (Mounter__V1__ObjectStore *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mounter__v1__object_store__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   mounter__v1__counters__outcome__init
+                     (Mounter__V1__Counters__Outcome         *message)
+{
+  static const Mounter__V1__Counters__Outcome init_value = MOUNTER__V1__COUNTERS__OUTCOME__INIT;
+  *message = init_value;
+}
+void   mounter__v1__counters__requests__init
+                     (Mounter__V1__Counters__Requests         *message)
+{
+  static const Mounter__V1__Counters__Requests init_value = MOUNTER__V1__COUNTERS__REQUESTS__INIT;
+  *message = init_value;
+}
+void   mounter__v1__counters__init
+                     (Mounter__V1__Counters         *message)
+{
+  static const Mounter__V1__Counters init_value = MOUNTER__V1__COUNTERS__INIT;
+  *message = init_value;
+}
+size_t mounter__v1__counters__get_packed_size
+                     (const Mounter__V1__Counters *message)
+{
+  assert(message->base.descriptor == &mounter__v1__counters__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mounter__v1__counters__pack
+                     (const Mounter__V1__Counters *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mounter__v1__counters__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mounter__v1__counters__pack_to_buffer
+                     (const Mounter__V1__Counters *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mounter__v1__counters__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mounter__V1__Counters *
+       mounter__v1__counters__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mounter__V1__Counters *)
+     protobuf_c_message_unpack (&mounter__v1__counters__descriptor,
+                                allocator, len, data);
+}
+void   mounter__v1__counters__free_unpacked
+                     (Mounter__V1__Counters *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mounter__v1__counters__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   mounter__v1__secrets__values_entry__init
                      (Mounter__V1__Secrets__ValuesEntry         *message)
 {
@@ -2308,6 +2416,51 @@ void   mounter__v1__close_backing__free_unpacked
   assert(message->base.descriptor == &mounter__v1__close_backing__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   mounter__v1__credentials__init
+                     (Mounter__V1__Credentials         *message)
+{
+  static const Mounter__V1__Credentials init_value = MOUNTER__V1__CREDENTIALS__INIT;
+  *message = init_value;
+}
+size_t mounter__v1__credentials__get_packed_size
+                     (const Mounter__V1__Credentials *message)
+{
+  assert(message->base.descriptor == &mounter__v1__credentials__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mounter__v1__credentials__pack
+                     (const Mounter__V1__Credentials *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mounter__v1__credentials__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mounter__v1__credentials__pack_to_buffer
+                     (const Mounter__V1__Credentials *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mounter__v1__credentials__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mounter__V1__Credentials *
+       mounter__v1__credentials__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mounter__V1__Credentials *)
+     protobuf_c_message_unpack (&mounter__v1__credentials__descriptor,
+                                allocator, len, data);
+}
+void   mounter__v1__credentials__free_unpacked
+                     (Mounter__V1__Credentials *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mounter__v1__credentials__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   mounter__v1__worker_report__init
                      (Mounter__V1__WorkerReport         *message)
 {
@@ -2988,7 +3141,7 @@ const ProtobufCMessageDescriptor mounter__v1__options__descriptor =
   (ProtobufCMessageInit) mounter__v1__options__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__mount__field_descriptors[5] =
+static const ProtobufCFieldDescriptor mounter__v1__mount__field_descriptors[6] =
 {
   {
     "key",
@@ -3050,18 +3203,31 @@ static const ProtobufCFieldDescriptor mounter__v1__mount__field_descriptors[5] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "object_store",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Mount, object_store),
+    &mounter__v1__object_store__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__mount__field_indices_by_name[] = {
   3,   /* field[3] = file_roots */
   0,   /* field[0] = key */
   2,   /* field[2] = mount_point */
+  5,   /* field[5] = object_store */
   4,   /* field[4] = options */
   1,   /* field[1] = under_file_system */
 };
 static const ProtobufCIntRange mounter__v1__mount__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor mounter__v1__mount__descriptor =
 {
@@ -3071,11 +3237,552 @@ const ProtobufCMessageDescriptor mounter__v1__mount__descriptor =
   "Mounter__V1__Mount",
   "mounter.v1",
   sizeof(Mounter__V1__Mount),
-  5,
+  6,
   mounter__v1__mount__field_descriptors,
   mounter__v1__mount__field_indices_by_name,
   1,  mounter__v1__mount__number_ranges,
   (ProtobufCMessageInit) mounter__v1__mount__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__object_store__address__field_descriptors[3] =
+{
+  {
+    "secure",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__ObjectStore__Address, secure),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "host",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__ObjectStore__Address, host),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "port",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__ObjectStore__Address, port),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mounter__v1__object_store__address__field_indices_by_name[] = {
+  1,   /* field[1] = host */
+  2,   /* field[2] = port */
+  0,   /* field[0] = secure */
+};
+static const ProtobufCIntRange mounter__v1__object_store__address__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor mounter__v1__object_store__address__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.ObjectStore.Address",
+  "Address",
+  "Mounter__V1__ObjectStore__Address",
+  "mounter.v1",
+  sizeof(Mounter__V1__ObjectStore__Address),
+  3,
+  mounter__v1__object_store__address__field_descriptors,
+  mounter__v1__object_store__address__field_indices_by_name,
+  1,  mounter__v1__object_store__address__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__object_store__address__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__object_store__field_descriptors[9] =
+{
+  {
+    "address",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__ObjectStore, address),
+    &mounter__v1__object_store__address__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "region",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__ObjectStore, region),
+    &mounter__v1__string_value__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "endpoint_region",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__ObjectStore, endpoint_region),
+    &mounter__v1__string_value__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path_style",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__ObjectStore, path_style),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "node_credentials",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__ObjectStore, node_credentials),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "page_store",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__ObjectStore, page_store),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "page_store_bytes",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__ObjectStore, page_store_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "page_size",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__ObjectStore, page_size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cache_passthrough",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__ObjectStore, cache_passthrough),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mounter__v1__object_store__field_indices_by_name[] = {
+  0,   /* field[0] = address */
+  8,   /* field[8] = cache_passthrough */
+  2,   /* field[2] = endpoint_region */
+  4,   /* field[4] = node_credentials */
+  7,   /* field[7] = page_size */
+  5,   /* field[5] = page_store */
+  6,   /* field[6] = page_store_bytes */
+  3,   /* field[3] = path_style */
+  1,   /* field[1] = region */
+};
+static const ProtobufCIntRange mounter__v1__object_store__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 9 }
+};
+const ProtobufCMessageDescriptor mounter__v1__object_store__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.ObjectStore",
+  "ObjectStore",
+  "Mounter__V1__ObjectStore",
+  "mounter.v1",
+  sizeof(Mounter__V1__ObjectStore),
+  9,
+  mounter__v1__object_store__field_descriptors,
+  mounter__v1__object_store__field_indices_by_name,
+  1,  mounter__v1__object_store__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__object_store__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__counters__outcome__field_descriptors[2] =
+{
+  {
+    "code",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Counters__Outcome, code),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "count",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Counters__Outcome, count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mounter__v1__counters__outcome__field_indices_by_name[] = {
+  0,   /* field[0] = code */
+  1,   /* field[1] = count */
+};
+static const ProtobufCIntRange mounter__v1__counters__outcome__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor mounter__v1__counters__outcome__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.Counters.Outcome",
+  "Outcome",
+  "Mounter__V1__Counters__Outcome",
+  "mounter.v1",
+  sizeof(Mounter__V1__Counters__Outcome),
+  2,
+  mounter__v1__counters__outcome__field_descriptors,
+  mounter__v1__counters__outcome__field_indices_by_name,
+  1,  mounter__v1__counters__outcome__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__counters__outcome__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__counters__requests__field_descriptors[4] =
+{
+  {
+    "kind",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Counters__Requests, kind),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "outcomes",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__Counters__Requests, n_outcomes),
+    offsetof(Mounter__V1__Counters__Requests, outcomes),
+    &mounter__v1__counters__outcome__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "median_us",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Counters__Requests, median_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "p99_us",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Counters__Requests, p99_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mounter__v1__counters__requests__field_indices_by_name[] = {
+  0,   /* field[0] = kind */
+  2,   /* field[2] = median_us */
+  1,   /* field[1] = outcomes */
+  3,   /* field[3] = p99_us */
+};
+static const ProtobufCIntRange mounter__v1__counters__requests__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor mounter__v1__counters__requests__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.Counters.Requests",
+  "Requests",
+  "Mounter__V1__Counters__Requests",
+  "mounter.v1",
+  sizeof(Mounter__V1__Counters__Requests),
+  4,
+  mounter__v1__counters__requests__field_descriptors,
+  mounter__v1__counters__requests__field_indices_by_name,
+  1,  mounter__v1__counters__requests__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__counters__requests__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__counters__field_descriptors[14] =
+{
+  {
+    "hits",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Counters, hits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "misses",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Counters, misses),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes_from_cache",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Counters, bytes_from_cache),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes_from_ufs",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Counters, bytes_from_ufs),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "read_ahead_waste",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Counters, read_ahead_waste),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "evicted_pages",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Counters, evicted_pages),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cached_bytes",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Counters, cached_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cache_limit",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Counters, cache_limit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "open_files",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Counters, open_files),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "memory_in_use",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Counters, memory_in_use),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "memory_budget",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Counters, memory_budget),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "hidden_keys",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Counters, hidden_keys),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "requests",
+    13,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__Counters, n_requests),
+    offsetof(Mounter__V1__Counters, requests),
+    &mounter__v1__counters__requests__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cache_problem",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Counters, cache_problem),
+    &mounter__v1__string_value__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mounter__v1__counters__field_indices_by_name[] = {
+  2,   /* field[2] = bytes_from_cache */
+  3,   /* field[3] = bytes_from_ufs */
+  7,   /* field[7] = cache_limit */
+  13,   /* field[13] = cache_problem */
+  6,   /* field[6] = cached_bytes */
+  5,   /* field[5] = evicted_pages */
+  11,   /* field[11] = hidden_keys */
+  0,   /* field[0] = hits */
+  10,   /* field[10] = memory_budget */
+  9,   /* field[9] = memory_in_use */
+  1,   /* field[1] = misses */
+  8,   /* field[8] = open_files */
+  4,   /* field[4] = read_ahead_waste */
+  12,   /* field[12] = requests */
+};
+static const ProtobufCIntRange mounter__v1__counters__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 14 }
+};
+const ProtobufCMessageDescriptor mounter__v1__counters__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.Counters",
+  "Counters",
+  "Mounter__V1__Counters",
+  "mounter.v1",
+  sizeof(Mounter__V1__Counters),
+  14,
+  mounter__v1__counters__field_descriptors,
+  mounter__v1__counters__field_indices_by_name,
+  1,  mounter__v1__counters__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__counters__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor mounter__v1__secrets__values_entry__field_descriptors[2] =
@@ -3397,7 +4104,7 @@ const ProtobufCEnumDescriptor mounter__v1__status__state__descriptor =
   mounter__v1__status__state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__status__field_descriptors[11] =
+static const ProtobufCFieldDescriptor mounter__v1__status__field_descriptors[13] =
 {
   {
     "mount",
@@ -3531,9 +4238,35 @@ static const ProtobufCFieldDescriptor mounter__v1__status__field_descriptors[11]
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "counters",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Status, counters),
+    &mounter__v1__counters__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "credential_problem",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Status, credential_problem),
+    &mounter__v1__string_value__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__status__field_indices_by_name[] = {
   4,   /* field[4] = connection */
+  11,   /* field[11] = counters */
+  12,   /* field[12] = credential_problem */
   10,   /* field[10] = custodians */
   7,   /* field[7] = deaths */
   8,   /* field[8] = longest_pause_ms */
@@ -3548,7 +4281,7 @@ static const unsigned mounter__v1__status__field_indices_by_name[] = {
 static const ProtobufCIntRange mounter__v1__status__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor mounter__v1__status__descriptor =
 {
@@ -3558,7 +4291,7 @@ const ProtobufCMessageDescriptor mounter__v1__status__descriptor =
   "Mounter__V1__Status",
   "mounter.v1",
   sizeof(Mounter__V1__Status),
-  11,
+  13,
   mounter__v1__status__field_descriptors,
   mounter__v1__status__field_indices_by_name,
   1,  mounter__v1__status__number_ranges,
@@ -3795,7 +4528,7 @@ const ProtobufCMessageDescriptor mounter__v1__withdraw__descriptor =
   (ProtobufCMessageInit) mounter__v1__withdraw__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue mounter__v1__error__kind__enum_values_by_number[17] =
+static const ProtobufCEnumValue mounter__v1__error__kind__enum_values_by_number[18] =
 {
   { "KIND_UNSPECIFIED", "MOUNTER__V1__ERROR__KIND__KIND_UNSPECIFIED", 0 },
   { "KIND_UFS_ABSENT", "MOUNTER__V1__ERROR__KIND__KIND_UFS_ABSENT", 1 },
@@ -3814,11 +4547,12 @@ static const ProtobufCEnumValue mounter__v1__error__kind__enum_values_by_number[
   { "KIND_SHUTTING_DOWN", "MOUNTER__V1__ERROR__KIND__KIND_SHUTTING_DOWN", 14 },
   { "KIND_UFS_NOT_SERVED", "MOUNTER__V1__ERROR__KIND__KIND_UFS_NOT_SERVED", 15 },
   { "KIND_CUSTODY_REFUSED", "MOUNTER__V1__ERROR__KIND__KIND_CUSTODY_REFUSED", 16 },
+  { "KIND_UFS_REFUSED", "MOUNTER__V1__ERROR__KIND__KIND_UFS_REFUSED", 17 },
 };
 static const ProtobufCIntRange mounter__v1__error__kind__value_ranges[] = {
-{0, 0},{0, 17}
+{0, 0},{0, 18}
 };
-static const ProtobufCEnumValueIndex mounter__v1__error__kind__enum_values_by_name[17] =
+static const ProtobufCEnumValueIndex mounter__v1__error__kind__enum_values_by_name[18] =
 {
   { "KIND_BUSY", 7 },
   { "KIND_CUSTODY_REFUSED", 16 },
@@ -3834,6 +4568,7 @@ static const ProtobufCEnumValueIndex mounter__v1__error__kind__enum_values_by_na
   { "KIND_UFS_NOT_PERMITTED", 3 },
   { "KIND_UFS_NOT_SERVED", 15 },
   { "KIND_UFS_OUTSIDE_ROOTS", 4 },
+  { "KIND_UFS_REFUSED", 17 },
   { "KIND_UNSPECIFIED", 0 },
   { "KIND_UNSUPPORTED", 10 },
   { "KIND_WORKER_FAILED", 9 },
@@ -3845,15 +4580,15 @@ const ProtobufCEnumDescriptor mounter__v1__error__kind__descriptor =
   "Kind",
   "Mounter__V1__Error__Kind",
   "mounter.v1",
-  17,
+  18,
   mounter__v1__error__kind__enum_values_by_number,
-  17,
+  18,
   mounter__v1__error__kind__enum_values_by_name,
   1,
   mounter__v1__error__kind__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__error__field_descriptors[7] =
+static const ProtobufCFieldDescriptor mounter__v1__error__field_descriptors[8] =
 {
   {
     "kind",
@@ -3939,6 +4674,18 @@ static const ProtobufCFieldDescriptor mounter__v1__error__field_descriptors[7] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "refusal",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Error, refusal),
+    &mounter__v1__refusal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__error__field_indices_by_name[] = {
   3,   /* field[3] = error_number */
@@ -3946,13 +4693,14 @@ static const unsigned mounter__v1__error__field_indices_by_name[] = {
   6,   /* field[6] = key */
   0,   /* field[0] = kind */
   2,   /* field[2] = reason */
+  7,   /* field[7] = refusal */
   1,   /* field[1] = subject */
   5,   /* field[5] = worker_output */
 };
 static const ProtobufCIntRange mounter__v1__error__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor mounter__v1__error__descriptor =
 {
@@ -3962,7 +4710,7 @@ const ProtobufCMessageDescriptor mounter__v1__error__descriptor =
   "Mounter__V1__Error",
   "mounter.v1",
   sizeof(Mounter__V1__Error),
-  7,
+  8,
   mounter__v1__error__field_descriptors,
   mounter__v1__error__field_indices_by_name,
   1,  mounter__v1__error__number_ranges,
@@ -4964,7 +5712,7 @@ const ProtobufCMessageDescriptor mounter__v1__reply__descriptor =
   (ProtobufCMessageInit) mounter__v1__reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__worker_configuration__field_descriptors[6] =
+static const ProtobufCFieldDescriptor mounter__v1__worker_configuration__field_descriptors[7] =
 {
   {
     "mount",
@@ -5038,6 +5786,18 @@ static const ProtobufCFieldDescriptor mounter__v1__worker_configuration__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "start_timeout_ms",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__WorkerConfiguration, start_timeout_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__worker_configuration__field_indices_by_name[] = {
   1,   /* field[1] = fuse_init */
@@ -5046,11 +5806,12 @@ static const unsigned mounter__v1__worker_configuration__field_indices_by_name[]
   4,   /* field[4] = log_json */
   3,   /* field[3] = log_level */
   0,   /* field[0] = mount */
+  6,   /* field[6] = start_timeout_ms */
 };
 static const ProtobufCIntRange mounter__v1__worker_configuration__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor mounter__v1__worker_configuration__descriptor =
 {
@@ -5060,7 +5821,7 @@ const ProtobufCMessageDescriptor mounter__v1__worker_configuration__descriptor =
   "Mounter__V1__WorkerConfiguration",
   "mounter.v1",
   sizeof(Mounter__V1__WorkerConfiguration),
-  6,
+  7,
   mounter__v1__worker_configuration__field_descriptors,
   mounter__v1__worker_configuration__field_indices_by_name,
   1,  mounter__v1__worker_configuration__number_ranges,
@@ -5143,9 +5904,29 @@ const ProtobufCMessageDescriptor mounter__v1__stop__descriptor =
   (ProtobufCMessageInit) mounter__v1__stop__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-#define mounter__v1__update_secrets__field_descriptors NULL
-#define mounter__v1__update_secrets__field_indices_by_name NULL
-#define mounter__v1__update_secrets__number_ranges NULL
+static const ProtobufCFieldDescriptor mounter__v1__update_secrets__field_descriptors[1] =
+{
+  {
+    "revision",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__UpdateSecrets, revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mounter__v1__update_secrets__field_indices_by_name[] = {
+  0,   /* field[0] = revision */
+};
+static const ProtobufCIntRange mounter__v1__update_secrets__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
 const ProtobufCMessageDescriptor mounter__v1__update_secrets__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
@@ -5154,10 +5935,10 @@ const ProtobufCMessageDescriptor mounter__v1__update_secrets__descriptor =
   "Mounter__V1__UpdateSecrets",
   "mounter.v1",
   sizeof(Mounter__V1__UpdateSecrets),
-  0,
+  1,
   mounter__v1__update_secrets__field_descriptors,
   mounter__v1__update_secrets__field_indices_by_name,
-  0,  mounter__v1__update_secrets__number_ranges,
+  1,  mounter__v1__update_secrets__number_ranges,
   (ProtobufCMessageInit) mounter__v1__update_secrets__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -5404,7 +6185,7 @@ const ProtobufCMessageDescriptor mounter__v1__ready__descriptor =
   (ProtobufCMessageInit) mounter__v1__ready__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__failed__field_descriptors[1] =
+static const ProtobufCFieldDescriptor mounter__v1__failed__field_descriptors[2] =
 {
   {
     "reason",
@@ -5418,14 +6199,27 @@ static const ProtobufCFieldDescriptor mounter__v1__failed__field_descriptors[1] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "refusal",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Failed, refusal),
+    &mounter__v1__refusal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__failed__field_indices_by_name[] = {
   0,   /* field[0] = reason */
+  1,   /* field[1] = refusal */
 };
 static const ProtobufCIntRange mounter__v1__failed__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor mounter__v1__failed__descriptor =
 {
@@ -5435,7 +6229,7 @@ const ProtobufCMessageDescriptor mounter__v1__failed__descriptor =
   "Mounter__V1__Failed",
   "mounter.v1",
   sizeof(Mounter__V1__Failed),
-  1,
+  2,
   mounter__v1__failed__field_descriptors,
   mounter__v1__failed__field_indices_by_name,
   1,  mounter__v1__failed__number_ranges,
@@ -5758,7 +6552,58 @@ const ProtobufCMessageDescriptor mounter__v1__close_backing__descriptor =
   (ProtobufCMessageInit) mounter__v1__close_backing__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__worker_report__field_descriptors[12] =
+static const ProtobufCFieldDescriptor mounter__v1__credentials__field_descriptors[2] =
+{
+  {
+    "revision",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Credentials, revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "problem",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Credentials, problem),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mounter__v1__credentials__field_indices_by_name[] = {
+  1,   /* field[1] = problem */
+  0,   /* field[0] = revision */
+};
+static const ProtobufCIntRange mounter__v1__credentials__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor mounter__v1__credentials__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.Credentials",
+  "Credentials",
+  "Mounter__V1__Credentials",
+  "mounter.v1",
+  sizeof(Mounter__V1__Credentials),
+  2,
+  mounter__v1__credentials__field_descriptors,
+  mounter__v1__credentials__field_indices_by_name,
+  1,  mounter__v1__credentials__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__credentials__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__worker_report__field_descriptors[14] =
 {
   {
     "id",
@@ -5904,11 +6749,37 @@ static const ProtobufCFieldDescriptor mounter__v1__worker_report__field_descript
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "counters",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__WorkerReport, report_case),
+    offsetof(Mounter__V1__WorkerReport, counters),
+    &mounter__v1__counters__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "credentials",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__WorkerReport, report_case),
+    offsetof(Mounter__V1__WorkerReport, credentials),
+    &mounter__v1__credentials__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__worker_report__field_indices_by_name[] = {
   6,   /* field[6] = answered */
   11,   /* field[11] = close_backing */
   5,   /* field[5] = completed */
+  12,   /* field[12] = counters */
+  13,   /* field[13] = credentials */
   1,   /* field[1] = descriptors */
   3,   /* field[3] = failed */
   8,   /* field[8] = hold_node */
@@ -5923,7 +6794,7 @@ static const ProtobufCIntRange mounter__v1__worker_report__number_ranges[2 + 1] 
 {
   { 1, 0 },
   { 10, 2 },
-  { 0, 12 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor mounter__v1__worker_report__descriptor =
 {
@@ -5933,7 +6804,7 @@ const ProtobufCMessageDescriptor mounter__v1__worker_report__descriptor =
   "Mounter__V1__WorkerReport",
   "mounter.v1",
   sizeof(Mounter__V1__WorkerReport),
-  12,
+  14,
   mounter__v1__worker_report__field_descriptors,
   mounter__v1__worker_report__field_indices_by_name,
   2,  mounter__v1__worker_report__number_ranges,
@@ -6222,7 +7093,7 @@ const ProtobufCMessageDescriptor mounter__v1__from_parent__descriptor =
   (ProtobufCMessageInit) mounter__v1__from_parent__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue mounter__v1__descriptor_role__enum_values_by_number[9] =
+static const ProtobufCEnumValue mounter__v1__descriptor_role__enum_values_by_number[11] =
 {
   { "DESCRIPTOR_ROLE_UNSPECIFIED", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_UNSPECIFIED", 0 },
   { "DESCRIPTOR_ROLE_FUSE_DEVICE", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_FUSE_DEVICE", 1 },
@@ -6233,14 +7104,18 @@ static const ProtobufCEnumValue mounter__v1__descriptor_role__enum_values_by_num
   { "DESCRIPTOR_ROLE_WORKER_PROCESS", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_WORKER_PROCESS", 6 },
   { "DESCRIPTOR_ROLE_WORKER_OUTPUT", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_WORKER_OUTPUT", 7 },
   { "DESCRIPTOR_ROLE_NODE", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_NODE", 8 },
+  { "DESCRIPTOR_ROLE_PAGE_FOLDER", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_PAGE_FOLDER", 9 },
+  { "DESCRIPTOR_ROLE_NODE_ENVIRONMENT", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_NODE_ENVIRONMENT", 10 },
 };
 static const ProtobufCIntRange mounter__v1__descriptor_role__value_ranges[] = {
-{0, 0},{0, 9}
+{0, 0},{0, 11}
 };
-static const ProtobufCEnumValueIndex mounter__v1__descriptor_role__enum_values_by_name[9] =
+static const ProtobufCEnumValueIndex mounter__v1__descriptor_role__enum_values_by_name[11] =
 {
   { "DESCRIPTOR_ROLE_FUSE_DEVICE", 1 },
   { "DESCRIPTOR_ROLE_NODE", 8 },
+  { "DESCRIPTOR_ROLE_NODE_ENVIRONMENT", 10 },
+  { "DESCRIPTOR_ROLE_PAGE_FOLDER", 9 },
   { "DESCRIPTOR_ROLE_SECRETS", 4 },
   { "DESCRIPTOR_ROLE_SHARED_STATE", 2 },
   { "DESCRIPTOR_ROLE_UFS_ROOT", 3 },
@@ -6256,11 +7131,47 @@ const ProtobufCEnumDescriptor mounter__v1__descriptor_role__descriptor =
   "DescriptorRole",
   "Mounter__V1__DescriptorRole",
   "mounter.v1",
-  9,
+  11,
   mounter__v1__descriptor_role__enum_values_by_number,
-  9,
+  11,
   mounter__v1__descriptor_role__enum_values_by_name,
   1,
   mounter__v1__descriptor_role__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue mounter__v1__refusal__enum_values_by_number[6] =
+{
+  { "REFUSAL_UNSPECIFIED", "MOUNTER__V1__REFUSAL__REFUSAL_UNSPECIFIED", 0 },
+  { "REFUSAL_ABSENT", "MOUNTER__V1__REFUSAL__REFUSAL_ABSENT", 1 },
+  { "REFUSAL_CREDENTIALS", "MOUNTER__V1__REFUSAL__REFUSAL_CREDENTIALS", 2 },
+  { "REFUSAL_CONFIGURATION", "MOUNTER__V1__REFUSAL__REFUSAL_CONFIGURATION", 3 },
+  { "REFUSAL_UNREACHABLE", "MOUNTER__V1__REFUSAL__REFUSAL_UNREACHABLE", 4 },
+  { "REFUSAL_OTHER", "MOUNTER__V1__REFUSAL__REFUSAL_OTHER", 5 },
+};
+static const ProtobufCIntRange mounter__v1__refusal__value_ranges[] = {
+{0, 0},{0, 6}
+};
+static const ProtobufCEnumValueIndex mounter__v1__refusal__enum_values_by_name[6] =
+{
+  { "REFUSAL_ABSENT", 1 },
+  { "REFUSAL_CONFIGURATION", 3 },
+  { "REFUSAL_CREDENTIALS", 2 },
+  { "REFUSAL_OTHER", 5 },
+  { "REFUSAL_UNREACHABLE", 4 },
+  { "REFUSAL_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor mounter__v1__refusal__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "mounter.v1.Refusal",
+  "Refusal",
+  "Mounter__V1__Refusal",
+  "mounter.v1",
+  6,
+  mounter__v1__refusal__enum_values_by_number,
+  6,
+  mounter__v1__refusal__enum_values_by_name,
+  1,
+  mounter__v1__refusal__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };

@@ -14,6 +14,8 @@ struct Options {
   var cgroup = CgroupSetting.automatic
   var noticeAfter = Duration.seconds(10)
   var killAfter = Duration.seconds(120)
+  /// Who workers for object stores run as.
+  var workerUsers: Range<UInt32> = 1_900_000_000..<1_900_065_536
   /// Takes the word of readiness.
   var readyDescriptor: CInt?
   /// The link to a parent that holds descriptors.
@@ -39,7 +41,7 @@ struct Options {
 
   private static let known: [CommandLineOptions.Known] = [
     .init("socket"), .init("state-dir"), .init("worker"), .init("cgroup"), .init("notice-after"), .init("kill-after"),
-    .init("log-level"), .init("log-format"),
+    .init("worker-users"), .init("log-level"), .init("log-format"),
     .init("ready-fd"),
     .init("parent-fd"), .init("as-init", takesValue: false), .init("take-over", takesValue: false),
     .init("version", takesValue: false),
@@ -59,6 +61,9 @@ struct Options {
                            beneath the mounter's where that can be written; off; or beneath the cgroup with this folder
       --notice-after TIME  until the condition of a volume says that its worker answers nothing (default: 10)
       --kill-after TIME    until such a worker is killed and followed by another (default: 120); in seconds
+      --worker-users FIRST:COUNT
+                           workers for object stores run as users, and groups of the same numbers, of this range, one
+                           for each; nobody else on the node may be one of them (default: 1900000000:65536)
       --log-level LEVEL    trace, debug, info, notice, warning, error or critical (default: info)
       --log-format FORMAT  text or json (default: text)
       --ready-fd NUMBER    descriptor that gets `ready` once the socket is served, or the reason why not
@@ -88,6 +93,7 @@ struct Options {
     cgroup = try Self.value(given, "cgroup", Self.cgroup) ?? .automatic
     noticeAfter = try Self.value(given, "notice-after", Self.seconds) ?? noticeAfter
     killAfter = try Self.value(given, "kill-after", Self.seconds) ?? killAfter
+    workerUsers = try Self.value(given, "worker-users", Self.users) ?? workerUsers
     log.level = try Self.value(given, "log-level") { Logger.Level(rawValue: $0) } ?? .info
     log.format = try Self.value(given, "log-format") { LogFormat(rawValue: $0) } ?? .text
     readyDescriptor = try Self.value(given, "ready-fd") { CInt($0) }
@@ -115,6 +121,14 @@ struct Options {
   private static func seconds(_ text: String) -> Duration? {
     guard let seconds = Double(text), seconds >= 0.05, seconds <= 86_400 else { return nil }
     return .milliseconds(Int64(seconds * 1000))
+  }
+
+  private static func users(_ text: String) -> Range<UInt32>? {
+    let numbers = text.split(separator: ":", omittingEmptySubsequences: false).map { UInt32($0) }
+    guard numbers.count == 2, let first = numbers[0], let count = numbers[1], first > 0, count > 0,
+      first <= .max - count
+    else { return nil }
+    return first..<(first + count)
   }
 
   private static func cgroup(_ text: String) -> CgroupSetting? {

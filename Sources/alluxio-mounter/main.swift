@@ -24,6 +24,8 @@ func serve(_ options: Options) -> Int32 {
   configuration.killAfter = options.killAfter
   configuration.takesOver = options.takesOver
   configuration.doesWithoutResend = options.doesWithoutResend
+  configuration.workerUsers = options.workerUsers
+  configuration.environment = NodeEnvironment.relevant(ProcessEnvironment.all)
   let log = Logger(label: "mounter")
   let ready = options.readyDescriptor.map { ReadyNotice(adopting: Descriptor(adopting: $0)) }
   do throws(MounterError) {

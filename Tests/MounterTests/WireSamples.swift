@@ -30,6 +30,47 @@ enum WireSamples {
     key: key, underFileSystem: UnderFileSystemURI(scheme: .s3, authority: "bucket", path: "prefix"),
     mountPoint: "/state/volumes/x/mount", fileRoots: ["/a", "/b b"], options: options)
 
+  /// With all that only volumes on object stores have.
+  static var storeRequest: MountRequest {
+    var properties = ObjectStoreProperties()
+    properties.address = ObjectStoreAddress(isSecure: false, host: "[::1]", port: 9000)
+    properties.region = "eu-central-1"
+    properties.endpointRegion = ""
+    properties.isPathStyle = true
+    var store = ObjectStoreRequest(
+      properties: properties, usesNodeCredentials: true, pageStore: "/state/pages ä", pageStoreBytes: .max)
+    store.pageSize = 1 << 24
+    store.cachePassthrough = true
+    var request = request
+    request.objectStore = store
+    return request
+  }
+
+  /// With as little as such a volume can have.
+  static var plainStoreRequest: MountRequest {
+    var request = request
+    request.underFileSystem = UnderFileSystemURI(scheme: .oss, authority: "bucket", path: "")
+    var properties = ObjectStoreProperties()
+    properties.address = ObjectStoreAddress(host: "oss-cn-hangzhou.aliyuncs.com")
+    request.objectStore = ObjectStoreRequest(
+      properties: properties, usesNodeCredentials: false, pageStore: "/p", pageStoreBytes: 0)
+    return request
+  }
+
+  static var counters: VolumeCounters {
+    var counters = VolumeCounters()
+    (counters.hits, counters.misses, counters.bytesFromCache) = (1, 2, 3)
+    (counters.bytesFromUnderFileSystem, counters.readAheadWaste, counters.evictedPages) = (4, 5, 6)
+    (counters.cachedBytes, counters.cacheLimit, counters.openFiles) = (7, 8, 9)
+    (counters.memoryInUse, counters.memoryBudget, counters.hiddenKeys) = (10, 11, .max)
+    var requests = VolumeCounters.Requests(kind: "GetObject")
+    requests.outcomes = [.init("200", 3), .init("timeout", .max)]
+    (requests.medianMicroseconds, requests.p99Microseconds) = (12, 13)
+    counters.requests = [requests, VolumeCounters.Requests(kind: "")]
+    counters.cacheProblem = "the disk is full"
+    return counters
+  }
+
   static func status(_ state: WorkerStatus.State, pid: Int32? = 5) -> WorkerStatus {
     WorkerStatus(
       request: request, state: state, pid: pid, connection: 77, restarts: 3, startedAt: pid == nil ? nil : 8,
@@ -43,8 +84,16 @@ enum WireSamples {
 
   static let statuses = [
     status(.starting, pid: nil), status(.ready), status(.failed(reason: "it is gone")), status(.stopping),
-    status(.interrupted(reason: "it comes back")), keptStatus,
+    status(.interrupted(reason: "it comes back")), keptStatus, storeStatus,
   ]
+
+  private static var storeStatus: WorkerStatus {
+    var status = status(.ready)
+    status.request = storeRequest
+    status.counters = counters
+    status.credentialProblem = "the store does not know the key"
+    return status
+  }
 
   private static var keptStatus: WorkerStatus {
     var status = status(.ready)
@@ -52,18 +101,22 @@ enum WireSamples {
     return status
   }
 
-  static let errors: [MounterError] = [
-    .underFileSystemAbsent(path: "/a"), .underFileSystemNotADirectory(path: "/b"),
-    .underFileSystemNotPermitted(path: "/c"), .underFileSystemOutsideRoots(path: "/d"), .noFileRoots(path: "/e"),
-    .underFileSystemNotServed(scheme: "oss"), .incompatible(key: key, difference: "uid"),
-    .busy(key: key, holders: [.process(pid: 3, program: "sh"), .mount(at: "/m")]), .notMounted(key),
-    .deadline(step: "waiting"), .workerFailed(reason: "no", output: ["line", ""]), .protocolVersion(reason: "old"),
-    .malformed(reason: "bytes"), .custodyRefused(key: key, reason: "stale"), .shuttingDown,
-    .system(.ioError, step: "mounting"),
-  ]
+  static let errors: [MounterError] =
+    UnderFileSystemRefusal.allCases.map {
+      .underFileSystemRefused($0, sentence: "there is no such bucket: \($0)")
+    } + [
+      .underFileSystemAbsent(path: "/a"), .underFileSystemNotADirectory(path: "/b"),
+      .underFileSystemNotPermitted(path: "/c"), .underFileSystemOutsideRoots(path: "/d"), .noFileRoots(path: "/e"),
+      .underFileSystemNotServed(scheme: "oss"), .incompatible(key: key, difference: "uid"),
+      .busy(key: key, holders: [.process(pid: 3, program: "sh"), .mount(at: "/m")]), .notMounted(key),
+      .deadline(step: "waiting"), .workerFailed(reason: "no", output: ["line", ""]), .protocolVersion(reason: "old"),
+      .malformed(reason: "bytes"), .custodyRefused(key: key, reason: "stale"), .shuttingDown,
+      .system(.ioError, step: "mounting"),
+    ]
 
   static let calls: [CallMessage.Call] = [
-    .hello(version: 9, program: "test 1"), .ensureMounted(request), .unmount(key, abandoningUsers: true),
+    .hello(version: 9, program: "test 1"), .ensureMounted(request), .ensureMounted(storeRequest),
+    .ensureMounted(plainStoreRequest), .unmount(key, abandoningUsers: true),
     .unmount(key, abandoningUsers: false), .status(key), .list, .subscribe, .refreshSecrets(key),
     .updateOptions(key, options), .updateOptions(key, WorkerOptions()), .shutdown(unmountingAll: true),
     .shutdown(unmountingAll: false), .keepCustody, .offerCustody(held),
@@ -83,17 +136,24 @@ enum WireSamples {
       .init(
         request: request, fuseInit: [0, 1, 255, 0], granted: 1 << 63, generation: 2,
         log: LogOptions(level: .trace, format: .json))),
-    .drain(timeoutMilliseconds: 5), .stop(timeoutMilliseconds: .max), .updateOptions(options), .updateSecrets, .ping,
+    .configuration(
+      .init(
+        request: storeRequest, fuseInit: [], granted: 0, generation: 1, log: LogOptions(),
+        startTimeoutMilliseconds: .max)),
+    .drain(timeoutMilliseconds: 5), .stop(timeoutMilliseconds: .max), .updateOptions(options),
+    .updateSecrets(revision: .max), .ping,
     .backingOpened(call: .max, id: 7, error: 0), .backingOpened(call: 1, id: 0, error: 40),
     .unknown,
   ]
 
-  static let reports: [WorkerReport?] = [
-    .ready, .failed(reason: "why"), .progress("what"), .completed, .answered,
-    .work(WorkerProgress(answered: .max, working: 3, oldestMilliseconds: 5)), .holdNode(.max), .releaseNode(3),
-    .openBacking(.max, call: 9),
-    .closeBacking(4, 5), nil,
-  ]
+  static let reports: [WorkerReport?] =
+    [
+      .ready, .failed(reason: "why"), .progress("what"), .completed, .answered,
+      .work(WorkerProgress(answered: .max, working: 3, oldestMilliseconds: 5)), .holdNode(.max), .releaseNode(3),
+      .openBacking(.max, call: 9),
+      .closeBacking(4, 5), .counters(VolumeCounters()), .counters(counters), .credentials(revision: 3, problem: nil),
+      .credentials(revision: .max, problem: "the store does not know the key"), nil,
+    ] + UnderFileSystemRefusal.allCases.map { .refused($0, reason: "why") }
 
   static let held = VolumeCustody(status: statuses[1], fuseInit: [1, 0, 2], granted: 5, generation: 7)
 

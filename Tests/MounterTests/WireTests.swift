@@ -29,7 +29,7 @@ struct WireTests {
 
   @Test("every report arrives as it was sent", arguments: WireSamples.reports)
   func reports(_ report: WorkerReport?) throws {
-    let message = ReportMessage(id: 7, roles: [.node, nil], report: report)
+    let message = ReportMessage(id: 7, roles: [.node, nil, .pageFolder, .nodeEnvironment], report: report)
     #expect(try Wire.report(Wire.encode(message)) == message)
   }
 
@@ -113,6 +113,59 @@ struct WireTests {
       }
       #expect(reason.contains("missing"))
     }
+  }
+
+  @Test("a page store that is no absolute path, pages of no size and hosts without a name are malformed")
+  func badStores() throws {
+    for spoil in [
+      { $0.pageStore = "relative" }, { $0.pageSize = 0 }, { $0.properties.address = ObjectStoreAddress(host: "") },
+    ] as [(inout ObjectStoreRequest) -> Void] {
+      var request = WireSamples.storeRequest
+      var store = try #require(request.objectStore)
+      spoil(&store)
+      request.objectStore = store
+      let call = try Wire.call(Wire.encode(CallMessage(id: 1, call: .ensureMounted(request)))).call
+      guard case .malformed = call else {
+        Issue.record("\(call)")
+        continue
+      }
+    }
+  }
+
+  @Test("a worker's endless list of requests is cut")
+  func manyCounters() throws {
+    var counters = VolumeCounters()
+    var kind = VolumeCounters.Requests(kind: "x")
+    kind.outcomes = (0..<1_000).map { .init("\($0)", 1) }
+    counters.requests = Array(repeating: kind, count: 100)
+    let report = try Wire.report(Wire.encode(ReportMessage(report: .counters(counters)))).report
+    guard case .counters(let read) = report else { return #expect(Bool(false)) }
+    #expect(read.requests.count == 64)
+    #expect(read.requests.allSatisfy { $0.outcomes.count == 64 })
+  }
+
+  @Test("a refusal of a newer version is some refusal, and its sentence is kept")
+  func unknownRefusal() throws {
+    // failed (field 11) with the reason `no` and the refusal 99.
+    let report = try Wire.report([0x5A, 6, 0x0A, 2, 0x6E, 0x6F, 0x10, 99]).report
+    #expect(report == .refused(.other, reason: "no"))
+    // An older worker says no kind at all.
+    #expect(try Wire.report([0x5A, 4, 0x0A, 2, 0x6E, 0x6F]).report == .failed(reason: "no"))
+  }
+
+  @Test("a worker for an object store gets the node's variables that mean something to it, and no others")
+  func environment() throws {
+    let all = [
+      "AWS_PROFILE": "a=b", "AWS_SECRET_ACCESS_KEY": "k", "https_proxy": "http://p:1", "NO_PROXY": "", "HOME": "/root",
+      "SSL_CERT_FILE": "/ca", "PATH": "/bin", "LD_PRELOAD": "x", "OSS_ACCESS_KEY_ID": "o",
+    ]
+    let wanted = all.filter { !["PATH", "LD_PRELOAD"].contains($0.key) }
+    #expect(try NodeEnvironment.read(NodeEnvironment.make(all, credentials: true)) == wanted)
+    let credentials = ["AWS_PROFILE", "AWS_SECRET_ACCESS_KEY", "HOME", "OSS_ACCESS_KEY_ID"]
+    let without = wanted.filter { !credentials.contains($0.key) }
+    #expect(try NodeEnvironment.read(NodeEnvironment.make(all, credentials: false)) == without)
+    let memory = try NodeEnvironment.make(all, credentials: true)
+    #expect(try Memfd.seals(of: memory).isSuperset(of: .everything))
   }
 
   @Test("relative mount points and unknown schemes are malformed")

@@ -105,7 +105,8 @@ package struct MounterLauncher: Sendable {
     let executable = mounter ?? ExecutablePath.beside("alluxio-mounter")
     let line = try failing("starting \(executable)") { () throws(Errno) in
       var ready = try Pipe()
-      var spawn = Spawn(executable: executable, arguments: arguments(executable), environment: Self.environment)
+      var spawn = Spawn(
+        executable: executable, arguments: arguments(executable), environment: Self.environment + passed)
       spawn.newSession = true
       spawn.workingDirectory = "/"
       spawn.descriptors = [Self.readyDescriptor: ready.writerNumber]
@@ -151,7 +152,12 @@ package struct MounterLauncher: Sendable {
     return arguments + self.arguments
   }
 
+  /// What workers for object stores know of the node.
+  private var passed: [String] {
+    NodeEnvironment.relevant(ProcessEnvironment.all).sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+  }
+
   private static let readyDescriptor: CInt = 3
-  /// All that a mounter gets. Two malloc arenas are enough for it and keep it small.
+  /// What a mounter gets in any case. Two malloc arenas are enough for it and keep it small.
   static let environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "MALLOC_ARENA_MAX=2"]
 }

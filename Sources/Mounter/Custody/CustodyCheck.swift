@@ -28,6 +28,11 @@ enum CustodyCheck {
     if status.request.underFileSystem.scheme == .file, !isDirectory(copy.descriptors[.underFileSystemRoot]) {
       return "the directory of the under file system is not among the copies"
     }
+    if status.request.underFileSystem.scheme != .file {
+      guard status.request.objectStore != nil, isDirectory(copy.descriptors[.pageFolder]) else {
+        return "the volume's page folder is not among the copies"
+      }
+    }
     return mountRefusal(mountPoint, status.connection)
   }
 

@@ -64,6 +64,8 @@ enum KeeperEvent: Hashable, Sendable {
 enum WorkerReport: Hashable, Sendable {
   case ready
   case failed(reason: String)
+  /// The same, and it is the object store that does not serve the volume.
+  case refused(UnderFileSystemRefusal, reason: String)
   case progress(String)
   case completed
   /// It has answered its first request.
@@ -76,6 +78,10 @@ enum WorkerReport: Hashable, Sendable {
   /// Register the file beside the packet with the kernel, and do away with that. Not the keeper's business either.
   case openBacking(UInt64, call: UInt64)
   case closeBacking(UInt64, Int32)
+  /// Nor this.
+  case counters(VolumeCounters)
+  /// It uses the secrets of that revision, or why it goes on with those before.
+  case credentials(revision: UInt64, problem: String?)
 }
 
 /// How an unmount went.

@@ -13,6 +13,7 @@ extension Volume {
     generation = max(1, custody.generation)
     history = status.history
     revision = status.revision
+    credentialProblem = status.credentialProblem
     trouble = status.history.deaths.last?.exit.sentence
     interruptedSince = status.serves ? nil : .now
     guard let worker else {

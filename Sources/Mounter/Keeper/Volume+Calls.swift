@@ -60,6 +60,8 @@ extension Volume {
         "under file system (\(request.underFileSystem))"
       } else if other.mountPoint != request.mountPoint {
         "mount point (\(request.mountPoint))"
+      } else if let difference = request.objectStoreDifference(from: other) {
+        difference
       } else if other.options != request.options {
         "set of options (\(request.options.differences(from: other.options).joined(separator: ", ")))"
       } else {
@@ -72,6 +74,7 @@ extension Volume {
 
   private mutating func takeSecrets(_ call: CallID, _ turn: inout Keeper.Turn) {
     turn.actions.append(.takeSecrets(call, request.key))
+    credentialProblem = nil
     if case .starting = phase { secretsAreNewer = true }
   }
 
@@ -123,6 +126,22 @@ extension Volume {
     stoppers.removeAll { $0.call.connection == connection }
     queue.removeAll { $0.call.connection == connection }
     commands = commands.filter { $0.value.call.connection != connection }
+  }
+}
+
+extension MountRequest {
+  /// What of the object store differs. The page store may: the worker's folder in it is open already.
+  fileprivate func objectStoreDifference(from other: MountRequest) -> String? {
+    guard let own = objectStore, let others = other.objectStore else {
+      return objectStore == nil && other.objectStore == nil ? nil : "kind of under file system"
+    }
+    var names: [String] = []
+    if own.usesNodeCredentials != others.usesNodeCredentials { names.append("use of the node's credentials") }
+    if own.pageStoreBytes != others.pageStoreBytes { names.append("pageStoreSize") }
+    if own.pageSize != others.pageSize { names.append("pageSize") }
+    if own.cachePassthrough != others.cachePassthrough { names.append("cachePassthrough") }
+    if own.properties != others.properties { names.append("endpoint or region") }
+    return names.isEmpty ? nil : "object store (\(names.joined(separator: ", ")))"
   }
 }
 

@@ -54,6 +54,9 @@ extension Volume {
     case (.ready, .starting(givenUp: nil)), (.completed, .starting(givenUp: nil)): serve(&turn)
     case (.progress, .starting(givenUp: nil)): timer = turn.now.advanced(by: turn.limits.start)
     case (.failed(let reason), .starting(givenUp: nil)): giveUpStart(.workerFailed(reason: reason, output: []), &turn)
+    case (.refused(let refusal, let reason), .starting(givenUp: nil)):
+      giveUpStart(.underFileSystemRefused(refusal, sentence: reason), &turn)
+    case (.credentials(_, let problem), _): credentialProblem = problem
     case (.ready, .stopping(var stopping)) where stopping.former == .starting(givenUp: nil):
       resumed(turn)
       stopping.former = .ready
@@ -94,7 +97,12 @@ extension Volume {
         case nil: .workerFailed(reason: exit.sentence, output: output)
         }
       var cause = exit
-      if case .workerFailed(let reason, _) = givenUp, exit != .disconnected { cause = .notServing(reason: reason) }
+      switch givenUp {
+      case .workerFailed(let reason, _) where exit != .disconnected,
+        .underFileSystemRefused(_, let reason) where exit != .disconnected:
+        cause = .notServing(reason: reason)
+      default: break
+      }
       startFailed(error, cause, pid: pid, &turn)
     case .ready:
       noteDeath(exit, pid: pid, turn)

@@ -19,6 +19,13 @@ extension Volume {
     return next
   }
 
+  /// How long the most patient of those who wait for the volume still waits, in milliseconds; 0: nobody waits.
+  func startTimeout(at now: Deadline) -> UInt32 {
+    guard let patience = starters.map(\.patience).max() else { return 0 }
+    let time = min(patience, timer).remaining(at: now).components
+    return max(1, UInt32(clamping: time.seconds * 1_000 + time.attoseconds / 1_000_000_000_000_000))
+  }
+
   /// Answers those whose deadline has passed, and takes the next step where the present one takes too long.
   mutating func timePassed(_ turn: inout Keeper.Turn) {
     answerLate(&turn)

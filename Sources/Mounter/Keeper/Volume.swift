@@ -49,6 +49,8 @@ struct Volume: Hashable, Sendable {
   var formerProgram: Int?
   /// The last build that could not serve it.
   var rejectedProgram: Int?
+  /// Why the worker does not use the last secrets that it was given.
+  var credentialProblem: String?
   /// How the last worker ended, until the next one serves.
   var trouble: String?
 
@@ -125,9 +127,11 @@ struct Volume: Hashable, Sendable {
       case .stopping(let stopping) where stopping.stage == .stuck: .failed(reason: Keeper.stuckSentence(pid))
       case .stopping, .gone: .stopping
       }
-    return WorkerStatus(
+    var status = WorkerStatus(
       request: request, state: state, pid: pid, connection: connection, restarts: generation > 1 ? generation - 1 : 0,
       startedAt: startedAt, history: history, revision: revision)
+    status.credentialProblem = credentialProblem
+    return status
   }
 
   /// The mount has been served before: its users are not sent away when a start fails.

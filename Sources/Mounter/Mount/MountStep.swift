@@ -8,6 +8,8 @@ struct MountStep: Sendable {
   let request: MountRequest
   /// Mount points lie beneath it.
   let stateDirectory: String
+  /// Who workers for object stores run as.
+  let workerUsers: Range<UInt32>
   /// Capabilities that count as not offered by the kernel.
   var withheld: FuseInitFlags = []
 
@@ -21,7 +23,7 @@ struct MountStep: Sendable {
   /// Leaves nothing behind when it throws.
   func run() throws(MounterError) -> Outcome {
     let mountPoint = try checkedMountPoint()
-    let root = try openUnderFileSystem()
+    let source = try openSource()
     var warnings: [String] = []
     let leftovers = try mountPoint.clear()
     if leftovers > 0 {
@@ -31,7 +33,7 @@ struct MountStep: Sendable {
       warnings.append("the file system of \(mountPoint.path) cannot make the folder under the mount immutable")
     }
     do throws(MounterError) {
-      let mount = try mountFuse(at: mountPoint, root: root)
+      let mount = try mountFuse(at: mountPoint, source)
       warnings += setReadAhead(mount)
       return Outcome(mount: mount, warnings: warnings)
     } catch {
@@ -51,11 +53,23 @@ struct MountStep: Sendable {
     return expected
   }
 
-  private func openUnderFileSystem() throws(MounterError) -> SharedDescriptor? {
-    let path = request.underFileSystem.path
-    guard request.underFileSystem.scheme == .file else {
-      throw .underFileSystemNotServed(scheme: request.underFileSystem.scheme.rawValue)
+  /// What a worker serves from: one of both.
+  private struct Source {
+    var root: SharedDescriptor?
+    var pageFolder: SharedDescriptor?
+  }
+
+  /// Whether an object store serves the volume, its worker finds out.
+  private func openSource() throws(MounterError) -> Source {
+    if request.underFileSystem.scheme == .file { return Source(root: try openDirectory()) }
+    guard let store = request.objectStore else {
+      throw .malformed(reason: "a volume on an object store came without its settings")
     }
+    return Source(pageFolder: try PageFolder(of: request.key, in: store.pageStore, users: workerUsers).open())
+  }
+
+  private func openDirectory() throws(MounterError) -> SharedDescriptor {
+    let path = request.underFileSystem.path
     do throws(DirectoryRoots.Failure) {
       return try DirectoryRoots.open(path, beneath: request.fileRoots).directory
     } catch {
@@ -74,7 +88,7 @@ struct MountStep: Sendable {
 
   /// The mount itself is never read-only: that belongs to each bind mount and, where every publish is read-only, to the
   /// worker, which can be told otherwise later.
-  private func mountFuse(at mountPoint: MountPoint, root: SharedDescriptor?) throws(MounterError) -> VolumeMount {
+  private func mountFuse(at mountPoint: MountPoint, _ source: Source) throws(MounterError) -> VolumeMount {
     let fuse: FuseMount
     do throws(FuseMount.Failure) {
       fuse = try FuseMount.mount(
@@ -93,7 +107,7 @@ struct MountStep: Sendable {
       return VolumeMount(
         mountPoint: mountPoint.path, connection: fuse.connection.number, fuseInit: reduced,
         granted: fuse.reply.granted, fuseDevice: SharedDescriptor(device), sharedState: SharedDescriptor(state),
-        underFileSystemRoot: root)
+        underFileSystemRoot: source.root, pageFolder: source.pageFolder)
     } catch {
       try? Mount.unmount(mountPoint.path, flags: [.detach, .noFollow])
       throw error

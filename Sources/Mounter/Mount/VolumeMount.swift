@@ -13,6 +13,8 @@ struct VolumeMount: Sendable {
   var sharedState: SharedDescriptor
   /// Of a `file://` UFS.
   var underFileSystemRoot: SharedDescriptor?
+  /// Of a volume on an object store.
+  var pageFolder: SharedDescriptor?
 }
 
 extension FuseInitRequest {

@@ -13,8 +13,7 @@ extension MounterServer {
       clients[call.connection]?.send(ReplyMessage(id: call.number, more: true, reply: .status(status)))
     case .publish(let status): publish(status)
     case .takeSecrets(let call, let key):
-      holding(key).secrets = incomingSecrets[call]
-      deposit(key)
+      takeSecrets(call, key)
     case .mount(let request): mount(request)
     case .startWorker(let key, let generation): startWorker(key, generation: generation)
     case .configureWorker(let key): configureWorker(key)
@@ -70,7 +69,7 @@ extension MounterServer {
 
   private func mount(_ request: MountRequest) {
     let step = MountStep(
-      request: request, stateDirectory: configuration.stateDirectory,
+      request: request, stateDirectory: configuration.stateDirectory, workerUsers: configuration.workerUsers,
       withheld: configuration.doesWithoutResend ? .hasResend : [])
     offload(request.key) {
       do throws(MounterError) {
@@ -122,21 +121,22 @@ extension MounterServer {
   /// Carries a volume's descriptors to the thread that closes them.
   private final class LastHolder: Sendable {
     private let mount: Mutex<VolumeMount?>
-    private let secrets: Mutex<SharedDescriptor?>
+    private let secrets: Mutex<[SharedDescriptor?]>
     private let held: Mutex<HeldDescriptors>
 
     init(_ holding: Holding) {
       mount = Mutex(holding.mount)
-      secrets = Mutex(holding.secrets)
+      secrets = Mutex([holding.secrets, holding.formerSecrets])
       held = Mutex(holding.held)
       holding.mount = nil
       holding.secrets = nil
+      holding.formerSecrets = nil
       holding.held = HeldDescriptors()
     }
 
     func release() {
       mount.withLock { $0 = nil }
-      secrets.withLock { $0 = nil }
+      secrets.withLock { $0 = [] }
       held.withLock { $0 = HeldDescriptors() }
     }
   }

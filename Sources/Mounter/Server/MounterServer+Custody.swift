@@ -12,6 +12,7 @@ extension MounterServer {
       .fuseDevice: mount.fuseDevice, .sharedState: mount.sharedState,
     ]
     descriptors[.underFileSystemRoot] = mount.underFileSystemRoot
+    descriptors[.pageFolder] = mount.pageFolder
     descriptors[.secrets] = holding.secrets
     if let worker = holding.worker { descriptors.merge(worker.descriptors) { $1 } }
     let custody = VolumeCustody(
@@ -50,7 +51,7 @@ extension MounterServer {
     answer(call, .done)
   }
 
-  /// For answers to those who ask how a volume is.
+  /// For answers to those who ask how a volume is: what changes too often, or is too long, to be told unasked.
   func withCustody(_ status: WorkerStatus) -> WorkerStatus {
     let key = status.request.key
     var custodians = clients.values.filter { $0.hasCustody(of: key) }.map { client in
@@ -63,6 +64,7 @@ extension MounterServer {
     if holdings[key]?.mount == nil { (custodians, missing) = ([], []) }
     var status = status
     status.custody = CustodyReport(custodians: custodians.sorted(), missing: missing)
+    status.counters = holdings[key]?.counters
     return status
   }
 }
@@ -105,7 +107,7 @@ extension MounterServer {
     holding.mount = VolumeMount(
       mountPoint: status.request.mountPoint, connection: status.connection, fuseInit: copy.volume.fuseInit,
       granted: FuseInitFlags(rawValue: copy.volume.granted), fuseDevice: device, sharedState: state,
-      underFileSystemRoot: copy.descriptors[.underFileSystemRoot])
+      underFileSystemRoot: copy.descriptors[.underFileSystemRoot], pageFolder: copy.descriptors[.pageFolder])
     holding.secrets = copy.descriptors[.secrets]
     for (node, descriptor) in copy.nodes { _ = holding.held.apply(.held(node, descriptor)) }
     holding.worker = worker

@@ -55,12 +55,17 @@ extension MounterServer {
     ]
     if let root = mount.underFileSystemRoot { descriptors.append((.underFileSystemRoot, root)) }
     if let secrets = holding.secrets { descriptors.append((.secrets, secrets)) }
+    if let folder = mount.pageFolder {
+      descriptors.append((.pageFolder, folder))
+      if let environment = nodeEnvironment(volume) { descriptors.append((.nodeEnvironment, environment)) }
+    }
     let message = CommandMessage(
       id: 0, roles: descriptors.map(\.0),
       command: .configuration(
         CommandMessage.Configuration(
           request: volume.request, fuseInit: mount.fuseInit, granted: mount.granted.rawValue,
-          generation: volume.generation, log: configuration.log)))
+          generation: volume.generation, log: configuration.log,
+          startTimeoutMilliseconds: volume.startTimeout(at: .now))))
     do throws(Errno) { try worker.send(message, descriptors: descriptors.map(\.1)) } catch {
       log.error("the worker takes no configuration", metadata: metadata(key, error))
     }
@@ -94,6 +99,10 @@ extension MounterServer {
       case .openBacking(let node, let call):
         if let file = report.node { openBacking(node, file, call: call, for: worker, key) }
       case .closeBacking(let node, let id): closeBacking(node, id, key)
+      case .counters(let counters): holdings[key]?.counters = counters
+      case .credentials(let revision, let problem):
+        credentialsTried(key, revision: revision, problem)
+        feed(.workerReported(key, id: report.message.id, .credentials(revision: revision, problem: problem)))
       case .progress(let what):
         log.info("the worker: \(what)", metadata: metadata(key))
         feed(.workerReported(key, id: report.message.id, .progress(what)))
@@ -198,7 +207,7 @@ extension MounterServer {
     case .updateOptions(let options): message.command = .updateOptions(options)
     case .updateSecrets:
       guard let secrets = holding.secrets else { return }
-      message.command = .updateSecrets
+      message.command = .updateSecrets(revision: holding.secretsRevision)
       message.roles = [.secrets]
       descriptors = [secrets]
     }

@@ -23,6 +23,10 @@ package final class MounterServer {
     package var killAfter = Duration.seconds(120)
     /// Take every volume over from the mounter that has the socket, if one does, and then the socket.
     package var takesOver = false
+    /// Who workers for object stores run as: users, and groups of the same numbers, that nobody else on the node is.
+    package var workerUsers: Range<UInt32> = 1_900_000_000..<1_900_065_536
+    /// This process's own variables; see ``NodeEnvironment``.
+    package var environment: [String: String] = [:]
     /// As if the kernel could not send requests again, for tests.
     package var doesWithoutResend = false
 
@@ -70,6 +74,12 @@ package final class MounterServer {
   final class Holding {
     var mount: VolumeMount?
     var secrets: SharedDescriptor?
+    /// Those before, until the worker has said that it uses the present ones.
+    var formerSecrets: SharedDescriptor?
+    /// How often secrets have come.
+    var secretsRevision: UInt64 = 0
+    /// As the worker said last.
+    var counters: VolumeCounters?
     var worker: WorkerProcess?
     var held = HeldDescriptors()
     var hasWarnedOfHeld = false

@@ -22,6 +22,7 @@ extension MounterError {
     case .system(let error, _): unsafe wire.error_number = error.rawValue
     case .workerFailed(_, let output):
       unsafe wire.setStrings(\.n_worker_output, \.worker_output, output.map(withoutNul))
+    case .underFileSystemRefused(let refusal, _): unsafe wire.refusal = refusal.wire
     case .busy(_, let holders):
       unsafe wire.setList(\.n_holders, \.holders, holders, mounter__v1__holder__init) { wire, holder in
         switch holder {
@@ -43,6 +44,7 @@ extension MounterError {
     case .underFileSystemOutsideRoots(let path): (MOUNTER__V1__ERROR__KIND__KIND_UFS_OUTSIDE_ROOTS, path, "")
     case .noFileRoots(let path): (MOUNTER__V1__ERROR__KIND__KIND_NO_FILE_ROOTS, path, "")
     case .underFileSystemNotServed(let scheme): (MOUNTER__V1__ERROR__KIND__KIND_UFS_NOT_SERVED, scheme, "")
+    case .underFileSystemRefused(_, let sentence): (MOUNTER__V1__ERROR__KIND__KIND_UFS_REFUSED, "", sentence)
     case .incompatible(_, let difference): (MOUNTER__V1__ERROR__KIND__KIND_INCOMPATIBLE, "", difference)
     case .busy: (MOUNTER__V1__ERROR__KIND__KIND_BUSY, "", "")
     case .notMounted: (MOUNTER__V1__ERROR__KIND__KIND_NOT_MOUNTED, "", "")
@@ -70,6 +72,8 @@ extension MounterError {
       case MOUNTER__V1__ERROR__KIND__KIND_UFS_OUTSIDE_ROOTS: .underFileSystemOutsideRoots(path: subject)
       case MOUNTER__V1__ERROR__KIND__KIND_NO_FILE_ROOTS: .noFileRoots(path: subject)
       case MOUNTER__V1__ERROR__KIND__KIND_UFS_NOT_SERVED: .underFileSystemNotServed(scheme: subject)
+      case MOUNTER__V1__ERROR__KIND__KIND_UFS_REFUSED:
+        unsafe .underFileSystemRefused(UnderFileSystemRefusal(wire: wire.refusal) ?? .other, sentence: reason)
       case MOUNTER__V1__ERROR__KIND__KIND_INCOMPATIBLE:
         unsafe .incompatible(key: try Wire.key(wire.key), difference: reason)
       case MOUNTER__V1__ERROR__KIND__KIND_BUSY:

@@ -23,6 +23,8 @@ extension WorkerStatus {
       history: WorkerHistory(deaths: deaths, longestPause: unsafe wire.longest_pause_ms),
       revision: unsafe wire.revision)
     if let custodians = unsafe wire.custodians { custody = unsafe CustodyReport(wire: custodians) }
+    if let counted = unsafe wire.counters { counters = unsafe VolumeCounters(wire: counted) }
+    if let problem = unsafe wire.credential_problem { credentialProblem = unsafe problem.value }
   }
 
   func fill(_ wire: MessageBuilder<Mounter__V1__Status>) {
@@ -48,6 +50,10 @@ extension WorkerStatus {
     unsafe wire.longest_pause_ms = history.longestPause
     unsafe wire.revision = revision
     if let custody { unsafe custody.fill(wire.make(\.custodians, mounter__v1__custodians__init)) }
+    if let counters { unsafe counters.fill(wire.make(\.counters, mounter__v1__counters__init)) }
+    if let credentialProblem {
+      unsafe wire.make(\.credential_problem, mounter__v1__string_value__init).value = withoutNul(credentialProblem)
+    }
   }
 }
 

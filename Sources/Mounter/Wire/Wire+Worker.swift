@@ -21,6 +21,7 @@ extension Wire {
       unsafe part.generation = configuration.generation
       unsafe part.log_level = configuration.log.level.rawValue
       unsafe part.setFlag(\.log_json, configuration.log.format == .json)
+      unsafe part.start_timeout_ms = configuration.startTimeoutMilliseconds
     case .drain(let milliseconds):
       unsafe wire.command_case = MOUNTER__V1__WORKER_COMMAND__COMMAND_DRAIN
       unsafe wire.make(\.drain, mounter__v1__drain__init).timeout_ms = milliseconds
@@ -30,9 +31,9 @@ extension Wire {
     case .updateOptions(let options):
       unsafe wire.command_case = MOUNTER__V1__WORKER_COMMAND__COMMAND_UPDATE_OPTIONS
       unsafe options.fill(wire.make(\.update_options, mounter__v1__options__init))
-    case .updateSecrets:
+    case .updateSecrets(let revision):
       unsafe wire.command_case = MOUNTER__V1__WORKER_COMMAND__COMMAND_UPDATE_SECRETS
-      unsafe wire.make(\.update_secrets, mounter__v1__update_secrets__init)
+      unsafe wire.make(\.update_secrets, mounter__v1__update_secrets__init).revision = revision
     case .ping:
       unsafe wire.command_case = MOUNTER__V1__WORKER_COMMAND__COMMAND_PING
       unsafe wire.make(\.ping, mounter__v1__ping__init)
@@ -68,7 +69,8 @@ extension Wire {
           generation: unsafe part.generation,
           log: LogOptions(
             level: Logger.Level(rawValue: unsafe part.log_level) ?? .info,
-            format: unsafe part.flag(\.log_json) ? .json : .text)))
+            format: unsafe part.flag(\.log_json) ? .json : .text),
+          startTimeoutMilliseconds: unsafe part.start_timeout_ms))
     case MOUNTER__V1__WORKER_COMMAND__COMMAND_DRAIN:
       guard let part = unsafe wire.drain else { return .unknown }
       return .drain(timeoutMilliseconds: unsafe part.timeout_ms)
@@ -77,7 +79,9 @@ extension Wire {
       return .stop(timeoutMilliseconds: unsafe part.timeout_ms)
     case MOUNTER__V1__WORKER_COMMAND__COMMAND_UPDATE_OPTIONS:
       return unsafe .updateOptions(try options(wire.update_options))
-    case MOUNTER__V1__WORKER_COMMAND__COMMAND_UPDATE_SECRETS: return .updateSecrets
+    case MOUNTER__V1__WORKER_COMMAND__COMMAND_UPDATE_SECRETS:
+      guard let part = unsafe wire.update_secrets else { return .unknown }
+      return .updateSecrets(revision: unsafe part.revision)
     case MOUNTER__V1__WORKER_COMMAND__COMMAND_PING: return .ping
     case MOUNTER__V1__WORKER_COMMAND__COMMAND_BACKING_OPENED:
       guard let part = unsafe wire.backing_opened else { return .unknown }
@@ -97,6 +101,11 @@ extension Wire {
     case .failed(let reason):
       unsafe wire.report_case = MOUNTER__V1__WORKER_REPORT__REPORT_FAILED
       unsafe wire.make(\.failed, mounter__v1__failed__init).reason = withoutNul(reason)
+    case .refused(let refusal, let reason):
+      unsafe wire.report_case = MOUNTER__V1__WORKER_REPORT__REPORT_FAILED
+      let part = unsafe wire.make(\.failed, mounter__v1__failed__init)
+      unsafe part.reason = withoutNul(reason)
+      unsafe part.refusal = refusal.wire
     case .progress(let what):
       unsafe wire.report_case = MOUNTER__V1__WORKER_REPORT__REPORT_PROGRESS
       unsafe wire.make(\.progress, mounter__v1__progress__init).what = withoutNul(what)
@@ -128,6 +137,14 @@ extension Wire {
       let part = unsafe wire.make(\.close_backing, mounter__v1__close_backing__init)
       unsafe part.node = node
       unsafe part.backing_id = id
+    case .counters(let counters):
+      unsafe wire.report_case = MOUNTER__V1__WORKER_REPORT__REPORT_COUNTERS
+      unsafe counters.fill(wire.make(\.counters, mounter__v1__counters__init))
+    case .credentials(let revision, let problem):
+      unsafe wire.report_case = MOUNTER__V1__WORKER_REPORT__REPORT_CREDENTIALS
+      let part = unsafe wire.make(\.credentials, mounter__v1__credentials__init)
+      unsafe part.revision = revision
+      unsafe part.problem = withoutNul(problem ?? "")
     case nil: break
     }
     return unsafe wire.packed()
@@ -140,7 +157,7 @@ extension Wire {
         switch unsafe wire.report_case {
         case MOUNTER__V1__WORKER_REPORT__REPORT_READY: .ready
         case MOUNTER__V1__WORKER_REPORT__REPORT_FAILED:
-          if let failed = unsafe wire.failed { .failed(reason: unsafe failed.reason) } else { nil }
+          if let failed = unsafe wire.failed { unsafe Self.failure(failed) } else { nil }
         case MOUNTER__V1__WORKER_REPORT__REPORT_PROGRESS:
           if let progress = unsafe wire.progress { .progress(unsafe progress.what) } else { nil }
         case MOUNTER__V1__WORKER_REPORT__REPORT_COMPLETED: .completed
@@ -162,11 +179,25 @@ extension Wire {
           if let open = unsafe wire.open_backing { unsafe .openBacking(open.node, call: open.call) } else { nil }
         case MOUNTER__V1__WORKER_REPORT__REPORT_CLOSE_BACKING:
           if let close = unsafe wire.close_backing { unsafe .closeBacking(close.node, close.backing_id) } else { nil }
+        case MOUNTER__V1__WORKER_REPORT__REPORT_COUNTERS:
+          if let counters = unsafe wire.counters { unsafe .counters(VolumeCounters(wire: counters)) } else { nil }
+        case MOUNTER__V1__WORKER_REPORT__REPORT_CREDENTIALS:
+          if let part = unsafe wire.credentials {
+            unsafe .credentials(revision: part.revision, problem: part.problem.isEmpty ? nil : part.problem)
+          } else {
+            nil
+          }
         default: nil
         }
       return ReportMessage(
         id: unsafe wire.id, roles: roles(unsafe wire.numbers(\.n_descriptors, \.descriptors)), report: report)
     }
+  }
+
+  private static func failure(_ wire: borrowing MessageView<Mounter__V1__Failed>) -> WorkerReport {
+    let reason = unsafe wire.reason
+    guard let refusal = unsafe UnderFileSystemRefusal(wire: wire.refusal) else { return .failed(reason: reason) }
+    return .refused(refusal, reason: reason)
   }
 
   static func encode(_ secrets: VolumeSecrets) -> [UInt8] {

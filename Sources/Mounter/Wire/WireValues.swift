@@ -110,6 +110,7 @@ extension MountRequest {
         scheme: scheme, authority: unsafe files.authority, path: unsafe files.path),
       mountPoint: mountPoint, fileRoots: unsafe wire.strings(\.n_file_roots, \.file_roots),
       options: try Wire.options(unsafe wire.options))
+    if let store = unsafe wire.object_store { objectStore = unsafe try ObjectStoreRequest(wire: store) }
   }
 
   func fill(_ wire: MessageBuilder<Mounter__V1__Mount>) {
@@ -121,6 +122,7 @@ extension MountRequest {
     unsafe wire.mount_point = withoutNul(mountPoint)
     unsafe wire.setStrings(\.n_file_roots, \.file_roots, fileRoots.map(withoutNul))
     unsafe options.fill(wire.make(\.options, mounter__v1__options__init))
+    if let objectStore { unsafe objectStore.fill(wire.make(\.object_store, mounter__v1__object_store__init)) }
   }
 }
 

@@ -1,6 +1,7 @@
 package import LinuxSystem
 internal import ProtobufC
 package import SystemPackage
+package import VolumeModel
 
 /// The worker's end of the socket to its mounter: descriptor 3 of the process. Calls may come from any thread; one thread at
 /// a time receives.
@@ -33,11 +34,19 @@ package final class WorkerChannel: Sendable {
     do throws(Errno) {
       var root: Descriptor?
       if let directory = descriptors[.underFileSystemRoot] { root = try directory.descriptor.duplicate() }
+      var pages: Descriptor?
+      if let folder = descriptors[.pageFolder] { pages = try folder.descriptor.duplicate() }
+      let patience = configuration.startTimeoutMilliseconds
       return WorkerConfiguration(
         request: configuration.request, fuseInit: configuration.fuseInit,
         granted: FuseInitFlags(rawValue: configuration.granted), generation: configuration.generation,
         log: configuration.log, fuseDevice: try fuseDevice.descriptor.duplicate(),
-        sharedState: try sharedState.descriptor.duplicate(), underFileSystemRoot: root, secrets: secrets)
+        sharedState: try sharedState.descriptor.duplicate(), underFileSystemRoot: root, pageFolder: pages,
+        secrets: secrets,
+        environment: try descriptors[.nodeEnvironment].map { (memory) throws(Errno) in
+          try NodeEnvironment.read(memory.descriptor)
+        } ?? [:],
+        startTimeout: patience == 0 ? nil : .milliseconds(Int64(patience)))
     } catch {
       throw .system(error)
     }
@@ -51,9 +60,9 @@ package final class WorkerChannel: Sendable {
       case .drain(let milliseconds): command = .drain(timeoutMilliseconds: milliseconds)
       case .stop(let milliseconds): command = .stop(timeoutMilliseconds: milliseconds)
       case .updateOptions(let options): command = .updateOptions(options)
-      case .updateSecrets:
+      case .updateSecrets(let revision):
         guard let descriptor = descriptors[.secrets] else { throw .malformed("new secrets came without their memfd") }
-        command = .updateSecrets(try secrets(descriptor))
+        command = .updateSecrets(try secrets(descriptor), revision: revision)
       case .ping: command = .ping
       case .backingOpened(let call, let id, let error): command = .backingOpened(call: call, id: id, error: error)
       case .configuration, .unknown: continue
@@ -68,6 +77,21 @@ package final class WorkerChannel: Sendable {
 
   /// Tells the mounter why this worker cannot serve; it exits afterwards.
   package func failed(_ reason: String) throws(Errno) { try send(.failed(reason: String(reason.prefix(4_096)))) }
+
+  /// The same, where it is the object store that does not serve the volume.
+  package func refused(_ refusal: UnderFileSystemRefusal, _ reason: String) throws(Errno) {
+    try send(.refused(refusal, reason: String(reason.prefix(4_096))))
+  }
+
+  /// Tells the mounter what this worker has counted.
+  package func counters(_ counters: VolumeCounters) throws(Errno) {
+    try send(ReportMessage(report: .counters(counters)))
+  }
+
+  /// Tells the mounter how it went with new secrets. - Parameter problem: nil: they are used from now on.
+  package func credentials(revision: UInt64, problem: String?) throws(Errno) {
+    try send(.credentials(revision: revision, problem: problem.map { String($0.prefix(4_096)) }))
+  }
 
   /// Tells the mounter that a long start goes on.
   package func progress(_ what: String) throws(Errno) { try send(.progress(String(what.prefix(4_096)))) }

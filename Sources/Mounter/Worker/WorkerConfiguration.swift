@@ -20,13 +20,20 @@ package struct WorkerConfiguration: ~Copyable, Sendable {
   package let sharedState: Descriptor
   /// The root of a `file://` UFS.
   package let underFileSystemRoot: Descriptor?
+  /// Of a volume on an object store: pages and spools. Its owner is who the worker is to be.
+  package let pageFolder: Descriptor?
   /// Nil where the volume has none.
   package let secrets: VolumeSecrets?
+  /// What a worker for an object store knows of the node, by variable.
+  package let environment: [String: String]
+  /// How long whoever waits for the volume still waits; nil: nobody has said so.
+  package let startTimeout: Duration?
 
   package init(
     request: MountRequest, fuseInit: [UInt8], granted: FuseInitFlags, generation: UInt32, log: LogOptions,
     fuseDevice: consuming Descriptor, sharedState: consuming Descriptor, underFileSystemRoot: consuming Descriptor?,
-    secrets: VolumeSecrets?
+    pageFolder: consuming Descriptor? = nil, secrets: VolumeSecrets?, environment: [String: String] = [:],
+    startTimeout: Duration? = nil
   ) {
     self.request = request
     self.fuseInit = fuseInit
@@ -36,7 +43,10 @@ package struct WorkerConfiguration: ~Copyable, Sendable {
     self.fuseDevice = fuseDevice
     self.sharedState = sharedState
     self.underFileSystemRoot = underFileSystemRoot
+    self.pageFolder = pageFolder
     self.secrets = secrets
+    self.environment = environment
+    self.startTimeout = startTimeout
   }
 }
 
@@ -59,7 +69,8 @@ package enum WorkerCommand: Sendable, Hashable {
   /// Finish what is in flight and exit: the mount is going.
   case stop(timeoutMilliseconds: UInt32)
   case updateOptions(WorkerOptions)
-  case updateSecrets(VolumeSecrets)
+  /// Answered by ``WorkerChannel/credentials(revision:problem:)`` where the volume uses them.
+  case updateSecrets(VolumeSecrets, revision: UInt64)
   /// Answered by ``WorkerChannel/work(answered:working:oldestMilliseconds:)``.
   case ping
   /// The answer to ``WorkerChannel/openBacking(_:descriptor:call:)``: the kernel's number, or 0 and an errno.

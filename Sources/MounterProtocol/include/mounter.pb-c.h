@@ -22,6 +22,11 @@ typedef struct Mounter__V1__Key Mounter__V1__Key;
 typedef struct Mounter__V1__UnderFileSystem Mounter__V1__UnderFileSystem;
 typedef struct Mounter__V1__Options Mounter__V1__Options;
 typedef struct Mounter__V1__Mount Mounter__V1__Mount;
+typedef struct Mounter__V1__ObjectStore Mounter__V1__ObjectStore;
+typedef struct Mounter__V1__ObjectStore__Address Mounter__V1__ObjectStore__Address;
+typedef struct Mounter__V1__Counters Mounter__V1__Counters;
+typedef struct Mounter__V1__Counters__Outcome Mounter__V1__Counters__Outcome;
+typedef struct Mounter__V1__Counters__Requests Mounter__V1__Counters__Requests;
 typedef struct Mounter__V1__Secrets Mounter__V1__Secrets;
 typedef struct Mounter__V1__Secrets__ValuesEntry Mounter__V1__Secrets__ValuesEntry;
 typedef struct Mounter__V1__Holder Mounter__V1__Holder;
@@ -67,6 +72,7 @@ typedef struct Mounter__V1__HoldNode Mounter__V1__HoldNode;
 typedef struct Mounter__V1__ReleaseNode Mounter__V1__ReleaseNode;
 typedef struct Mounter__V1__OpenBacking Mounter__V1__OpenBacking;
 typedef struct Mounter__V1__CloseBacking Mounter__V1__CloseBacking;
+typedef struct Mounter__V1__Credentials Mounter__V1__Credentials;
 typedef struct Mounter__V1__WorkerReport Mounter__V1__WorkerReport;
 typedef struct Mounter__V1__Serving Mounter__V1__Serving;
 typedef struct Mounter__V1__ToParent Mounter__V1__ToParent;
@@ -132,7 +138,11 @@ typedef enum _Mounter__V1__Error__Kind {
   /*
    * Copies that were offered are not, or no longer, those of a mount that this mounter can serve.
    */
-  MOUNTER__V1__ERROR__KIND__KIND_CUSTODY_REFUSED = 16
+  MOUNTER__V1__ERROR__KIND__KIND_CUSTODY_REFUSED = 16,
+  /*
+   * The object store does not serve the volume; `refusal` and `reason` say why.
+   */
+  MOUNTER__V1__ERROR__KIND__KIND_UFS_REFUSED = 17
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__ERROR__KIND)
 } Mounter__V1__Error__Kind;
 /*
@@ -171,9 +181,29 @@ typedef enum _Mounter__V1__DescriptorRole {
   /*
    * A file or directory of the under file system, O_PATH or open.
    */
-  MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_NODE = 8
+  MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_NODE = 8,
+  /*
+   * The page folder of a worker for an object store: pages and spools. Its owner is who the worker runs as.
+   */
+  MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_PAGE_FOLDER = 9,
+  /*
+   * A sealed memfd with texts `NAME=VALUE`, each with a NUL behind it: what a worker for an object store knows of the node.
+   */
+  MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_NODE_ENVIRONMENT = 10
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__DESCRIPTOR_ROLE)
 } Mounter__V1__DescriptorRole;
+/*
+ * VolumeModel.UnderFileSystemRefusal.
+ */
+typedef enum _Mounter__V1__Refusal {
+  MOUNTER__V1__REFUSAL__REFUSAL_UNSPECIFIED = 0,
+  MOUNTER__V1__REFUSAL__REFUSAL_ABSENT = 1,
+  MOUNTER__V1__REFUSAL__REFUSAL_CREDENTIALS = 2,
+  MOUNTER__V1__REFUSAL__REFUSAL_CONFIGURATION = 3,
+  MOUNTER__V1__REFUSAL__REFUSAL_UNREACHABLE = 4,
+  MOUNTER__V1__REFUSAL__REFUSAL_OTHER = 5
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__REFUSAL)
+} Mounter__V1__Refusal;
 
 /* --- messages --- */
 
@@ -284,10 +314,108 @@ struct  Mounter__V1__Mount
   size_t n_file_roots;
   char **file_roots;
   Mounter__V1__Options *options;
+  /*
+   * Of s3:// and oss:// volumes.
+   */
+  Mounter__V1__ObjectStore *object_store;
 };
 #define MOUNTER__V1__MOUNT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__mount__descriptor) \
-    , NULL, NULL, (char *)protobuf_c_empty_string, 0,NULL, NULL }
+    , NULL, NULL, (char *)protobuf_c_empty_string, 0,NULL, NULL, NULL }
+
+
+/*
+ * VolumeModel.ObjectStoreAddress.
+ */
+struct  Mounter__V1__ObjectStore__Address
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean secure;
+  char *host;
+  /*
+   * 0: the scheme's own.
+   */
+  uint32_t port;
+};
+#define MOUNTER__V1__OBJECT_STORE__ADDRESS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__object_store__address__descriptor) \
+    , 0, (char *)protobuf_c_empty_string, 0 }
+
+
+/*
+ * VolumeModel.ObjectStoreRequest.
+ */
+struct  Mounter__V1__ObjectStore
+{
+  ProtobufCMessage base;
+  Mounter__V1__ObjectStore__Address *address;
+  Mounter__V1__StringValue *region;
+  Mounter__V1__StringValue *endpoint_region;
+  protobuf_c_boolean path_style;
+  protobuf_c_boolean node_credentials;
+  /*
+   * Absolute path.
+   */
+  char *page_store;
+  uint64_t page_store_bytes;
+  uint32_t page_size;
+  protobuf_c_boolean cache_passthrough;
+};
+#define MOUNTER__V1__OBJECT_STORE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__object_store__descriptor) \
+    , NULL, NULL, NULL, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0 }
+
+
+struct  Mounter__V1__Counters__Outcome
+{
+  ProtobufCMessage base;
+  char *code;
+  uint64_t count;
+};
+#define MOUNTER__V1__COUNTERS__OUTCOME__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__counters__outcome__descriptor) \
+    , (char *)protobuf_c_empty_string, 0 }
+
+
+struct  Mounter__V1__Counters__Requests
+{
+  ProtobufCMessage base;
+  char *kind;
+  size_t n_outcomes;
+  Mounter__V1__Counters__Outcome **outcomes;
+  uint64_t median_us;
+  uint64_t p99_us;
+};
+#define MOUNTER__V1__COUNTERS__REQUESTS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__counters__requests__descriptor) \
+    , (char *)protobuf_c_empty_string, 0,NULL, 0, 0 }
+
+
+/*
+ * VolumeModel.VolumeCounters.
+ */
+struct  Mounter__V1__Counters
+{
+  ProtobufCMessage base;
+  uint64_t hits;
+  uint64_t misses;
+  uint64_t bytes_from_cache;
+  uint64_t bytes_from_ufs;
+  uint64_t read_ahead_waste;
+  uint64_t evicted_pages;
+  uint64_t cached_bytes;
+  uint64_t cache_limit;
+  uint64_t open_files;
+  uint64_t memory_in_use;
+  uint64_t memory_budget;
+  uint64_t hidden_keys;
+  size_t n_requests;
+  Mounter__V1__Counters__Requests **requests;
+  Mounter__V1__StringValue *cache_problem;
+};
+#define MOUNTER__V1__COUNTERS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__counters__descriptor) \
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, NULL }
 
 
 struct  Mounter__V1__Secrets__ValuesEntry
@@ -398,10 +526,18 @@ struct  Mounter__V1__Status
    * Only in the answers to List, Subscribe and GetStatus.
    */
   Mounter__V1__Custodians *custodians;
+  /*
+   * The same, of a volume on an object store whose worker has counted something.
+   */
+  Mounter__V1__Counters *counters;
+  /*
+   * Why the worker goes on with older credentials than the last that it was given.
+   */
+  Mounter__V1__StringValue *credential_problem;
 };
 #define MOUNTER__V1__STATUS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__status__descriptor) \
-    , NULL, MOUNTER__V1__STATUS__STATE__STATE_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0,NULL, 0, 0, NULL }
+    , NULL, MOUNTER__V1__STATUS__STATE__STATE_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0,NULL, 0, 0, NULL, NULL, NULL }
 
 
 /*
@@ -428,8 +564,8 @@ struct  Mounter__V1__Custodians
 
 /*
  * A volume as it is handed from one mounter to the next, directly or by who kept copies meanwhile (custody). Beside it:
- * FUSE_DEVICE, SHARED_STATE, UFS_ROOT for file://, SECRETS where there are some, and WORKER_PROCESS, WORKER_CONTROL and
- * WORKER_OUTPUT while a worker lives. A receiver replaces an earlier copy of the same key.
+ * FUSE_DEVICE, SHARED_STATE, UFS_ROOT for file://, PAGE_FOLDER for s3:// and oss://, SECRETS where there are some, and
+ * WORKER_PROCESS, WORKER_CONTROL and WORKER_OUTPUT while a worker lives. A receiver replaces an earlier copy of the same key.
  */
 struct  Mounter__V1__VolumeCustody
 {
@@ -518,10 +654,14 @@ struct  Mounter__V1__Error
    * With KIND_INCOMPATIBLE, KIND_BUSY, KIND_NOT_MOUNTED and KIND_CUSTODY_REFUSED.
    */
   Mounter__V1__Key *key;
+  /*
+   * With KIND_UFS_REFUSED.
+   */
+  Mounter__V1__Refusal refusal;
 };
 #define MOUNTER__V1__ERROR__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__error__descriptor) \
-    , MOUNTER__V1__ERROR__KIND__KIND_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, NULL }
+    , MOUNTER__V1__ERROR__KIND__KIND_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, NULL, MOUNTER__V1__REFUSAL__REFUSAL_UNSPECIFIED }
 
 
 /*
@@ -860,7 +1000,8 @@ struct  Mounter__V1__Reply
 
 
 /*
- * Always the first packet. Beside it: FUSE_DEVICE, SHARED_STATE, UFS_ROOT for file://, SECRETS where there are some.
+ * Always the first packet. Beside it: FUSE_DEVICE, SHARED_STATE, UFS_ROOT for file://, PAGE_FOLDER and NODE_ENVIRONMENT for
+ * s3:// and oss://, SECRETS where there are some.
  */
 struct  Mounter__V1__WorkerConfiguration
 {
@@ -883,10 +1024,14 @@ struct  Mounter__V1__WorkerConfiguration
    * The capabilities that the mounter granted: `flags` low, `flags2` high.
    */
   uint64_t granted_flags;
+  /*
+   * How long whoever waits for the volume still waits; 0: not said.
+   */
+  uint32_t start_timeout_ms;
 };
 #define MOUNTER__V1__WORKER_CONFIGURATION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__worker_configuration__descriptor) \
-    , NULL, {0,NULL}, 0, (char *)protobuf_c_empty_string, 0, 0 }
+    , NULL, {0,NULL}, 0, (char *)protobuf_c_empty_string, 0, 0, 0 }
 
 
 /*
@@ -915,13 +1060,20 @@ struct  Mounter__V1__Stop
     , 0 }
 
 
+/*
+ * Completed when the worker has them. For an object store it tries them first, and says by Credentials how that went.
+ */
 struct  Mounter__V1__UpdateSecrets
 {
   ProtobufCMessage base;
+  /*
+   * Echoed.
+   */
+  uint64_t revision;
 };
 #define MOUNTER__V1__UPDATE_SECRETS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__update_secrets__descriptor) \
-     }
+    , 0 }
 
 
 /*
@@ -1013,10 +1165,14 @@ struct  Mounter__V1__Failed
 {
   ProtobufCMessage base;
   char *reason;
+  /*
+   * It is the object store that does not serve the volume.
+   */
+  Mounter__V1__Refusal refusal;
 };
 #define MOUNTER__V1__FAILED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__failed__descriptor) \
-    , (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, MOUNTER__V1__REFUSAL__REFUSAL_UNSPECIFIED }
 
 
 /*
@@ -1142,6 +1298,26 @@ struct  Mounter__V1__CloseBacking
     , 0, 0 }
 
 
+/*
+ * The worker uses the credentials of an UpdateSecrets, or goes on with those before.
+ */
+struct  Mounter__V1__Credentials
+{
+  ProtobufCMessage base;
+  /*
+   * Of the UpdateSecrets.
+   */
+  uint64_t revision;
+  /*
+   * Why it does not use them; empty: it does.
+   */
+  char *problem;
+};
+#define MOUNTER__V1__CREDENTIALS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__credentials__descriptor) \
+    , 0, (char *)protobuf_c_empty_string }
+
+
 typedef enum {
   MOUNTER__V1__WORKER_REPORT__REPORT__NOT_SET = 0,
   MOUNTER__V1__WORKER_REPORT__REPORT_READY = 10,
@@ -1153,7 +1329,9 @@ typedef enum {
   MOUNTER__V1__WORKER_REPORT__REPORT_HOLD_NODE = 16,
   MOUNTER__V1__WORKER_REPORT__REPORT_RELEASE_NODE = 17,
   MOUNTER__V1__WORKER_REPORT__REPORT_OPEN_BACKING = 18,
-  MOUNTER__V1__WORKER_REPORT__REPORT_CLOSE_BACKING = 19
+  MOUNTER__V1__WORKER_REPORT__REPORT_CLOSE_BACKING = 19,
+  MOUNTER__V1__WORKER_REPORT__REPORT_COUNTERS = 20,
+  MOUNTER__V1__WORKER_REPORT__REPORT_CREDENTIALS = 21
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__WORKER_REPORT__REPORT__CASE)
 } Mounter__V1__WorkerReport__ReportCase;
 
@@ -1175,6 +1353,11 @@ struct  Mounter__V1__WorkerReport
     Mounter__V1__ReleaseNode *release_node;
     Mounter__V1__OpenBacking *open_backing;
     Mounter__V1__CloseBacking *close_backing;
+    /*
+     * Behind the answer to a ping, where they have changed.
+     */
+    Mounter__V1__Counters *counters;
+    Mounter__V1__Credentials *credentials;
   };
 };
 #define MOUNTER__V1__WORKER_REPORT__INIT \
@@ -1410,6 +1593,53 @@ Mounter__V1__Mount *
                       const uint8_t       *data);
 void   mounter__v1__mount__free_unpacked
                      (Mounter__V1__Mount *message,
+                      ProtobufCAllocator *allocator);
+/* Mounter__V1__ObjectStore__Address methods */
+void   mounter__v1__object_store__address__init
+                     (Mounter__V1__ObjectStore__Address         *message);
+/* Mounter__V1__ObjectStore methods */
+void   mounter__v1__object_store__init
+                     (Mounter__V1__ObjectStore         *message);
+size_t mounter__v1__object_store__get_packed_size
+                     (const Mounter__V1__ObjectStore   *message);
+size_t mounter__v1__object_store__pack
+                     (const Mounter__V1__ObjectStore   *message,
+                      uint8_t             *out);
+size_t mounter__v1__object_store__pack_to_buffer
+                     (const Mounter__V1__ObjectStore   *message,
+                      ProtobufCBuffer     *buffer);
+Mounter__V1__ObjectStore *
+       mounter__v1__object_store__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mounter__v1__object_store__free_unpacked
+                     (Mounter__V1__ObjectStore *message,
+                      ProtobufCAllocator *allocator);
+/* Mounter__V1__Counters__Outcome methods */
+void   mounter__v1__counters__outcome__init
+                     (Mounter__V1__Counters__Outcome         *message);
+/* Mounter__V1__Counters__Requests methods */
+void   mounter__v1__counters__requests__init
+                     (Mounter__V1__Counters__Requests         *message);
+/* Mounter__V1__Counters methods */
+void   mounter__v1__counters__init
+                     (Mounter__V1__Counters         *message);
+size_t mounter__v1__counters__get_packed_size
+                     (const Mounter__V1__Counters   *message);
+size_t mounter__v1__counters__pack
+                     (const Mounter__V1__Counters   *message,
+                      uint8_t             *out);
+size_t mounter__v1__counters__pack_to_buffer
+                     (const Mounter__V1__Counters   *message,
+                      ProtobufCBuffer     *buffer);
+Mounter__V1__Counters *
+       mounter__v1__counters__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mounter__v1__counters__free_unpacked
+                     (Mounter__V1__Counters *message,
                       ProtobufCAllocator *allocator);
 /* Mounter__V1__Secrets__ValuesEntry methods */
 void   mounter__v1__secrets__values_entry__init
@@ -2250,6 +2480,25 @@ Mounter__V1__CloseBacking *
 void   mounter__v1__close_backing__free_unpacked
                      (Mounter__V1__CloseBacking *message,
                       ProtobufCAllocator *allocator);
+/* Mounter__V1__Credentials methods */
+void   mounter__v1__credentials__init
+                     (Mounter__V1__Credentials         *message);
+size_t mounter__v1__credentials__get_packed_size
+                     (const Mounter__V1__Credentials   *message);
+size_t mounter__v1__credentials__pack
+                     (const Mounter__V1__Credentials   *message,
+                      uint8_t             *out);
+size_t mounter__v1__credentials__pack_to_buffer
+                     (const Mounter__V1__Credentials   *message,
+                      ProtobufCBuffer     *buffer);
+Mounter__V1__Credentials *
+       mounter__v1__credentials__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mounter__v1__credentials__free_unpacked
+                     (Mounter__V1__Credentials *message,
+                      ProtobufCAllocator *allocator);
 /* Mounter__V1__WorkerReport methods */
 void   mounter__v1__worker_report__init
                      (Mounter__V1__WorkerReport         *message);
@@ -2387,6 +2636,21 @@ typedef void (*Mounter__V1__Options_Closure)
 typedef void (*Mounter__V1__Mount_Closure)
                  (const Mounter__V1__Mount *message,
                   void *closure_data);
+typedef void (*Mounter__V1__ObjectStore__Address_Closure)
+                 (const Mounter__V1__ObjectStore__Address *message,
+                  void *closure_data);
+typedef void (*Mounter__V1__ObjectStore_Closure)
+                 (const Mounter__V1__ObjectStore *message,
+                  void *closure_data);
+typedef void (*Mounter__V1__Counters__Outcome_Closure)
+                 (const Mounter__V1__Counters__Outcome *message,
+                  void *closure_data);
+typedef void (*Mounter__V1__Counters__Requests_Closure)
+                 (const Mounter__V1__Counters__Requests *message,
+                  void *closure_data);
+typedef void (*Mounter__V1__Counters_Closure)
+                 (const Mounter__V1__Counters *message,
+                  void *closure_data);
 typedef void (*Mounter__V1__Secrets__ValuesEntry_Closure)
                  (const Mounter__V1__Secrets__ValuesEntry *message,
                   void *closure_data);
@@ -2522,6 +2786,9 @@ typedef void (*Mounter__V1__OpenBacking_Closure)
 typedef void (*Mounter__V1__CloseBacking_Closure)
                  (const Mounter__V1__CloseBacking *message,
                   void *closure_data);
+typedef void (*Mounter__V1__Credentials_Closure)
+                 (const Mounter__V1__Credentials *message,
+                  void *closure_data);
 typedef void (*Mounter__V1__WorkerReport_Closure)
                  (const Mounter__V1__WorkerReport *message,
                   void *closure_data);
@@ -2547,6 +2814,7 @@ typedef void (*Mounter__V1__FromParent_Closure)
 /* --- descriptors --- */
 
 extern const ProtobufCEnumDescriptor    mounter__v1__descriptor_role__descriptor;
+extern const ProtobufCEnumDescriptor    mounter__v1__refusal__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__string_value__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__uint32_value__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__uint64_value__descriptor;
@@ -2554,6 +2822,11 @@ extern const ProtobufCMessageDescriptor mounter__v1__key__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__under_file_system__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__options__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__mount__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__object_store__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__object_store__address__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__counters__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__counters__outcome__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__counters__requests__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__secrets__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__secrets__values_entry__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__holder__descriptor;
@@ -2602,6 +2875,7 @@ extern const ProtobufCMessageDescriptor mounter__v1__hold_node__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__release_node__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__open_backing__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__close_backing__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__credentials__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__worker_report__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__serving__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__to_parent__descriptor;

@@ -47,7 +47,7 @@ final class WorkerControl: Sendable {
       try? channel.work(
         answered: work.answered, working: work.working, oldestMilliseconds: work.oldestMilliseconds)
     case .backingOpened(let call, let backing, let error): backings?.answered(call, id: backing, error: error)
-    case .updateSecrets:
+    case .updateSecrets(_, _):
       // A directory of the node needs none.
       complete(id)
     }

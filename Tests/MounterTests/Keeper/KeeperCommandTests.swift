@@ -84,6 +84,53 @@ struct KeeperCommandTests {
     #expect(kept.actions == [.takeSecrets(kept.id, key), .answer(kept.id, .done)])
   }
 
+  @Test("credentials that the store refuses are a problem of the volume until it has taken some")
+  mutating func refusedCredentials() {
+    harness.ready()
+    _ = harness.ensure(secrets: true)
+    let refused = WorkerReport.credentials(revision: 1, problem: "the signature is wrong")
+    let actions = harness.tell(.workerReported(key, id: 0, refused))
+    #expect(actions.work.isEmpty)
+    #expect(actions.contains { if case .publish(let status) = $0 { status.credentialProblem != nil } else { false } })
+    #expect(harness.status?.state == .ready)
+    #expect(harness.status?.credentialProblem == "the signature is wrong")
+    // The worker goes on with those before, and so does the next one.
+    _ = harness.die()
+    #expect(harness.status?.credentialProblem == "the signature is wrong")
+    _ = harness.tell(.workerStarted(key, pid: 43))
+    _ = harness.tell(.workerReported(key, id: 0, .ready))
+    _ = harness.tell(.workerReported(key, id: 0, .credentials(revision: 2, problem: nil)))
+    #expect(harness.status?.credentialProblem == nil)
+  }
+
+  @Test("a request for another object store is refused with what differs, and for another page store it is the same")
+  mutating func otherStore() {
+    var request = KeeperHarness.request("volume")
+    request.objectStore = ObjectStoreRequest(
+      properties: ObjectStoreProperties(), usesNodeCredentials: true, pageStore: "/pages", pageStoreBytes: 1 << 30)
+    _ = harness.ensure(request)
+    _ = harness.tell(.mounted(key, connection: 7))
+    _ = harness.tell(.workerStarted(key, pid: 42))
+    _ = harness.tell(.workerReported(key, id: 0, .ready))
+    var moved = request
+    moved.objectStore?.pageStore = "/elsewhere"
+    let same = harness.ensure(moved)
+    #expect(same.actions.answer(to: same.id)?.status?.state == .ready)
+    for (change, name) in [
+      ({ $0.pageStoreBytes = 1 }, "pageStoreSize"), ({ $0.pageSize = 1 << 16 }, "pageSize"),
+      ({ $0.cachePassthrough = true }, "cachePassthrough"), ({ $0.usesNodeCredentials = false }, "credentials"),
+      ({ $0.properties.region = "eu" }, "endpoint or region"),
+    ] as [((inout ObjectStoreRequest) -> Void, String)] {
+      var other = request
+      var store = ObjectStoreRequest(
+        properties: ObjectStoreProperties(), usesNodeCredentials: true, pageStore: "/pages", pageStoreBytes: 1 << 30)
+      change(&store)
+      other.objectStore = store
+      let call = harness.ensure(other)
+      #expect(call.actions.answer(to: call.id)?.error?.description.contains(name) == true)
+    }
+  }
+
   @Test("a volume that another process served is taken over as it is")
   mutating func adopted() {
     var volume = Volume(request: harness.request, phase: .ready)

@@ -119,6 +119,35 @@ struct KeeperStartTests {
     #expect(answer == .failed(.workerFailed(reason: "no memory", output: ["line"])))
   }
 
+  @Test("an object store that refuses the volume is the answer, with its kind, once all is undone")
+  mutating func storeRefuses() {
+    let call = harness.ensure()
+    _ = harness.tell(.mounted(key, connection: 7))
+    _ = harness.tell(.workerStarted(key, pid: 42))
+    let report = WorkerReport.refused(.credentials, reason: "the store does not know the key")
+    #expect(harness.tell(.workerReported(key, id: 0, report)).work == [.kill(key)])
+    _ = harness.tell(.workerExited(key, .exited(code: 1), output: ["a line that says less"]))
+    _ = harness.tell(.unmountEnded(key, .unmounted))
+    let answer = harness.tell(.finished(key, nil)).answer(to: call.id)
+    #expect(answer == .failed(.underFileSystemRefused(.credentials, sentence: "the store does not know the key")))
+    #expect(harness.keeper.volumes.isEmpty)
+  }
+
+  @Test("a worker is told how long its volume is waited for, and never longer than a start may take")
+  mutating func startTimeout() throws {
+    _ = harness.ensure(within: .seconds(10))
+    _ = harness.tell(.mounted(key, connection: 7))
+    _ = harness.tell(.workerStarted(key, pid: 42))
+    let volume = try #require(harness.keeper.volumes[key])
+    // Half a second is for undoing it.
+    #expect(volume.startTimeout(at: harness.now) == 9_500)
+    #expect(volume.startTimeout(at: harness.now.advanced(by: .seconds(20))) == 1)
+    _ = harness.ensure(within: .seconds(1_000))
+    #expect(harness.keeper.volumes[key]?.startTimeout(at: harness.now) == 60_000)
+    _ = harness.tell(.workerReported(key, id: 0, .ready))
+    #expect(harness.keeper.volumes[key]?.startTimeout(at: harness.now) == 0)
+  }
+
   @Test("a worker that never serves is killed in time for everything to be undone before the caller's deadline")
   mutating func neverReady() {
     let call = harness.ensure(within: .seconds(10))
