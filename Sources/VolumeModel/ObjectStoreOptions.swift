@@ -5,6 +5,8 @@ package struct ObjectStoreOptions: Sendable, Hashable {
   package var pageStoreBytes: UInt64 = 10 << 30
   /// Bytes of one page: 64 KiB to 16 MiB, a power of two.
   package var pageSize: UInt32 = 1 << 20
+  /// What is loaded into the page store at first, relative to the volume's root; empty: all of it; nil: nothing.
+  package var warmUp: String?
 
   /// - Parameters:
   ///   - values: own keys by their documented names, those of mount options included.
@@ -22,6 +24,13 @@ package struct ObjectStoreOptions: Sendable, Hashable {
     }
     if let text = values[VolumeContextKey.pageSize.name] {
       pageSize = UInt32(try VolumeContextKey.pageSize.number(text))
+    }
+    if let text = values[VolumeContextKey.warmUp.name] {
+      let parts = PathComponents.split(text).filter { !$0.isEmpty && $0 != "." }
+      guard !parts.contains("..") else {
+        throw .malformed(key: VolumeContextKey.warmUp.name, expectation: "a path in the volume without '..', or /")
+      }
+      warmUp = parts.joined(separator: "/")
     }
     let passthrough = VolumeContextKey.cachePassthrough
     if let text = values[passthrough.name], try passthrough.flag(text) {

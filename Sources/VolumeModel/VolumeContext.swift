@@ -143,6 +143,10 @@ extension VolumeContextKey {
     "cachePassthrough", .oneOf(["true", "false"]), default: "false", .administrators,
     availability: .only([.s3, .oss]),
     "Lets the kernel read files that are whole in the page store itself. This version takes only false.")
+  package static let warmUp = VolumeContextKey(
+    "warmUp", .text, .administrators, availability: .only([.s3, .oss]),
+    "File or directory of the volume that a node loads into its page store when the volume is mounted there; / for all."
+  )
   /// Set by the kubelet for volumes written into a pod.
   package static let ephemeral = "csi.storage.k8s.io/ephemeral"
 
@@ -157,7 +161,7 @@ extension VolumeContextKey {
           + "of."),
       VolumeContextKey(
         "alluxioClusterNamespace", .text, .administrators, availability: noCluster, "Namespace of that cluster."),
-      pageStoreSize, pageSize, cachePassthrough,
+      pageStoreSize, pageSize, cachePassthrough, warmUp,
     ]
     + objectStoreKeys
 

@@ -86,9 +86,11 @@ struct Plugin {
     configuration.pageStore = settings.pageStore
     configuration.pageStoreBytes = settings.pageStoreBytes
     let logger = Logger(label: "node")
+    let warming = WarmProcesses(
+      stateDirectory: settings.paths.stateDirectory, logLevel: settings.logLevel, logFormat: settings.logFormat)
     guard settings.mounterSocket == nil else {
       return try await NodeService.start(
-        configuration: configuration, mounter: client, registry: registry, logger: logger)
+        configuration: configuration, mounter: client, registry: registry, warming: warming, logger: logger)
     }
     var launcher = MounterLauncher(
       socket: settings.paths.mounterSocket, stateDirectory: settings.paths.stateDirectory,
@@ -98,6 +100,6 @@ struct Plugin {
     try await launcher.ensureRunning(by: .after(mounterPatience))
     return try await NodeService.start(
       configuration: configuration, mounter: OwnMounter(client: client, launcher: launcher), registry: registry,
-      logger: logger)
+      warming: warming, logger: logger)
   }
 }

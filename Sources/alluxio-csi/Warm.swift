@@ -2,6 +2,8 @@ internal import ArgumentParser
 internal import CSIDriver
 import Glibc
 internal import LinuxSystem
+internal import Log
+internal import Logging
 internal import SystemPackage
 internal import VolumeModel
 
@@ -24,6 +26,10 @@ struct Warm: ParsableCommand {
   @Option(help: "Files that are read at a time.")
   var readers: Int = 8
 
+  @Option(help: .hidden) var worker: String?
+  @Option(help: .hidden) var logLevel: String?
+  @Option(help: .hidden) var logFormat: String = "text"
+
   func validate() throws {
     guard (1...128).contains(readers) else { throw ValidationError("--readers takes a number from 1 to 128") }
     guard !path.split(separator: "/").contains("..") else {
@@ -32,8 +38,10 @@ struct Warm: ParsableCommand {
   }
 
   func run() throws {
-    let mounts = try mountPoints()
-    for mount in mounts { try warm(mount) }
+    if let level = logLevel.flatMap(Logger.Level.init(rawValue:)) {
+      LineLogHandler.bootstrap(level: level, format: LogFormat(rawValue: logFormat) ?? .text)
+    }
+    for mount in try mountPoints() { try warm(mount) }
   }
 
   /// Pods of different groups have mounts of their own, and so page stores.
@@ -41,7 +49,7 @@ struct Warm: ParsableCommand {
     let paths = NodePaths(stateDirectory: stateDir, kubeletDirectory: "")
     let keys: [WorkerKey]
     do throws(NodeReportError) {
-      keys = try NodeReport.publishedKeys(of: volume, paths: paths)
+      keys = try NodeReport.publishedKeys(of: volume, paths: paths).filter { worker == nil || $0.name == worker }
     } catch {
       throw ValidationError(error.description)
     }
@@ -59,13 +67,30 @@ struct Warm: ParsableCommand {
       throw ValidationError(
         "cannot open the volume's mount \(mount) (\(error)): run this where the plugin runs, as root")
     }
+    let warmUp = WarmUp(root: root, path: path, readers: readers)
+    if logLevel != nil { return try log(warmUp) }
     var line = WarmLine(isTerminal: isatty(STDERR_FILENO) == 1)
-    let end = try WarmUp(root: root, path: path, readers: readers).run(every: line.interval) { line.show($0) }
+    let end = try warmUp.run(every: line.interval) { line.show($0) }
     line.end(end)
     for failure in end.firstFailures { line.say("cannot read \(failure)") }
     if end.failures > 0 {
       line.say("\(end.failures) files could not be read")
       throw ExitCode.failure
     }
+  }
+
+  /// For the plugin, whose log this is.
+  private func log(_ warmUp: WarmUp) throws {
+    var logger = Logger(label: "warm")
+    logger[metadataKey: "volume"] = "\(volume)"
+    let start = Deadline.now.nanoseconds
+    func words(_ progress: WarmUp.Progress) -> Logger.MetadataValue {
+      "\(progress.line(seconds: Double(Deadline.now.nanoseconds - start) / 1e9, bar: 0))"
+    }
+    logger.info("loading the volume into the page store", metadata: ["path": "/\(path)"])
+    let end = try warmUp.run(every: .seconds(30)) { logger.info("loading", metadata: ["progress": words($0)]) }
+    logger.info("the volume is loaded into the page store", metadata: ["progress": words(end)])
+    for failure in end.firstFailures { logger.warning("cannot be read", metadata: ["file": "\(failure)"]) }
+    if end.failures > 0 { throw ExitCode.failure }
   }
 }

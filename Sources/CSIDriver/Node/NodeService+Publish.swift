@@ -30,6 +30,9 @@ extension NodeService {
           $0.phase = .published
           $0.ownGroupConnection = ownGroup
         }
+        if let path = plan.warmUp, records.targets(ofWorker: plan.key.name).count == 1 {
+          warming?.warm(plan.key, path: path)
+        }
       } catch {
         await abandon(plan.target)
         throw error

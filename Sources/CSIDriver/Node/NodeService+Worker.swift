@@ -124,6 +124,7 @@ extension NodeService {
 
   /// Ends the worker and its mount; also a mount that the mounter does not know of.
   func stopWorker(_ key: WorkerKey, by deadline: Deadline) async throws(CSIError) {
+    warming?.stop(key)
     do throws(MounterError) { try await mounter.unmount(key, abandoningUsers: true, by: deadline) } catch {
       throw CSIError(error)
     }

@@ -17,6 +17,8 @@ package final class NodeService: Sendable {
   let records: TargetRecordStore
   /// Shared with the controller, where there is one: which node uses which volume.
   let registry: (any VolumeRegistry)?
+  /// nil: nobody loads volumes ahead.
+  let warming: (any VolumeWarming)?
   let locks = TargetLockTable()
   let turns = WorkerTurns()
   let workers = WorkerStates()
@@ -27,9 +29,10 @@ package final class NodeService: Sendable {
 
   private init(
     configuration: NodeConfiguration, mounter: any VolumeMounter, records: TargetRecordStore,
-    registry: (any VolumeRegistry)?, logger: Logger
+    registry: (any VolumeRegistry)?, warming: (any VolumeWarming)?, logger: Logger
   ) {
     self.configuration = configuration
+    self.warming = warming
     pageStore = NodePageStore(path: configuration.pageStore, budget: configuration.pageStoreBytes)
     self.mounter = mounter
     self.records = records
@@ -43,7 +46,8 @@ package final class NodeService: Sendable {
   /// is away; what needs it is done when it comes back, see `followMounter()`.
   /// - Throws: what is wrong with the state folder.
   package static func start(
-    configuration: NodeConfiguration, mounter: any VolumeMounter, registry: (any VolumeRegistry)? = nil, logger: Logger
+    configuration: NodeConfiguration, mounter: any VolumeMounter, registry: (any VolumeRegistry)? = nil,
+    warming: (any VolumeWarming)? = nil, logger: Logger
   ) async throws(CSIError) -> NodeService {
     let patience = Deadline.after(configuration.defaultPatience)
     let maximumVolumes = configuration.maximumVolumes
@@ -55,7 +59,8 @@ package final class NodeService: Sendable {
       logger.error("not a record, left alone", metadata: ["file": "\(file.file)", "reason": "\(file.reason)"])
     }
     let service = NodeService(
-      configuration: configuration, mounter: mounter, records: opened.store, registry: registry, logger: logger)
+      configuration: configuration, mounter: mounter, records: opened.store, registry: registry, warming: warming,
+      logger: logger)
     await service.warnOfUnsharedFolders()
     await service.takeDownHalfPublished()
     await service.stopOrphans()

@@ -10,6 +10,8 @@ package struct PublishPlan: Sendable {
   package var underFileSystem: UnderFileSystemURI
   /// Of s3:// and oss:// volumes.
   package var objectStore: ObjectStoreRequest?
+  /// What is loaded into the page store once the volume is mounted; nil: nothing.
+  package var warmUp: String?
   /// Directories beneath which a `file://` UFS must lie: others for inline volumes.
   package var fileRoots: [String]
   /// `readOnly` is decided by all targets of the worker together, and `capacityBytes` by expansions as well.
@@ -57,6 +59,7 @@ package struct PublishPlan: Sendable {
     objectStore = store.map { [isInline] in
       ObjectStoreRequest($0, usesNodeCredentials: !isInline, pageStore: configuration.pageStore)
     }
+    warmUp = store?.warmUp
     let roots = isInline ? configuration.inlineFileRoots : configuration.fileRoots
     fileRoots = store == nil ? roots : []
     key = WorkerKey(volumeID: volumeID, mountGroup: group.isEmpty ? nil : group)
