@@ -111,8 +111,8 @@ let package = Package(
     .executableTarget(
       name: "alluxio-fuse",
       dependencies: [
-        "Fuse", "LinuxSystem", "Log", "Mounter", "UnderFileSystem", "VolumeFileSystem", "VolumeModel", logging,
-        system,
+        "Fuse", "HTTP", "LinuxSystem", "Log", "Mounter", "ObjectStore", "PageStore", "UnderFileSystem",
+        "VolumeFileSystem", "VolumeModel", logging, system,
       ],
       swiftSettings: safe + faults),
 
@@ -146,8 +146,8 @@ let package = Package(
     .testTarget(
       name: "FuseTests",
       dependencies: [
-        "CFuse", "CLinux", "Fuse", "LinuxSystem", "TestSupport", "UnderFileSystem", "VolumeFileSystem", "VolumeModel",
-        "alluxio-fuse", logging, system,
+        "CFuse", "CLinux", "Fuse", "HTTP", "LinuxSystem", "ObjectStoreServers", "TestSupport", "UnderFileSystem",
+        "VolumeFileSystem", "VolumeModel", "alluxio-fuse", logging, system,
       ],
       swiftSettings: swift),
     // Borders that the compiler does not hold: imports, linked libraries, the shape of sources and tests. It needs the

@@ -27,6 +27,9 @@ package protocol RangedFile: OpenFile {
   var revision: Int { get }
   /// This mount has written what no version has yet: the file's own `read` serves all of it until then.
   var isWritten: Bool { get }
+  /// Looks, after ESTALE, whether this mount has made another version of the file, and goes over to it. May wait.
+  /// - Returns: false where there is none: the file is stale.
+  func follow() throws(Errno) -> Bool
   /// Asks for bytes. Returns at once; any number of ranges may be under way.
   /// - Parameters:
   ///   - range: within the version, not empty.
@@ -56,6 +59,7 @@ package protocol RangeTransfer: AnyObject, Sendable {
 extension RangedFile {
   package var revision: Int { 0 }
   package var isWritten: Bool { false }
+  package func follow() throws(Errno) -> Bool { false }
 }
 
 extension OpenFile {

@@ -44,7 +44,7 @@ struct MountCommandTests {
       ("file://\(source) \(source)/inside", "would show itself"),
       ("file://\(source)/../source \(empty)", "the source"),
       ("\(source) \(empty)", "file:///"),
-      ("s3://bucket/prefix \(empty)", "not available in this build"),
+      ("s3://bucket \(empty) -o cache=relative", "absolute path"),
       ("file://\(source) \(empty) -o uid=abc", "uid"),
       ("file://\(source) \(empty) -o attrTimeot=3", "attrTimeout"),
       ("file://\(source) \(empty) -o dev", "refused"),

@@ -17,6 +17,10 @@ package final class HTTPClient: Sendable {
 
   deinit { loop.end() }
 
+  /// Loads libcurl now, for a process that can open no libraries later.
+  /// - Throws: `.library` with the name of the package to install.
+  package static func preload() throws(HTTPError) { _ = try CurlLibrary.load(HTTPConfiguration.defaultLibrary) }
+
   /// Sends a request.
   /// - Parameters:
   ///   - sink: takes the answer; kept until the completion.

@@ -34,9 +34,15 @@ extension ObjectStoreClient {
     } catch {
       // Deleted between the two, or replaced: it was readable.
       if error.operation == .get, [.noSuchKey, .preconditionFailed, .invalidRange].contains(error.kind) { return nil }
-      log.error("the object store cannot be used", metadata: ["error": "\(error)"])
+      log.info("the object store cannot be used", metadata: ["error": "\(error)"])
       return Diagnosis(kind: error.kind, sentence: probe.sentence(for: error, prefix: prefix))
     }
+  }
+
+  /// Of an error that a request of the volume ended with.
+  /// - Parameter prefix: as for ``check(prefix:by:)``.
+  package func diagnosis(of error: ObjectStoreError, prefix: ObjectKey) -> Diagnosis {
+    Diagnosis(kind: error.kind, sentence: sentence(for: error, prefix: prefix))
   }
 
   /// What the probe learned is right for this client, too.

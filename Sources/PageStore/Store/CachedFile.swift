@@ -36,6 +36,9 @@ package final class CachedFile: Sendable {
   /// The length of a page; fewer bytes than the page size for the last one.
   package func pageLength(_ page: Int64) -> Int { layout?.pageLength(page) ?? 0 }
 
+  /// Whether the page is there, as far as the index knows: no disk is asked.
+  package func contains(page: Int64) -> Bool { store.index.contains(id, page: page) }
+
   // MARK: Reading
 
   /// Fills the buffer's start with the version's bytes from `offset` on, as far as they are cached.

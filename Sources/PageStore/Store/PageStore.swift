@@ -129,6 +129,9 @@ package final class PageStore: Sendable {
     _ = fills.add(bytes: 0) { self.dropFileNow(id) }
   }
 
+  /// Bytes of a page of every file, but its last one.
+  package var pageSize: Int { configuration.pageSize }
+
   /// What the store has done.
   package var counts: PageStoreStatistics { statistics.now }
 

@@ -3,18 +3,27 @@ import Synchronization
 import SystemPackage
 import ObjectStore
 
-/// One version of an object, open for reading.
-final class ObjectFile: OpenFile {
+/// One version of an object, open for reading; and those that this mount makes of the file, one after the other.
+final class ObjectFile: RangedFile {
+  private struct Open: Sendable {
+    var version: ObjectVersion
+    /// Where it is: part of what pages are known by.
+    var path: NodePath
+    var revision = 0
+    /// Changes of this mount as of the last look.
+    var changes: Int
+  }
+
   /// Follows renames.
   private let node: ObjectNode
-  private let open: Mutex<ObjectVersion>
+  private let open: Mutex<Open>
 
   init(_ node: ObjectNode, _ version: ObjectVersion) {
     self.node = node
-    open = Mutex(version)
+    open = Mutex(Open(version: version, path: node.path, changes: node.fileSystem.tree.changeCount))
   }
 
-  private var version: ObjectVersion { open.withLock { $0 } }
+  private var version: ObjectVersion { open.withLock { $0.version } }
 
   /// Goes over to the version that this mount has made of the file, by a copy of a rename or by a write.
   /// - Returns: false where there is none.
@@ -23,14 +32,24 @@ final class ObjectFile: OpenFile {
     guard let now = try fileSystem.tree.entry(path).file, now.stamp == node.versionStamp, now.version != version else {
       return false
     }
-    open.withLock { $0 = now.version }
+    turn(to: now.version)
     return true
+  }
+
+  private func turn(to version: ObjectVersion) {
+    let path = path
+    open.withLock { open in
+      open.version = version
+      open.path = path
+      open.revision += 1
+    }
   }
 
   private var fileSystem: ObjectFileSystem { node.fileSystem }
   private var path: NodePath { node.path }
 
   var access: FileAccess { .read }
+  var ranged: (any RangedFile)? { self }
 
   /// Of the version that is open. Where the name is known to stand for something else, it has lost its name.
   func attributes() throws(Errno) -> Attributes {
@@ -85,6 +104,97 @@ final class ObjectFile: OpenFile {
   func changeMode(_ mode: UInt32) throws(Errno) {
     if mode & 0o7777 != 0o644 { throw fileSystem.refused.refuse("chmod") }
   }
+}
+
+// MARK: - Ranges
+
+extension ObjectFile {
+  var contentVersion: ContentVersion {
+    let open = open.withLock { $0 }
+    return ContentVersion(
+      source: Array(fileSystem.bucket.name.utf8), path: open.path.bytes, tag: Array(open.version.entityTag.value.utf8),
+      size: open.version.size)
+  }
+
+  /// Looks whether this mount has made another version of the file, or moved it; asks nobody.
+  var revision: Int {
+    let tree = fileSystem.tree
+    let (changes, path) = (tree.changeCount, path)
+    let known = open.withLock { $0 }
+    if known.changes == changes, known.path == path { return known.revision }
+    var version = known.version
+    if let now = tree.remembered(path)?.file, now.stamp == node.versionStamp { version = now.version }
+    let isSame = version.isSameContent(as: known.version) && known.path == path
+    return open.withLock { open in
+      guard open.revision == known.revision else { return open.revision }
+      open.changes = changes
+      if isSame { return open.revision }
+      (open.version, open.path) = (version, path)
+      open.revision += 1
+      return open.revision
+    }
+  }
+
+  var isWritten: Bool { node.spool != nil }
+
+  func follow() throws(Errno) -> Bool { try follow(version) }
+
+  /// Where the file is now: of one ETag, a copy that a rename has made is the same bytes.
+  func fetch(_ range: Range<Int64>, of version: ContentVersion, into sink: any RangeSink) -> any RangeTransfer {
+    let tag = EntityTag(String(decoding: version.tag, as: UTF8.self))
+    let path = path
+    let forwarder = RangeForwarder(sink, tag, path, fileSystem.log)
+    return BucketRange(fileSystem.bucket.read(path.fileKey, range: range, ifMatch: tag, into: forwarder))
+  }
+}
+
+extension ObjectVersion {
+  func isSameContent(as other: ObjectVersion) -> Bool { entityTag == other.entityTag && size == other.size }
+}
+
+/// Hands what comes from a bucket to who reads the file.
+private final class RangeForwarder: ObjectSink {
+  private let sink: any RangeSink
+  private let tag: EntityTag
+  private let path: NodePath
+  private let log: any ObjectStoreLog
+  private let isOtherVersion = Atomic(false)
+
+  init(_ sink: any RangeSink, _ tag: EntityTag, _ path: NodePath, _ log: any ObjectStoreLog) {
+    self.sink = sink
+    self.tag = tag
+    self.path = path
+    self.log = log
+  }
+
+  /// Some services ignore `If-Match`.
+  func begin(_ tag: EntityTag) -> Bool {
+    if tag != self.tag { isOtherVersion.store(true, ordering: .relaxed) }
+    return tag == self.tag
+  }
+
+  func receive(_ bytes: RawSpan) -> Bool { sink.receive(bytes) }
+
+  func finish(_ error: BucketError?) {
+    guard !isOtherVersion.load(ordering: .relaxed) else { return sink.finish(.versionGone) }
+    guard let error else { return sink.finish(nil) }
+    switch error.kind {
+    case .notFound, .precondition, .range: sink.finish(.versionGone)
+    case .cancelled: sink.finish(.canceled)
+    default:
+      log.report(error, "a read", path)
+      sink.finish(error.errno)
+    }
+  }
+}
+
+/// A bucket's transfer as that of a file.
+private final class BucketRange: RangeTransfer {
+  private let transfer: any ObjectTransfer
+
+  init(_ transfer: any ObjectTransfer) { self.transfer = transfer }
+
+  func cancel() { transfer.cancel() }
 }
 
 /// SEEK_DATA and SEEK_HOLE of lseek(2).

@@ -10,6 +10,8 @@ final class ObjectTree: Sendable {
   /// Files that are being written.
   let spools = SpoolTable()
   private let state: Mutex<State>
+  /// Counts the files that this mount has changed, so that those who have one open see that they should look.
+  private let changes = Atomic(0)
   private let nameLifetime: Atomic<UInt64>
   private let attributeLifetime: Atomic<UInt64>
 
@@ -163,7 +165,14 @@ final class ObjectTree: Sendable {
       state.cache.learn(entry, of: hash, in: PathHash(path.parentPrefix))
       state.flights[hash] = nil
     }
+    if entry.file != nil { changes.add(1, ordering: .releasing) }
   }
+
+  /// Another number after each change of a file by this mount.
+  var changeCount: Int { changes.load(ordering: .acquiring) }
+
+  /// What is remembered of the path, however old it is; nil: nothing. Asks nobody.
+  func remembered(_ path: NodePath) -> ObjectEntry? { state.withLock { $0.cache.find(PathHash(path.bytes)) } }
 
   /// Asks again the next time: nobody knows what a change that failed has done.
   func forget(_ path: NodePath) {

@@ -42,12 +42,23 @@ final class CachingFile: OpenFile {
   }
 
   var access: FileAccess { base.access }
+  var ranged: (any RangedFile)? { base }
   func attributes() throws(Errno) -> Attributes { try base.attributes() }
 
   func read(into buffer: inout MutableRawSpan, at offset: Int64) throws(Errno) -> Int {
-    if base.isWritten { return try base.read(into: &buffer, at: offset) }
-    let version = current()
-    return try withExtendedLifetime(version) { () throws(Errno) in try version.reader.read(into: &buffer, at: offset) }
+    while true {
+      if base.isWritten { return try base.read(into: &buffer, at: offset) }
+      let version = current()
+      do throws(Errno) {
+        return try withExtendedLifetime(version) { () throws(Errno) in
+          try version.reader.read(into: &buffer, at: offset)
+        }
+      } catch {
+        // This mount may have made another version meanwhile, or may have renamed the file.
+        guard error == .versionGone else { throw error }
+        if base.revision == version.revision, !base.isWritten, try !base.follow() { throw error }
+      }
+    }
   }
 
   /// Bytes of the version that is open which the page store has now; nil where there is none that keeps them.

@@ -16,21 +16,35 @@ struct ForegroundMount {
   /// Returns when the mount is gone.
   func run() throws(MountProblem) {
     guard geteuid() == 0 else { throw .notRoot }
-    let source = try openSource()
-    let target = try checkedMountPoint(source: source.canonical)
+    let directory = options.objects == nil ? try openDirectory() : nil
+    let target = try checkedMountPoint(source: directory?.canonical)
     ProcessSettings.apply()
     // Before any thread is made, so that no thread takes these signals.
-    let signals = try serving { () throws(Errno) in try SignalFD([SIGINT, SIGTERM, SIGHUP]) }
+    let signals = try serving { () throws(Errno) in try SignalFD([SIGINT, SIGTERM, SIGHUP, SIGUSR1]) }
+    if let directory { return try run(.directory(directory.directory), at: target, signals) }
+    guard let own = options.objects else { return }
+    let objects = try ObjectMount(own, options, Logger(label: "mount"))
+    defer { objects.close() }
+    try run(.objects(objects.volume), at: target, signals)
+  }
+
+  /// What is shown.
+  private enum Source {
+    case directory(SharedDescriptor)
+    case objects(ObjectVolume)
+  }
+
+  private func run(_ source: Source, at target: String, _ signals: SignalFD) throws(MountProblem) {
     let fuse = try mount(at: target)
     do throws(MountProblem) {
-      try serve(fuse, source.directory, target, signals)
+      try serve(fuse, source, target, signals)
     } catch {
       try? Mount.unmount(target, flags: [.detach, .noFollow])
       throw error
     }
   }
 
-  private func openSource() throws(MountProblem) -> DirectoryRoots.Opened {
+  private func openDirectory() throws(MountProblem) -> DirectoryRoots.Opened {
     let path = options.source.path
     do throws(DirectoryRoots.Failure) {
       return try DirectoryRoots.open(path, beneath: ["/"])
@@ -44,8 +58,9 @@ struct ForegroundMount {
     }
   }
 
+  /// - Parameter source: the directory that is shown, if it is one.
   /// - Returns: the canonical path.
-  private func checkedMountPoint(source: String) throws(MountProblem) -> String {
+  private func checkedMountPoint(source: String?) throws(MountProblem) -> String {
     let path: String
     do throws(Errno) {
       path = try Descriptor.open(mountPoint, O_RDONLY | O_DIRECTORY).path()
@@ -59,7 +74,7 @@ struct ForegroundMount {
     } catch {
       throw .mountPointUnusable(mountPoint, error)
     }
-    if path == source || source == "/" || path.hasPrefix(source + "/") {
+    if let source, path == source || source == "/" || path.hasPrefix(source + "/") {
       throw .mountPointInside(path, source: source)
     }
     return path
@@ -67,8 +82,8 @@ struct ForegroundMount {
 
   private func mount(at target: String) throws(MountProblem) -> FuseMount {
     do throws(FuseMount.Failure) {
-      return try FuseMount.mount(
-        at: target, flags: options.flags, onRequest: options.worker.passthrough ? .passthrough : [])
+      let passes = options.objects == nil && options.worker.passthrough
+      return try FuseMount.mount(at: target, flags: options.flags, onRequest: passes ? .passthrough : [])
     } catch {
       switch error.step {
       case .openingDevice: throw .noDevice(error.error)
@@ -78,28 +93,39 @@ struct ForegroundMount {
   }
 
   private func serve(
-    _ fuse: borrowing FuseMount, _ source: SharedDescriptor, _ target: String, _ signals: SignalFD
+    _ fuse: borrowing FuseMount, _ source: Source, _ target: String, _ signals: SignalFD
   ) throws(MountProblem) {
     let log = Logger(label: "mount")
-    let fuseInit = fuse.request.reduced(to: fuse.reply.granted)
-    let session = try serving { () throws(Errno) in
-      let state = try SharedMemoryFile.make(fuseInit: fuseInit, reply: fuse.reply.body)
-      let volume = try ServedVolume(
-        root: try source.descriptor.duplicate(), state: state, device: try fuse.device.duplicate(), fuseInit: fuseInit,
-        options: options.worker, backings: try backings(fuse), isFollowed: recordsForNext,
-        log: log)
-      try volume.session.start()
-      return volume.session
-    }
+    let volume = try serving { () throws(Errno) in try makeVolume(fuse, source, log) }
+    try serving { () throws(Errno) in try volume.session.start() }
     do throws(Errno) { try fuse.connection.setReadAhead(bytes: options.worker.readAheadBytes) } catch {
       log.info("the kernel's read-ahead stays as it is", metadata: ["error": "\(error)"])
     }
     print("\(options.source) is mounted at \(target); Ctrl-C unmounts it")
     fflush(nil)
     StartupText.release()
-    let end = ForegroundWait(session: session, target: target, connection: fuse.connection, log: log).run(signals)
+    let end = ForegroundWait(volume: volume, target: target, connection: fuse.connection, log: log).run(signals)
+    if let counters = volume.counters { print(counters.line) }
     if end == .stopped { try? Mount.unmount(target, flags: [.detach, .noFollow]) }
     if case .failed(let error) = end { throw .servingFailed(error) }
+  }
+
+  private func makeVolume(
+    _ fuse: borrowing FuseMount, _ source: Source, _ log: Logger
+  ) throws(Errno) -> ServedVolume {
+    let fuseInit = fuse.request.reduced(to: fuse.reply.granted)
+    let state = try SharedMemoryFile.make(fuseInit: fuseInit, reply: fuse.reply.body)
+    let device = try fuse.device.duplicate()
+    switch source {
+    case .directory(let root):
+      return try ServedVolume(
+        root: try root.descriptor.duplicate(), state: state, device: device, fuseInit: fuseInit,
+        options: options.worker, backings: try backings(fuse), isFollowed: recordsForNext, log: log)
+    case .objects(let objects):
+      return try ServedVolume(
+        objects, state: state, device: device, fuseInit: fuseInit, options: options.worker, isFollowed: recordsForNext,
+        log: log)
+    }
   }
 
   private func backings(_ fuse: borrowing FuseMount) throws(Errno) -> OwnBackings? {

@@ -1,12 +1,13 @@
 import Fuse
 import Glibc
+import Glibc
 import LinuxSystem
 import Logging
 import SystemPackage
 
 /// Waits while a mount is served: for its end, or for a signal that ends it.
 struct ForegroundWait: Sendable {
-  let session: Session
+  let volume: ServedVolume
   let target: String
   let connection: FuseConnection
   let log: Logger
@@ -14,7 +15,7 @@ struct ForegroundWait: Sendable {
   /// Returns why serving ended.
   func run(_ signals: SignalFD) -> SessionEnd {
     SessionThread.start { self.obey(signals) }
-    return session.wait() ?? .unmounted
+    return volume.session.wait() ?? .unmounted
   }
 
   /// Until the process ends.
@@ -22,14 +23,19 @@ struct ForegroundWait: Sendable {
     var unmounting = false
     do throws(Errno) {
       while try signals.descriptor.isReadable(within: -1) {
-        while try signals.next() != nil {
+        while let signal = try signals.next() {
+          if signal.number == SIGUSR1 {
+            if let counters = volume.counters { print(counters.line) }
+            fflush(nil)
+            continue
+          }
           try end(again: unmounting)
           unmounting = true
         }
       }
     } catch {
       log.error("\(target) cannot be unmounted: \(error)")
-      session.stop()
+      volume.session.stop()
     }
   }
 

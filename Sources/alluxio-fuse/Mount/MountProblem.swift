@@ -19,6 +19,10 @@ enum MountProblem: Error, CustomStringConvertible {
   case mountFailed(String, Errno)
   case cannotServe(Errno)
   case servingFailed(Errno)
+  case objects(ObjectVolume.Problem)
+  case store(String)
+  case cacheInUse(String)
+  case cacheUnusable(String, Errno)
 
   var description: String {
     switch self {
@@ -39,8 +43,12 @@ enum MountProblem: Error, CustomStringConvertible {
     case .sourceNotPermitted(let path): "the directory \(path) to be shown may not be read by this user"
     case .sourceUnusable(let path, let error): "the directory \(path) cannot be shown: \(error)"
     case .mountFailed(let path, let error): "mounting at \(path) failed: \(error)"
-    case .cannotServe(let error): "the directory cannot be served: \(error)"
+    case .cannotServe(let error): "the source cannot be served: \(error)"
     case .servingFailed(let error): "requests can no longer be read from the kernel: \(error)"
+    case .objects(let problem): "\(problem)"
+    case .store(let sentence): "\(sentence)"
+    case .cacheInUse(let path): "another mount of this source uses the cache \(path): give this one another cache="
+    case .cacheUnusable(let path, let error): "the folder \(path) cannot be used: \(error): give another one as cache="
     }
   }
 }

@@ -40,7 +40,7 @@ final class WorkerControl: Sendable {
     case .drain(let milliseconds), .stop(let milliseconds):
       stop(milliseconds: milliseconds, id: id)
     case .updateOptions(let options):
-      volume.fileSystem.update(options)
+      volume.update(options)
       complete(id)
     case .ping:
       let work = volume.session.work

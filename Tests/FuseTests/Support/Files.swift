@@ -77,9 +77,8 @@ enum Files {
 enum DirectoryEntry {
   /// The entry's name as text.
   static func name(_ entry: UnsafeMutablePointer<dirent>) -> String {
-    withUnsafePointer(to: &entry.pointee.d_name) { tuple in
-      tuple.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-    }
+    // Behind inode, offset, length and type. By its name the compiler takes it for another module's.
+    String(cString: UnsafeRawPointer(entry).advanced(by: 19).assumingMemoryBound(to: CChar.self))
   }
 }
 

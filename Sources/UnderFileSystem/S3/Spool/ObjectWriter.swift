@@ -3,7 +3,7 @@ import Synchronization
 import SystemPackage
 
 /// A file of an object store, open for reading and writing. It spools with the first change.
-final class ObjectWriter: OpenFile {
+final class ObjectWriter: RangedFile {
   private let node: ObjectNode
   private let reader: ObjectFile
   private let own: Mutex<Spool?>
@@ -17,6 +17,16 @@ final class ObjectWriter: OpenFile {
   }
 
   var access: FileAccess { .readWrite }
+  var ranged: (any RangedFile)? { self }
+
+  // Until it is written, and once the store has all of it, it is read as any other file.
+  var contentVersion: ContentVersion { reader.contentVersion }
+  var revision: Int { reader.revision }
+  var isWritten: Bool { spool != nil }
+  func follow() throws(Errno) -> Bool { try reader.follow() }
+  func fetch(_ range: Range<Int64>, of version: ContentVersion, into sink: any RangeSink) -> any RangeTransfer {
+    reader.fetch(range, of: version, into: sink)
+  }
 
   private var fileSystem: ObjectFileSystem { node.fileSystem }
 
@@ -76,7 +86,7 @@ final class ObjectWriter: OpenFile {
   }
 
   func copy(from source: any OpenFile, at sourceOffset: Int64, to offset: Int64, length: Int) throws(Errno) -> Int {
-    guard source is ObjectWriter || source is ObjectFile else { throw .otherFileSystem }
+    guard source is ObjectWriter || source is ObjectFile || source.ranged != nil else { throw .otherFileSystem }
     var bytes = [UInt8](repeating: 0, count: min(length, 1 << 20))
     let count = try source.fill(&bytes, at: sourceOffset)
     guard count > 0 else { return 0 }

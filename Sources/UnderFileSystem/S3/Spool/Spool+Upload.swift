@@ -38,12 +38,14 @@ extension Spool {
         state.uploading.insert(part)
         if state.parts[part] == nil { state.parts[part] = SpoolPart() }
       }
-      let started = try? DetachedThread.start(name: "upload", stackSize: 256 << 10) { [self] in
-        var result: Errno?
-        do throws(Errno) { try send(part) } catch { result = error }
-        change { $0.uploading.remove(part) }
-        makeRoom()
-        endUpload(result)
+      let started = try? DetachedThread.start(name: "upload", stackSize: 256 << 10) { [self, fileSystem] in
+        withExtendedLifetime(fileSystem) {
+          var result: Errno?
+          do throws(Errno) { try send(part) } catch { result = error }
+          change { $0.uploading.remove(part) }
+          makeRoom()
+          endUpload(result)
+        }
       }
       if started == nil {
         change { $0.uploading.remove(part) }

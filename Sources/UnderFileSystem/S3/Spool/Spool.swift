@@ -9,7 +9,8 @@ import SystemPackage
 /// Changes take turns under `changes`; what is known is under `state`, for reads and uploads that run meanwhile.
 final class Spool: Sendable {
   let id: UInt64
-  let fileSystem: ObjectFileSystem
+  /// Its table is this one's: whoever has a spool otherwise, a handle or a thread that uploads, has the file system, too.
+  unowned let fileSystem: ObjectFileSystem
   let folder: SpoolFolder
   let data: SharedDescriptor
   let log: RecordLog
