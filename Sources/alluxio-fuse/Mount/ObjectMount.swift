@@ -13,14 +13,12 @@ struct ObjectMount {
   /// Asks the store for what every use of it needs.
   init(_ own: ObjectMountOptions, _ options: MountOptions, _ log: Logger) throws(MountProblem) {
     let folder = try MountFolder(own, options.source)
-    var request = ObjectStoreRequest(
-      properties: own.properties, usesNodeCredentials: true, pageStore: folder.path,
-      pageStoreBytes: own.cache == nil ? 0 : own.cacheBytes)
-    request.pageSize = own.pageSize
+    var request = ObjectStoreRequest(own.store, usesNodeCredentials: true, pageStore: folder.path)
+    if own.cache == nil { request.pageStoreBytes = 0 }
     do throws(ObjectVolume.Problem) {
       volume = try ObjectVolume(
         request, path: options.source, folder: try? folder.descriptor.descriptor.duplicate(), secrets: [:],
-        environment: Self.environment, isSameMount: false, options: options.worker, log: log)
+        environment: ProcessEnvironment.all, isSameMount: false, options: options.worker, log: log)
     } catch {
       folder.remove()
       throw .objects(error)
@@ -30,17 +28,6 @@ struct ObjectMount {
       folder.remove()
       throw .store(problem.sentence)
     }
-  }
-
-  /// What decides where requests go and who signs them: the person's own environment.
-  private static var environment: [String: String] {
-    var values: [String: String] = [:]
-    for entry in (try? WholeFile.read("/proc/self/environ"))?.split(separator: 0) ?? [] {
-      let halves = entry.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
-      guard halves.count == 2 else { continue }
-      values[String(decoding: halves[0], as: UTF8.self)] = String(decoding: halves[1], as: UTF8.self)
-    }
-    return values
   }
 
   /// Leaves pages behind for the next mount where there is a cache, and nothing else.
@@ -62,7 +49,7 @@ private struct MountFolder {
   init(_ own: ObjectMountOptions, _ source: UnderFileSystemURI) throws(MountProblem) {
     isKept = own.cache != nil
     if let cache = own.cache {
-      let place = own.properties.address.map { "\($0)" } ?? ""
+      let place = own.store.properties.address.map { "\($0)" } ?? ""
       path = "\(cache)/\(Digest.sha256Hex("\(place) \(source)").prefix(32))"
     } else {
       let parent = ProcessEnvironment.value(of: "TMPDIR").flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "/var/tmp"
