@@ -19,6 +19,7 @@ enum DescriptorRole: UInt32, Sendable, Hashable {
   case node = 8
   case pageFolder = 9
   case nodeEnvironment = 10
+  case cacheAccount = 11
 }
 
 /// A packet from a client to the mounter.

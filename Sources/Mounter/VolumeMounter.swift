@@ -34,8 +34,16 @@ package protocol VolumeMounter: Sendable {
     _ options: WorkerOptions, of key: WorkerKey, by deadline: Deadline
   ) async throws(MounterError) -> WorkerStatus
 
+  /// The memfd by which a worker for an object store is told what it may keep on disk (PageStore's `CacheAccount`); nil
+  /// where it has none, or no copy of it has come yet. Asks nobody.
+  func cacheAccount(of key: WorkerKey) -> SharedDescriptor?
+
   /// What happens to volumes without a call. One consumer; nothing is kept from before it starts to listen.
   var events: AsyncStream<MounterEvent> { get }
+}
+
+extension VolumeMounter {
+  package func cacheAccount(of key: WorkerKey) -> SharedDescriptor? { nil }
 }
 
 /// What a mounter reports by itself.

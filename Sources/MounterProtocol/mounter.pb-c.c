@@ -7093,7 +7093,7 @@ const ProtobufCMessageDescriptor mounter__v1__from_parent__descriptor =
   (ProtobufCMessageInit) mounter__v1__from_parent__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue mounter__v1__descriptor_role__enum_values_by_number[11] =
+static const ProtobufCEnumValue mounter__v1__descriptor_role__enum_values_by_number[12] =
 {
   { "DESCRIPTOR_ROLE_UNSPECIFIED", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_UNSPECIFIED", 0 },
   { "DESCRIPTOR_ROLE_FUSE_DEVICE", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_FUSE_DEVICE", 1 },
@@ -7106,12 +7106,14 @@ static const ProtobufCEnumValue mounter__v1__descriptor_role__enum_values_by_num
   { "DESCRIPTOR_ROLE_NODE", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_NODE", 8 },
   { "DESCRIPTOR_ROLE_PAGE_FOLDER", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_PAGE_FOLDER", 9 },
   { "DESCRIPTOR_ROLE_NODE_ENVIRONMENT", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_NODE_ENVIRONMENT", 10 },
+  { "DESCRIPTOR_ROLE_CACHE_ACCOUNT", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_CACHE_ACCOUNT", 11 },
 };
 static const ProtobufCIntRange mounter__v1__descriptor_role__value_ranges[] = {
-{0, 0},{0, 11}
+{0, 0},{0, 12}
 };
-static const ProtobufCEnumValueIndex mounter__v1__descriptor_role__enum_values_by_name[11] =
+static const ProtobufCEnumValueIndex mounter__v1__descriptor_role__enum_values_by_name[12] =
 {
+  { "DESCRIPTOR_ROLE_CACHE_ACCOUNT", 11 },
   { "DESCRIPTOR_ROLE_FUSE_DEVICE", 1 },
   { "DESCRIPTOR_ROLE_NODE", 8 },
   { "DESCRIPTOR_ROLE_NODE_ENVIRONMENT", 10 },
@@ -7131,9 +7133,9 @@ const ProtobufCEnumDescriptor mounter__v1__descriptor_role__descriptor =
   "DescriptorRole",
   "Mounter__V1__DescriptorRole",
   "mounter.v1",
-  11,
+  12,
   mounter__v1__descriptor_role__enum_values_by_number,
-  11,
+  12,
   mounter__v1__descriptor_role__enum_values_by_name,
   1,
   mounter__v1__descriptor_role__value_ranges,

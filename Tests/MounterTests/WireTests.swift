@@ -29,7 +29,8 @@ struct WireTests {
 
   @Test("every report arrives as it was sent", arguments: WireSamples.reports)
   func reports(_ report: WorkerReport?) throws {
-    let message = ReportMessage(id: 7, roles: [.node, nil, .pageFolder, .nodeEnvironment], report: report)
+    let roles: [DescriptorRole?] = [.node, nil, .pageFolder, .nodeEnvironment, .cacheAccount]
+    let message = ReportMessage(id: 7, roles: roles, report: report)
     #expect(try Wire.report(Wire.encode(message)) == message)
   }
 

@@ -19,6 +19,9 @@ extension CSIError {
     case .badPagingToken: .aborted
     case .outOfRange: .outOfRange
     case .exhausted: .resourceExhausted
+    // Of NodePublishVolume, which has it for volumes that are not there.
+    case .underFileSystemAbsent: .notFound
+    case .underFileSystemMisnamed: .invalidArgument
     case .permissionDenied: .permissionDenied
     case .unavailable: .unavailable
     case .deadlineExceeded: .deadlineExceeded
@@ -49,7 +52,7 @@ extension CSIError {
       end that pod first, or use an access mode for several
       """
     case .precondition(let problem), .outOfRange(let problem), .exhausted(let problem), .permissionDenied(let problem),
-      .unavailable(let problem):
+      .unavailable(let problem), .underFileSystemAbsent(let problem), .underFileSystemMisnamed(let problem):
       problem
     case .badPagingToken: "starting_token is not one of this driver's: list again from the beginning"
     case .deadlineExceeded(let step): "the deadline passed while \(step): try again"

@@ -36,6 +36,10 @@ package enum CSIError: Error, Sendable, Hashable {
   case exhausted(problem: String)
 
   // What lies beneath.
+  /// There is no such bucket.
+  case underFileSystemAbsent(problem: String)
+  /// What the volume says of its under file system is wrong: another region, no object store at all.
+  case underFileSystemMisnamed(problem: String)
   case permissionDenied(problem: String)
   case unavailable(problem: String)
   case deadlineExceeded(step: String)

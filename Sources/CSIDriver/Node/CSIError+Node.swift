@@ -27,7 +27,8 @@ extension CSIError {
     case .underFileSystemRefused(let refusal, let sentence):
       self =
         switch refusal {
-        case .absent, .configuration: .precondition(problem: sentence)
+        case .absent: .underFileSystemAbsent(problem: sentence)
+        case .configuration: .underFileSystemMisnamed(problem: sentence)
         case .credentials: .permissionDenied(problem: sentence)
         case .unreachable: .unavailable(problem: sentence)
         case .other: .failed(step: "the mount", cause: sentence)

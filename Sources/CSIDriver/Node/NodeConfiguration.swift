@@ -34,4 +34,11 @@ package struct NodeConfiguration: Sendable, Hashable {
     pageStore = paths.pageStore
     self.maximumVolumes = maximumVolumes
   }
+
+  /// No volume may keep more than all together.
+  func limiting(_ store: ObjectStoreRequest) -> ObjectStoreRequest {
+    var store = store
+    store.pageStoreBytes = min(store.pageStoreBytes, pageStoreBytes ?? .max)
+    return store
+  }
 }

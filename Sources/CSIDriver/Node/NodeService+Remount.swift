@@ -151,7 +151,11 @@ extension NodeService {
       throw .failed(step: "reading the record of \(record.target)", cause: "\(error)")
     }
     var objectStore: ObjectStoreRequest?
-    do { objectStore = try record.objectStore?.request(pageStore: configuration.pageStore) } catch {
+    do {
+      objectStore = try record.objectStore.map { (store) throws(ObjectStoreAddress.ParseError) in
+        configuration.limiting(try store.request(pageStore: configuration.pageStore))
+      }
+    } catch {
       throw .failed(step: "reading the record of \(record.target)", cause: "\(error)")
     }
     var options = record.options.workerOptions

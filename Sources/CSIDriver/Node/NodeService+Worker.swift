@@ -40,7 +40,7 @@ extension NodeService {
   }
 
   /// Makes way for the request: a lost mount is taken away, a read-only one learns that somebody will write. A volume that
-  /// is mounted keeps the page store that it has, should the plugin's flag say another by now.
+  /// is mounted keeps the page store that it has, should the plugin's flags say another by now.
   /// - Returns: whether a worker was taken away.
   func clearWorker(_ request: inout MountRequest, by deadline: Deadline) async throws(MounterError) -> Bool {
     guard let status = try await mounter.status(of: request.key, by: deadline) else {
@@ -51,7 +51,10 @@ extension NodeService {
       try await mounter.unmount(request.key, abandoningUsers: true, by: deadline)
       return true
     }
-    if let pageStore = status.request.objectStore?.pageStore { request.objectStore?.pageStore = pageStore }
+    if let store = status.request.objectStore {
+      request.objectStore?.pageStore = store.pageStore
+      request.objectStore?.pageStoreBytes = store.pageStoreBytes
+    }
     var options = status.request.options
     options.readOnly = request.options.readOnly
     options.capacityBytes = request.options.capacityBytes

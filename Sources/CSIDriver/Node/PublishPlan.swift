@@ -57,7 +57,8 @@ package struct PublishPlan: Sendable {
     isInline = VolumeContext.isInline(request.volumeContext)
     // Anybody who may make a pod may write an inline volume: it has its own credentials or none.
     objectStore = store.map { [isInline] in
-      ObjectStoreRequest($0, usesNodeCredentials: !isInline, pageStore: configuration.pageStore)
+      configuration.limiting(
+        ObjectStoreRequest($0, usesNodeCredentials: !isInline, pageStore: configuration.pageStore))
     }
     warmUp = store?.warmUp
     let roots = isInline ? configuration.inlineFileRoots : configuration.fileRoots

@@ -1,5 +1,6 @@
 internal import LinuxSystem
 internal import Logging
+internal import Mounter
 internal import PageStore
 internal import SystemPackage
 internal import VolumeModel
@@ -50,11 +51,15 @@ extension NodeService {
   }
 
   private func workersWithPages() -> [NodePageStore.Worker] {
-    var quotas: [String: UInt64] = [:]
+    var quotas: [WorkerKey: UInt64] = [:]
     for record in records.all {
-      if let store = record.objectStore { quotas[record.workerKey.name] = store.pageStoreBytes }
+      if let store = record.objectStore { quotas[record.workerKey] = store.pageStoreBytes }
     }
-    return quotas.sorted { $0.key < $1.key }.map { NodePageStore.Worker(name: $0.key, quota: $0.value, account: nil) }
+    return quotas.map { key, quota in
+      // One that could shrink, or is too small, is not the mounter's.
+      let account = mounter.cacheAccount(of: key).flatMap { try? CacheAccount($0.descriptor) }
+      return NodePageStore.Worker(name: key.name, quota: quota, account: account)
+    }
   }
 
   private func shrink(_ name: String, to limit: Int64, by deadline: Deadline) async throws(CSIError) {

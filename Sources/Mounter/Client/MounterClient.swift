@@ -73,6 +73,8 @@ package final class MounterClient: VolumeMounter {
     return try status(await call(.updateOptions(key, options), by: deadline, step: step))
   }
 
+  package func cacheAccount(of key: WorkerKey) -> SharedDescriptor? { custody?.descriptor(.cacheAccount, of: key) }
+
   /// Asks the mounter to end. Without `unmountingAll` its mounts and workers stay.
   package func shutdown(unmountingAll: Bool, by deadline: Deadline) async throws(MounterError) {
     _ = try await call(.shutdown(unmountingAll: unmountingAll), by: deadline, step: "waiting for the mounter to end")

@@ -16,6 +16,10 @@ final class CustodyStore: Sendable {
   /// In no particular order.
   var copies: [CustodyCopy] { state.withLock { Array($0.copies.values) } }
 
+  func descriptor(_ role: DescriptorRole, of key: WorkerKey) -> SharedDescriptor? {
+    state.withLock { $0.copies[key]?.descriptors[role] }
+  }
+
   /// Closes an earlier copy's descriptors, but those of files that this connection's mounter has sent.
   func keep(_ copy: CustodyCopy) {
     let former = state.withLock { state in

@@ -57,6 +57,7 @@ struct MountStep: Sendable {
   private struct Source {
     var root: SharedDescriptor?
     var pageFolder: SharedDescriptor?
+    var cacheAccount: SharedDescriptor?
   }
 
   /// Whether an object store serves the volume, its worker finds out.
@@ -65,7 +66,9 @@ struct MountStep: Sendable {
     guard let store = request.objectStore else {
       throw .malformed(reason: "a volume on an object store came without its settings")
     }
-    return Source(pageFolder: try PageFolder(of: request.key, in: store.pageStore, users: workerUsers).open())
+    return Source(
+      pageFolder: try PageFolder(of: request.key, in: store.pageStore, users: workerUsers).open(),
+      cacheAccount: try Self.makeAccount(allowing: store.pageStoreBytes))
   }
 
   private func openDirectory() throws(MounterError) -> SharedDescriptor {
@@ -107,10 +110,21 @@ struct MountStep: Sendable {
       return VolumeMount(
         mountPoint: mountPoint.path, connection: fuse.connection.number, fuseInit: reduced,
         granted: fuse.reply.granted, fuseDevice: SharedDescriptor(device), sharedState: SharedDescriptor(state),
-        underFileSystemRoot: source.root, pageFolder: source.pageFolder)
+        underFileSystemRoot: source.root, pageFolder: source.pageFolder,
+        cacheAccount: source.cacheAccount)
     } catch {
       try? Mount.unmount(mountPoint.path, flags: [.detach, .noFollow])
       throw error
+    }
+  }
+
+  /// Of PageStore's `CacheAccount` nothing is known here but its size, and that it begins with what the worker may keep:
+  /// the volume's quota, until somebody divides the node's page store.
+  private static func makeAccount(allowing bytes: UInt64) throws(MounterError) -> SharedDescriptor {
+    try failing("making the account of the volume's pages") { () throws(Errno) in
+      let memory = try Memfd.create(name: "page-account", byteCount: 4_096, sealing: [.shrink, .grow, .seal])
+      try memory.writeAll((0..<8).map { UInt8(truncatingIfNeeded: bytes >> (8 * $0)) })
+      return SharedDescriptor(memory)
     }
   }
 

@@ -13,6 +13,7 @@ extension MounterServer {
     ]
     descriptors[.underFileSystemRoot] = mount.underFileSystemRoot
     descriptors[.pageFolder] = mount.pageFolder
+    descriptors[.cacheAccount] = mount.cacheAccount
     descriptors[.secrets] = holding.secrets
     if let worker = holding.worker { descriptors.merge(worker.descriptors) { $1 } }
     let custody = VolumeCustody(
@@ -107,7 +108,8 @@ extension MounterServer {
     holding.mount = VolumeMount(
       mountPoint: status.request.mountPoint, connection: status.connection, fuseInit: copy.volume.fuseInit,
       granted: FuseInitFlags(rawValue: copy.volume.granted), fuseDevice: device, sharedState: state,
-      underFileSystemRoot: copy.descriptors[.underFileSystemRoot], pageFolder: copy.descriptors[.pageFolder])
+      underFileSystemRoot: copy.descriptors[.underFileSystemRoot], pageFolder: copy.descriptors[.pageFolder],
+      cacheAccount: copy.descriptors[.cacheAccount])
     holding.secrets = copy.descriptors[.secrets]
     for (node, descriptor) in copy.nodes { _ = holding.held.apply(.held(node, descriptor)) }
     holding.worker = worker

@@ -22,6 +22,8 @@ package struct WorkerConfiguration: ~Copyable, Sendable {
   package let underFileSystemRoot: Descriptor?
   /// Of a volume on an object store: pages and spools. Its owner is who the worker is to be.
   package let pageFolder: Descriptor?
+  /// The same: the memfd of PageStore's `CacheAccount`.
+  package let cacheAccount: Descriptor?
   /// Nil where the volume has none.
   package let secrets: VolumeSecrets?
   /// What a worker for an object store knows of the node, by variable.
@@ -32,8 +34,8 @@ package struct WorkerConfiguration: ~Copyable, Sendable {
   package init(
     request: MountRequest, fuseInit: [UInt8], granted: FuseInitFlags, generation: UInt32, log: LogOptions,
     fuseDevice: consuming Descriptor, sharedState: consuming Descriptor, underFileSystemRoot: consuming Descriptor?,
-    pageFolder: consuming Descriptor? = nil, secrets: VolumeSecrets?, environment: [String: String] = [:],
-    startTimeout: Duration? = nil
+    pageFolder: consuming Descriptor? = nil, cacheAccount: consuming Descriptor? = nil, secrets: VolumeSecrets?,
+    environment: [String: String] = [:], startTimeout: Duration? = nil
   ) {
     self.request = request
     self.fuseInit = fuseInit
@@ -44,6 +46,7 @@ package struct WorkerConfiguration: ~Copyable, Sendable {
     self.sharedState = sharedState
     self.underFileSystemRoot = underFileSystemRoot
     self.pageFolder = pageFolder
+    self.cacheAccount = cacheAccount
     self.secrets = secrets
     self.environment = environment
     self.startTimeout = startTimeout

@@ -189,7 +189,12 @@ typedef enum _Mounter__V1__DescriptorRole {
   /*
    * A sealed memfd with texts `NAME=VALUE`, each with a NUL behind it: what a worker for an object store knows of the node.
    */
-  MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_NODE_ENVIRONMENT = 10
+  MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_NODE_ENVIRONMENT = 10,
+  /*
+   * The account of a worker for an object store: the memfd of PageStore's CacheAccount, by which the node plugin says what
+   * the worker may keep on disk and the worker what it keeps.
+   */
+  MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_CACHE_ACCOUNT = 11
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__DESCRIPTOR_ROLE)
 } Mounter__V1__DescriptorRole;
 /*
@@ -564,8 +569,9 @@ struct  Mounter__V1__Custodians
 
 /*
  * A volume as it is handed from one mounter to the next, directly or by who kept copies meanwhile (custody). Beside it:
- * FUSE_DEVICE, SHARED_STATE, UFS_ROOT for file://, PAGE_FOLDER for s3:// and oss://, SECRETS where there are some, and
- * WORKER_PROCESS, WORKER_CONTROL and WORKER_OUTPUT while a worker lives. A receiver replaces an earlier copy of the same key.
+ * FUSE_DEVICE, SHARED_STATE, UFS_ROOT for file://, PAGE_FOLDER and CACHE_ACCOUNT for s3:// and oss://, SECRETS where there
+ * are some, and WORKER_PROCESS, WORKER_CONTROL and WORKER_OUTPUT while a worker lives. A receiver replaces an earlier copy
+ * of the same key.
  */
 struct  Mounter__V1__VolumeCustody
 {

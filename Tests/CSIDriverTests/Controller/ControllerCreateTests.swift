@@ -65,7 +65,7 @@ struct ControllerCreateTests {
     let flags = VolumeCapability(accessType: .mount(.init(mountFlags: ["suid"])), accessMode: .singleNodeWriter)
     #expect(await code(fixture.request("a", capabilities: [flags])) == .invalidArgument)
     #expect(await code(fixture.request("a", parameters: ["nonsense": "x"])) == .invalidArgument)
-    #expect(await code(fixture.request("a", parameters: ["path": "s3://bucket/x"])) == .invalidArgument)
+    #expect(await code(fixture.request("a", parameters: ["path": "hdfs://name/x"])) == .invalidArgument)
     var source = fixture.request("a")
     source.contentSource = .snapshot
     #expect(await code(source) == .invalidArgument)
