@@ -133,12 +133,34 @@ package final class WarmUp: Sendable {
         $0.bytesKept += file.size
       }
     }
+    try readThrough(descriptor, &buffer) { count in state.withLock { $0.bytesDone += count } }
+    try readRest(of: descriptor, file.size, &buffer)
+  }
+
+  private func readThrough(
+    _ file: borrowing Descriptor, _ buffer: inout [UInt8], _ each: (Int64) -> Void
+  ) throws(Errno) {
     var offset: Int64 = 0
     while true {
-      let count = try descriptor.read(into: &buffer, count: Self.chunk, at: offset)
+      let count = try file.read(into: &buffer, count: Self.chunk, at: offset)
       offset += Int64(count)
-      state.withLock { $0.bytesDone += Int64(count) }
+      each(Int64(count))
       if count < Self.chunk { return }
+    }
+  }
+
+  /// A worker lets no reader wait for the node's disk: what that did not take in time is read once more, as long as this
+  /// brings something.
+  private func readRest(of file: borrowing Descriptor, _ size: Int64, _ buffer: inout [UInt8]) throws(Errno) {
+    var before: Int64 = -1
+    for attempt in 1...Self.attempts {
+      guard var kept = Self.keptBytes(of: file), kept < size else { return }
+      // Pages may be on their way to the disk.
+      Deadline.after(.milliseconds(50 * attempt)).wait()
+      kept = Self.keptBytes(of: file) ?? size
+      guard kept < size, kept > before else { return }
+      before = kept
+      try readThrough(file, &buffer) { _ in }
     }
   }
 
@@ -161,6 +183,8 @@ package final class WarmUp: Sendable {
   package static let keptAttribute = "user.alluxio.cached"
   /// Bytes: the largest request that the kernel makes.
   private static let chunk = 1 << 20
+  /// Times that a file is read again at most.
+  private static let attempts = 10
   /// O_DIRECT.
   private static let directIO = Descriptor.directIOFlag
 }
