@@ -159,7 +159,7 @@ extension Spool {
       sent.parts[part]?.tag.map { (number: part + 1, tag: $0) }
     }
     guard parts.count == sent.layout.count(size) else { throw .uploadFailed }
-    return try placing(known) { (ifAbsent) throws(BucketError) in
+    let tag = try placing(known) { (ifAbsent) throws(BucketError) in
       do throws(BucketError) {
         return try fileSystem.bucket.complete(upload, parts: parts, ifAbsent: ifAbsent)
       } catch {
@@ -170,6 +170,9 @@ extension Spool {
         return found.entityTag
       }
     }
+    // Some services answer with another tag than they serve the object by; readers would take it for somebody else's.
+    guard case .file(let found, _)? = try? fileSystem.tree.ask(path), found.size == size else { return tag }
+    return found.entityTag
   }
 
   /// The request that lets the object appear: only where nothing is, for a file that was not there.
