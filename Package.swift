@@ -230,8 +230,9 @@ let package = Package(
     .testTarget(
       name: "MounterTests",
       dependencies: [
-        "ApplicationLoad", "LinuxSystem", "Log", "Mounter", "MounterProtocol", "ProtobufC", "TestSupport",
-        "VolumeModel", logging, system,
+        "ApplicationLoad", "HTTP", "LinuxSystem", "Log", "Mounter", "MounterProtocol", "ObjectStoreServers",
+        "ProtobufC",
+        "TestSupport", "VolumeModel", logging, system,
       ], swiftSettings: swift),
   ],
   swiftLanguageModes: [.v6]

@@ -25,22 +25,27 @@ enum ProcessSettings {
     .setFileCapabilities,
   ]
 
-  /// Gives up for good what no worker needs, before it knows its volume and has threads.
+  /// Gives up for good what no worker needs, before it knows its volume and has threads. It can give up more, and must: it can
+  /// still take capabilities out of its bounding set.
   /// - Returns: what could not be given up, for the log.
   static func confine() -> [String] {
     attempt([
       ("no_new_privs", { () throws(Errno) in try ProcessAttributes.setNoNewPrivileges() }),
-      ("capabilities", { () throws(Errno) in try Capabilities.keepOnly(needed) }),
+      ("capabilities", { () throws(Errno) in try Capabilities.keepOnly(needed.union(.setProcessCapabilities)) }),
       ("seccomp", { () throws(Errno) in try SystemCallFilter.denyAllButServing() }),
     ])
   }
 
   /// And what a worker for a directory of the node does not need.
   static func confineToDirectory() -> [String] {
-    attempt([("seccomp, sockets", { () throws(Errno) in try SystemCallFilter.denySockets() })])
+    attempt([
+      ("capabilities", { () throws(Errno) in try Capabilities.keepOnly(needed) }),
+      ("seccomp, sockets", { () throws(Errno) in try SystemCallFilter.denySockets() }),
+    ])
   }
 
-  private static func attempt(_ steps: [(name: String, step: () throws(Errno) -> Void)]) -> [String] {
+  /// Takes all steps, and names those that failed.
+  static func attempt(_ steps: [(name: String, step: () throws(Errno) -> Void)]) -> [String] {
     var failures: [String] = []
     for (name, step) in steps {
       do throws(Errno) { try step() } catch { failures.append("\(name): \(error)") }

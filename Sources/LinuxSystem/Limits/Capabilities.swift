@@ -20,6 +20,8 @@ package struct Capabilities: OptionSet, Sendable, Hashable {
   /// CAP_SETGID and CAP_SETUID.
   package static let setGroupID = Capabilities(rawValue: 1 << 6)
   package static let setUserID = Capabilities(rawValue: 1 << 7)
+  /// CAP_SETPCAP: taking capabilities out of the bounding set.
+  package static let setProcessCapabilities = Capabilities(rawValue: 1 << 8)
   /// CAP_LINUX_IMMUTABLE: the flag of `InodeFlags`.
   package static let linuxImmutable = Capabilities(rawValue: 1 << 9)
   /// CAP_NET_ADMIN: socket buffers beyond the system limit.
@@ -64,6 +66,18 @@ package struct Capabilities: OptionSet, Sendable, Hashable {
     (low.inheritable, high.inheritable) = (0, 0)
     let data = [low, high]
     try Syscall.once { clinux_capset(data) }
+  }
+
+  /// No program that this thread or what it starts executes can have a capability, for good.
+  /// - Throws: EPERM without CAP_SETPCAP.
+  package static func clearBounding() throws(Errno) {
+    for number in 0..<64 as Range<UInt> {
+      do throws(Errno) { try Syscall.once { clinux_prctl(PR_CAPBSET_DROP, number, 0, 0, 0) } } catch {
+        // Past the kernel's last one.
+        if error == .invalidArgument { return }
+        throw error
+      }
+    }
   }
 
   /// Gives up everything of this thread and of what it execs, for good; what was made before it is kept by other threads.

@@ -3,7 +3,9 @@ import Glibc
 import LinuxSystem
 import Logging
 import Mounter
+import Synchronization
 import VolumeFileSystem
+import VolumeModel
 
 /// Does what the mounter says while the session serves. When the mounter is gone, the worker goes on.
 final class WorkerControl: Sendable {
@@ -11,12 +13,25 @@ final class WorkerControl: Sendable {
   private let volume: ServedVolume
   private let backings: MounterBackings?
   private let log: Logger
+  /// Of new secrets; nil for a directory of the node, which needs none.
+  private let trial: SecretsTrial?
+  /// As the mounter knows them.
+  private let told = Mutex<VolumeCounters?>(nil)
+
+  /// For a store to answer requests that new credentials sign.
+  private static let patience = Duration.seconds(30)
 
   init(channel: WorkerChannel, volume: ServedVolume, backings: MounterBackings?, log: Logger) {
     self.channel = channel
     self.volume = volume
     self.backings = backings
     self.log = log
+    trial = volume.objects.map { objects in
+      SecretsTrial { secrets, revision in
+        let problem = objects.replaceSecrets(secrets.values, by: .after(Self.patience))
+        try? channel.credentials(revision: revision, problem: problem)
+      }
+    }
   }
 
   /// Runs on a thread of its own until the mounter or the process ends.
@@ -46,11 +61,19 @@ final class WorkerControl: Sendable {
       let work = volume.session.work
       try? channel.work(
         answered: work.answered, working: work.working, oldestMilliseconds: work.oldestMilliseconds)
+      tellCounters()
     case .backingOpened(let call, let backing, let error): backings?.answered(call, id: backing, error: error)
-    case .updateSecrets(_, _):
-      // A directory of the node needs none.
+    case .updateSecrets(let secrets, let revision):
+      trial?.begin(secrets, revision: revision)
       complete(id)
     }
+  }
+
+  /// The mounter asks as often as it wants to know.
+  private func tellCounters() {
+    guard let counters = volume.counters, told.withLock({ $0 }) != counters else { return }
+    told.withLock { $0 = counters }
+    try? channel.counters(counters)
   }
 
   /// The process ends with the session; requests that hang until the time is over are left to the next worker.

@@ -33,12 +33,36 @@ enum WorkerProcess {
     let channel = WorkerChannel(adopting: Descriptor(adopting: WorkerChannel.descriptorNumber))
     do throws(WorkerChannelError) {
       let configuration = try channel.receiveConfiguration()
-      return serve(configuration, channel, notConfined: failures + ProcessSettings.confineToDirectory())
+      return begin(configuration, channel, notConfined: failures)
     } catch {
       bootstrap(LogOptions())
       Logger(label: "worker").error("no configuration came from the mounter", metadata: ["error": "\(error)"])
       try? channel.failed("the configuration could not be read: \(error)")
       return .failed
+    }
+  }
+
+  /// Gives up what its volume does not need, now that it is known.
+  private static func begin(
+    _ configuration: borrowing WorkerConfiguration, _ channel: WorkerChannel, notConfined: [String]
+  ) -> WorkerExit {
+    let failures: [String]
+    do throws(StoreConfinement.Problem) { failures = try confine(configuration) } catch {
+      bootstrap(configuration.log)
+      Logger(label: "worker").error("\(error)")
+      try? channel.failed("\(error)")
+      return .failed
+    }
+    return serve(configuration, channel, notConfined: notConfined + failures)
+  }
+
+  private static func confine(
+    _ configuration: borrowing WorkerConfiguration
+  ) throws(StoreConfinement.Problem) -> [String] {
+    if configuration.request.objectStore == nil { return ProcessSettings.confineToDirectory() }
+    switch configuration.pageFolder {
+    case .some(let folder): return try StoreConfinement.apply(folder: folder, environment: configuration.environment)
+    case .none: throw .folderMissing
     }
   }
 
@@ -61,38 +85,31 @@ enum WorkerProcess {
       try? channel.failed("another worker still serves the volume (\(error))")
       return .failed
     }
+    #if FAULT_INJECTION
+      ConfinementProbe.run(log)
+    #endif
+    let volume: ServedVolume
+    let backings = configuration.granted.contains(.passthrough) ? MounterBackings(channel, log) : nil
+    do throws(WorkerVolume.Problem) {
+      volume = try WorkerVolume.make(configuration, MounterCustody(channel, log), backings, log)
+    } catch {
+      let reason = error.sentence(configuration.request.underFileSystem)
+      log.error("\(reason)")
+      if let refusal = error.refusal { try? channel.refused(refusal, reason) } else { try? channel.failed(reason) }
+      return .failed
+    }
     do throws(Errno) {
-      let backings = configuration.granted.contains(.passthrough) ? MounterBackings(channel, log) : nil
-      let volume = try makeVolume(configuration, MounterCustody(channel, log), backings, log)
       volume.session.whenFirstAnswered { try? channel.answered() }
       try begin(volume, configuration, log)
       try? channel.ready()
       WorkerControl(channel: channel, volume: volume, backings: backings, log: log).start()
       StartupText.release()
-      return finish(volume.session.wait(), log)
+      return finish(volume, log)
     } catch {
       let reason = "cannot serve \(configuration.request.underFileSystem): \(error)"
       log.error("\(reason)")
       try? channel.failed(reason)
       return .failed
-    }
-  }
-
-  private static func makeVolume(
-    _ configuration: borrowing WorkerConfiguration, _ custody: MounterCustody,
-    _ backings: MounterBackings?, _ log: Logger
-  ) throws(Errno) -> ServedVolume {
-    guard let root = try duplicate(configuration.underFileSystemRoot) else { throw .invalidArgument }
-    return try ServedVolume(
-      root: root, state: configuration.sharedState, device: try configuration.fuseDevice.duplicate(),
-      fuseInit: configuration.fuseInit, options: configuration.request.options, custody: custody,
-      backings: backings, log: log)
-  }
-
-  private static func duplicate(_ descriptor: borrowing Descriptor?) throws(Errno) -> Descriptor? {
-    switch descriptor {
-    case .some(let descriptor): try descriptor.duplicate()
-    case .none: nil
     }
   }
 
@@ -110,8 +127,12 @@ enum WorkerProcess {
     log.info("serving", metadata: ["generation": "\(generation)"])
   }
 
-  private static func finish(_ end: SessionEnd?, _ log: Logger) -> WorkerExit {
-    let end = end ?? .stopped
+  /// The next worker waits for the end of this one, and starts with the pages that it has written down.
+  private static let lastWrites = Duration.milliseconds(200)
+
+  private static func finish(_ volume: ServedVolume, _ log: Logger) -> WorkerExit {
+    let end = volume.session.wait() ?? .stopped
+    volume.objects?.close(by: .after(lastWrites))
     log.info("served to the end", metadata: ["why": "\(end)"])
     return WorkerExit(end)
   }

@@ -1,0 +1,97 @@
+import LinuxSystem
+import Logging
+import Mounter
+import ObjectStore
+import SystemPackage
+import VolumeFileSystem
+import VolumeModel
+
+/// The volume of a worker, put together from its configuration.
+enum WorkerVolume {
+  /// Why there is none.
+  enum Problem: Error {
+    case system(Errno)
+    case objects(ObjectVolume.Problem)
+    /// The store was asked, and does not serve it.
+    case refused(Diagnosis)
+  }
+
+  /// How long the store is waited for where nobody says how long the volume is.
+  private static let patience = Duration.seconds(30)
+
+  static func make(
+    _ configuration: borrowing WorkerConfiguration, _ custody: MounterCustody, _ backings: MounterBackings?,
+    _ log: Logger
+  ) throws(Problem) -> ServedVolume {
+    if let store = configuration.request.objectStore { return try make(store, configuration, custody, log) }
+    do throws(Errno) {
+      guard let root = try duplicate(configuration.underFileSystemRoot) else { throw .invalidArgument }
+      return try ServedVolume(
+        root: root, state: configuration.sharedState, device: try configuration.fuseDevice.duplicate(),
+        fuseInit: configuration.fuseInit, options: configuration.request.options, custody: custody,
+        backings: backings, log: log)
+    } catch {
+      throw .system(error)
+    }
+  }
+
+  /// A store is asked whether it serves the volume when the volume is mounted, and not when a worker follows another: who uses the
+  /// mount waits for that one, and learns the same from its requests.
+  private static func make(
+    _ store: ObjectStoreRequest, _ configuration: borrowing WorkerConfiguration, _ custody: MounterCustody,
+    _ log: Logger
+  ) throws(Problem) -> ServedVolume {
+    let request = configuration.request
+    let isSameMount = configuration.generation > 1
+    let folder: Descriptor?
+    do throws(Errno) { folder = try duplicate(configuration.pageFolder) } catch { throw .system(error) }
+    let objects: ObjectVolume
+    do throws(ObjectVolume.Problem) {
+      objects = try ObjectVolume(
+        store, path: request.underFileSystem, folder: folder,
+        secrets: configuration.secrets?.values ?? [:], environment: configuration.environment,
+        isSameMount: isSameMount, options: request.options, log: log)
+    } catch {
+      throw .objects(error)
+    }
+    if !isSameMount {
+      // The rest is for undoing the mount.
+      let limit = min(configuration.startTimeout.map { $0 * 4 / 5 } ?? patience, patience)
+      if let diagnosis = objects.check(by: .after(limit)) { throw .refused(diagnosis) }
+    }
+    do throws(Errno) {
+      return try ServedVolume(
+        objects, state: configuration.sharedState, device: try configuration.fuseDevice.duplicate(),
+        fuseInit: configuration.fuseInit, options: request.options, custody: custody, log: log)
+    } catch {
+      throw .system(error)
+    }
+  }
+
+  private static func duplicate(_ descriptor: borrowing Descriptor?) throws(Errno) -> Descriptor? {
+    switch descriptor {
+    case .some(let descriptor): try descriptor.duplicate()
+    case .none: nil
+    }
+  }
+}
+
+extension WorkerVolume.Problem {
+  /// For the log and for whoever waits for the volume.
+  func sentence(_ source: UnderFileSystemURI) -> String {
+    switch self {
+    case .system(let error): "cannot serve \(source): \(error)"
+    case .objects(let problem): problem.description
+    case .refused(let diagnosis): diagnosis.sentence
+    }
+  }
+
+  /// Nil where it is no matter of the store's.
+  var refusal: UnderFileSystemRefusal? {
+    switch self {
+    case .refused(let diagnosis): diagnosis.refusal
+    case .objects(.secrets): .credentials
+    case .objects, .system: nil
+    }
+  }
+}
