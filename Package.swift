@@ -96,8 +96,8 @@ let package = Package(
     .target(
       name: "CSIDriver",
       dependencies: [
-        "CSIProtocol", "GRPC", "LinuxSystem", "Mounter", "PageStore", "ProtobufC", "UnderFileSystem", "VolumeModel",
-        logging, system,
+        "CSIProtocol", "GRPC", "HTTP", "LinuxSystem", "Mounter", "ObjectStore", "PageStore", "ProtobufC",
+        "UnderFileSystem", "VolumeModel", logging, system,
       ],
       swiftSettings: safe),
 
@@ -128,11 +128,16 @@ let package = Package(
     .executableTarget(
       name: "registry-writer", dependencies: ["CSIDriver", "LinuxSystem", logging], path: "Tests/RegistryWriter",
       swiftSettings: swift),
+    // Deletes a volume on an object store, and is killed in the middle of it; not shipped.
+    .executableTarget(
+      name: "volume-deleter", dependencies: ["CSIDriver", "LinuxSystem", "VolumeModel", logging],
+      path: "Tests/VolumeDeleter", swiftSettings: swift),
     .testTarget(
       name: "CSIDriverTests",
       dependencies: [
-        "ApplicationLoad", "CProtobufC", "CSIDriver", "CSIProtocol", "GRPC", "LinuxSystem", "Log", "Mounter",
-        "ProtobufC", "TestSupport", "VolumeModel", logging, system,
+        "ApplicationLoad", "CProtobufC", "CSIDriver", "CSIProtocol", "GRPC", "HTTP", "LinuxSystem", "Log", "Mounter",
+        "ObjectStore", "ObjectStoreServers", "ProtobufC", "TestSupport", "VolumeModel", "volume-deleter", logging,
+        system,
       ],
       swiftSettings: swift),
     // Applications that check each answer, and other processes that tests talk to.

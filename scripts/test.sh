@@ -79,7 +79,7 @@ run "servers of tests" "$scripts/python-environment.sh" .build-python Tests/Obje
 # Apart: those that compute all the time, and those that talk to servers. Beside a thousand others on two processors the
 # ones keep the others from what has a deadline.
 files='^(PageStore|UnderFileSystem|VolumeFileSystem)Tests\.'
-servers='^(HTTP|ObjectStore)Tests\.'
+servers='^(HTTP|ObjectStore)Tests\.|ObjectProvisioningTests'
 run "unit and mount tests" timeout --kill-after=10 900 swift test --skip-build --skip "$files" --skip "$servers"
 run "tests of files" timeout --kill-after=10 600 swift test --skip-build --filter "$files"
 run "tests with servers" timeout --kill-after=10 600 swift test --skip-build --filter "$servers"

@@ -3,6 +3,8 @@
 package enum HiddenName {
   /// The file that holds the id of the volume that a provisioned directory belongs to.
   package static let ownerMarker: FileName = ".alluxio.volume"
+  /// In a prefix that is being archived: where to, so that the next attempt goes on there.
+  static let archiveNote: FileName = ".alluxio.tmp.archive"
   static let temporaryPrefix = Array(".alluxio.tmp.".utf8)
 
   /// The temporary name of a token, which is unique among all workers: a random start and a counter.

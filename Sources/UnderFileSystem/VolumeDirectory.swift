@@ -13,6 +13,7 @@ package protocol VolumeDirectories: Sendable {
   /// - Throws: `.foreignOwner`, `.notADirectory`.
   func hasDirectory(named name: FileName, owner volumeID: String) throws(VolumeDirectoryError) -> Bool
   /// Removes the directory and everything in it, without following symlinks or entering other mounts. Absent: nothing to do.
+  /// - Throws: `.interrupted` where the time did not suffice; the next call goes on.
   func removeDirectory(named name: FileName, owner volumeID: String) throws(VolumeDirectoryError)
   /// Renames the directory to `archived-NAME` (with a number behind it if that is taken). Absent: nothing to do.
   func archiveDirectory(named name: FileName, owner volumeID: String) throws(VolumeDirectoryError)
@@ -30,6 +31,18 @@ package enum VolumeDirectoryError: Error, Hashable {
   case notADirectory
   /// Another file system is mounted inside the directory: it must be unmounted before the volume can be deleted.
   case mountInside(path: String)
+  /// The time is over; so many keys were moved or removed, and the next call goes on.
+  case interrupted(done: Int)
+  /// The object store keeps so many keys, with the code that it gives for one of them.
+  case undeletable(count: Int, code: String)
+  /// The object store lists keys that were not asked for: nothing is removed on the word of such a service.
+  case strayKey
+  /// A key would be longer in the archive than keys can be.
+  case keyTooLong
+  /// Keys appear as fast as they are removed.
+  case unsettled
+  /// Any other failure of an object store.
+  case store(BucketError, operation: String)
   /// Any other failure of the under file system.
   case system(Errno, operation: String)
 }

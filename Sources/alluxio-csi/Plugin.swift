@@ -31,7 +31,10 @@ struct Plugin {
     controller =
       settings.servesController
       ? ControllerService(
-        registry: registry, published: node, directories: LocalProvisioningDirectories(fileRoots: settings.fileRoots))
+        registry: registry, published: node,
+        directories: ProvisioningDirectoriesByScheme(
+          local: LocalProvisioningDirectories(fileRoots: settings.fileRoots),
+          objects: ObjectProvisioningDirectories()))
       : nil
     let readiness = Readiness {
       do {

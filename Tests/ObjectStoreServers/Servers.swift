@@ -20,6 +20,13 @@ extension ServerProcess {
     try ServerProcess(["python", PythonEnvironment.script("moto_server.py")], ready: listening)
   }
 
+  /// moto with a bucket that holds objects of one byte.
+  /// - Parameter keys: as Python formats a number, `data/%06d`.
+  package static func moto(bucket: String, holding count: Int, keys: String) throws -> ServerProcess {
+    try ServerProcess(
+      ["python", PythonEnvironment.script("moto_server.py"), bucket, "\(count)", keys], ready: listening)
+  }
+
   /// `rclone serve s3` of a folder, whose directories are the buckets. It verifies signatures, and ignores If-Match.
   /// - Parameters:
   ///   - accessKey: 20 characters or more.

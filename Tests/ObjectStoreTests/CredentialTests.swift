@@ -239,6 +239,30 @@ struct CredentialTests {
     #expect(try CredentialChain([empty]).fetch(by: Self.far) == nil)
   }
 
+  @Test("a node's credentials are its environment's first, then its files', of its own service alone")
+  func node() throws {
+    let folder = try TemporaryDirectory("node")
+    try folder.makeDirectory(".aws")
+    try folder.write("[default]\naws_access_key_id = file\naws_secret_access_key = s\n", to: ".aws/credentials")
+    let files = ["HOME": folder.path, "AWS_EC2_METADATA_DISABLED": "true"]
+    func fetch(_ scheme: UnderFileSystemURI.Scheme, _ more: [String: String] = [:]) throws -> String? {
+      let variables = files.merging(more) { $1 }
+      let transport = ScriptedTransport([])
+      let node = NodeCredentials(for: scheme, transport: transport, direct: transport, region: nil) { variables[$0] }
+      return try node.fetch(by: Self.far)?.accessKeyID
+    }
+    let aws = ["AWS_ACCESS_KEY_ID": "own", "AWS_SECRET_ACCESS_KEY": "s"]
+    #expect(try fetch(.s3, aws) == "own")
+    #expect(try fetch(.s3) == "file")
+    #expect(try fetch(.s3, ["HOME": "/nowhere"]) == nil)
+    #expect(try fetch(.oss, aws) == nil)
+    #expect(try fetch(.oss, ["OSS_ACCESS_KEY_ID": "oss", "OSS_ACCESS_KEY_SECRET": "s"]) == "oss")
+    #expect(throws: CredentialError.self) { try fetch(.s3, ["AWS_ACCESS_KEY_ID": "half"]) }
+    let regions = ["AWS_REGION": "not a region", "AWS_DEFAULT_REGION": "eu-west-1"]
+    #expect(NodeCredentials.region { regions[$0] } == "eu-west-1")
+    #expect(NodeCredentials.region { _ in nil } == nil)
+  }
+
   @Test("a web identity token is exchanged for a role's credentials, and stands in no error")
   func webIdentity() throws {
     let reply = """

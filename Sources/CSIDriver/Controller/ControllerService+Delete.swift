@@ -13,16 +13,19 @@ extension ControllerService {
       }
       let record = try await asking { () throws(RegistryError) in try await registry.beginDeletion(id: request.volumeID)
       }
-      try await end(record, by: deadline)
+      try await end(record, secrets: request.secrets, by: deadline)
       try await asking { () throws(RegistryError) in try await registry.remove(id: record.id) }
     }
   }
 
   /// Does with the volume's directory what `onDelete` says. A repeat after a crash finds it done and succeeds.
-  private func end(_ record: VolumeRecord, by deadline: Deadline) async throws(CSIError) {
+  private func end(
+    _ record: VolumeRecord, secrets: [String: String], by deadline: Deadline
+  ) async throws(CSIError) {
     guard let directory = record.directory else { return }
-    let context = try record.requestedContext
+    let context = try requestedContext(of: record)
     guard context.onDelete != .retain else { return }
-    try await directories.end(directory, owner: record.id, in: context.underFileSystem, context.onDelete, by: deadline)
+    let place = try context.place(secrets: secrets)
+    try await directories.end(directory, owner: record.id, in: place, context.onDelete, by: deadline)
   }
 }

@@ -75,7 +75,7 @@ extension ControllerService {
     }
     let context: VolumeContext
     do throws(VolumeContextError) {
-      context = try VolumeContext(parsing: request.parameters, from: .parameters)
+      context = try VolumeContext(parsing: request.parameters, from: .parameters, schemes: schemes)
     } catch {
       throw .volumeContext(error)
     }

@@ -1,5 +1,5 @@
 package import LinuxSystem
-internal import VolumeModel
+package import VolumeModel
 
 /// The Controller service of CSI over Swift values: what each call does, without its wire form.
 package struct ControllerService: Sendable {
@@ -7,6 +7,8 @@ package struct ControllerService: Sendable {
   /// The node service of this process, if there is one: it knows more, and sooner, than the registry.
   let published: (any PublishedVolumes)?
   let directories: any ProvisioningDirectories
+  /// The under file systems that are served.
+  let schemes: Set<UnderFileSystemURI.Scheme>
   private let calls = CallsInProgress(of: "volume")
 
   /// Entries of a page when the caller does not say: a page stays far below gRPC's 4 MiB.
@@ -17,11 +19,13 @@ package struct ControllerService: Sendable {
   package static let capabilities = ControllerCapability.allCases
 
   package init(
-    registry: any VolumeRegistry, published: (any PublishedVolumes)?, directories: any ProvisioningDirectories
+    registry: any VolumeRegistry, published: (any PublishedVolumes)?, directories: any ProvisioningDirectories,
+    schemes: Set<UnderFileSystemURI.Scheme> = UnderFileSystemURI.Scheme.available
   ) {
     self.registry = registry
     self.published = published
     self.directories = directories
+    self.schemes = schemes
   }
 
   /// Runs `body` as the only call for a volume.
@@ -74,28 +78,26 @@ package struct ControllerService: Sendable {
     return VolumeCondition(abnormal: false, message: "the volume is usable; \(use)")
   }
 
+  /// What CreateVolume was asked for; its path is the one that the volume's own directory lies beneath.
+  func requestedContext(of record: VolumeRecord) throws(CSIError) -> VolumeContext {
+    do throws(VolumeContextError) {
+      return try VolumeContext(parsing: record.parameters, from: .parameters, schemes: schemes)
+    } catch {
+      throw .failed(step: "read the record of volume \(record.id)", cause: error.description)
+    }
+  }
+
   /// What is wrong with the directory that the volume was given; nil for shared volumes, which have none.
   private func directoryProblem(of record: VolumeRecord, by deadline: Deadline) async throws(CSIError) -> String? {
     guard let name = record.directory, !deadline.hasPassed else { return nil }
     do throws(CSIError) {
-      let base = try record.requestedContext.underFileSystem
+      let base = try requestedContext(of: record).underFileSystem
       try await directories.check(name, owner: record.id, in: base, by: deadline)
       return nil
     } catch {
       // Its caller is gone: nobody reads the answer.
       if case .cancelled = error { throw error }
       return error.message
-    }
-  }
-}
-
-extension VolumeRecord {
-  /// What CreateVolume was asked for; its path is the one that the volume's own directory lies beneath.
-  var requestedContext: VolumeContext {
-    get throws(CSIError) {
-      do throws(VolumeContextError) { return try VolumeContext(parsing: parameters, from: .parameters) } catch {
-        throw .failed(step: "read the record of volume \(id)", cause: error.description)
-      }
     }
   }
 }

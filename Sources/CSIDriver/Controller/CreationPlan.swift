@@ -5,11 +5,14 @@ struct CreationPlan: Sendable {
   let id: String
   let context: VolumeContext
   let range: CapacityRange
+  private let schemes: Set<UnderFileSystemURI.Scheme>
   /// The volume as it would be made.
   let record: VolumeRecord
 
   /// Checks everything that can be told from the request alone.
-  init(_ request: CreateVolumeRequest) throws(CSIError) {
+  /// - Parameter schemes: the under file systems that are served.
+  init(_ request: CreateVolumeRequest, schemes: Set<UnderFileSystemURI.Scheme>) throws(CSIError) {
+    self.schemes = schemes
     guard !request.name.isEmpty else { throw .missingField("name") }
     do throws(VolumeID.NameError) {
       id = try VolumeID(name: request.name).rawValue
@@ -21,7 +24,7 @@ struct CreationPlan: Sendable {
     range = request.capacity ?? CapacityRange()
     try range.validate()
     do throws(VolumeContextError) {
-      context = try VolumeContext(parsing: request.parameters, from: .parameters)
+      context = try VolumeContext(parsing: request.parameters, from: .parameters, schemes: schemes)
     } catch {
       throw .volumeContext(error)
     }
@@ -74,7 +77,9 @@ struct CreationPlan: Sendable {
     guard known.state != .deleting else { throw .inProgress(what: "volume", name: known.id) }
     guard PathComponents.same(known.name, record.name) else { throw differs(in: "name") }
     guard range.includes(known.capacityBytes) else { throw differs(in: "capacity") }
-    guard let theirs = try? VolumeContext(parsing: known.parameters, from: .parameters), context.means(theirs) else {
+    guard let theirs = try? VolumeContext(parsing: known.parameters, from: .parameters, schemes: schemes),
+      context.means(theirs)
+    else {
       throw differs(in: "set of parameters")
     }
     guard PathComponents.same(known.directory ?? "", record.directory ?? "") else { throw differs(in: "directory") }
@@ -87,6 +92,8 @@ extension VolumeContext {
     PathComponents.same(underFileSystem.description, other.underFileSystem.description)
       && provisioning == other.provisioning && directoryPattern == other.directoryPattern && onDelete == other.onDelete
       && options == other.options
+      && (try? ObjectStoreProperties(values, of: underFileSystem))
+        == (try? ObjectStoreProperties(other.values, of: other.underFileSystem))
   }
 }
 

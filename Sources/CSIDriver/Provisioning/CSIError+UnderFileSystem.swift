@@ -1,4 +1,5 @@
 package import LinuxSystem
+internal import ObjectStore
 internal import SystemPackage
 internal import UnderFileSystem
 internal import VolumeModel
@@ -39,7 +40,11 @@ extension CSIError {
     }
   }
 
-  static func volumeDirectory(_ error: VolumeDirectoryError, _ step: String, in uri: UnderFileSystemURI) -> CSIError {
+  /// - Parameter explain: what is wrong with a request to an object store, for people.
+  static func volumeDirectory(
+    _ error: VolumeDirectoryError, _ step: String, in uri: UnderFileSystemURI,
+    _ explain: (ObjectStoreError) -> String = \.description
+  ) -> CSIError {
     switch error {
     case .badName:
       .malformedField(VolumeContextKey.directoryPattern.name, problem: "gives a name that no directory can have")
@@ -56,6 +61,27 @@ extension CSIError {
     case .notADirectory: .precondition(problem: "\(step) refused: something in \(uri) has its name and is no directory")
     case .mountInside(let path):
       .precondition(problem: "\(step) refused: a file system is mounted at \(path); unmount it first")
+    case .interrupted(done: 0): .deadlineExceeded(step: "\(step) in \(uri)")
+    case .interrupted(let done):
+      .deadlineExceeded(step: "\(step) in \(uri) (\(done) objects are done, the next call goes on)")
+    case .undeletable(let count, let code):
+      .permissionDenied(
+        problem:
+          "\(step) in \(uri) failed: the service keeps \(count) or more objects (\(code)): grant s3:DeleteObject "
+          + "on them, end what locks them, or delete them by hand")
+    case .strayKey:
+      .failed(
+        step: "\(step) in \(uri)",
+        cause: "the service lists objects that were not asked for; none of that list was removed")
+    case .keyTooLong:
+      .precondition(
+        problem: "\(step) in \(uri) failed: an object's key would have more than 1024 bytes in the archive; move it, "
+          + "or delete the directory by hand")
+    case .unsettled:
+      .unavailable(
+        problem: "\(step) in \(uri) failed: objects appear as fast as they go; end what writes to the directory")
+    case .store(let error, let operation):
+      .objectStore(error, step: "\(step) in \(uri) (\(operation))", explain)
     case .system(let errno, let operation): .underFileSystem(uri, step: "\(step) (\(operation))", errno)
     }
   }

@@ -23,9 +23,9 @@ package struct LocalProvisioningDirectories: ProvisioningDirectories {
   }
 
   package func create(
-    _ name: String, owner volumeID: String, in base: UnderFileSystemURI, by deadline: Deadline
+    _ name: String, owner volumeID: String, in place: ProvisioningPlace, by deadline: Deadline
   ) async throws(CSIError) -> Bool {
-    try await run("create the directory \(name) of volume \(volumeID)", in: base, by: deadline) {
+    try await run("create the directory \(name) of volume \(volumeID)", in: place.base, by: deadline) {
       directories throws(VolumeDirectoryError) in
       try directories.createDirectory(named: FileName(stringLiteral: name), owner: volumeID)
     }
@@ -46,10 +46,10 @@ package struct LocalProvisioningDirectories: ProvisioningDirectories {
   }
 
   package func end(
-    _ name: String, owner volumeID: String, in base: UnderFileSystemURI, _ action: VolumeContext.OnDelete,
+    _ name: String, owner volumeID: String, in place: ProvisioningPlace, _ action: VolumeContext.OnDelete,
     by deadline: Deadline
   ) async throws(CSIError) {
-    try await run("\(action.rawValue) the directory \(name) of volume \(volumeID)", in: base, by: deadline) {
+    try await run("\(action.rawValue) the directory \(name) of volume \(volumeID)", in: place.base, by: deadline) {
       directories throws(VolumeDirectoryError) in
       switch action {
       case .retain: break

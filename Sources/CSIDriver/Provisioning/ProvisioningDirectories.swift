@@ -11,7 +11,7 @@ package protocol ProvisioningDirectories: Sendable {
   /// Makes the directory with its owner's marker, or finds it.
   /// - Returns: whether this call made it.
   func create(
-    _ name: String, owner volumeID: String, in base: UnderFileSystemURI, by deadline: Deadline
+    _ name: String, owner volumeID: String, in place: ProvisioningPlace, by deadline: Deadline
   ) async throws(CSIError) -> Bool
 
   /// Looks for the directory and its owner's marker.
@@ -20,12 +20,13 @@ package protocol ProvisioningDirectories: Sendable {
     _ name: String, owner volumeID: String, in base: UnderFileSystemURI, by deadline: Deadline
   ) async throws(CSIError)
 
-  /// Deletes or archives it; nothing to do for `.retain` and for one that is not there.
+  /// Deletes or archives it; nothing to do for `.retain` and for one that is not there. Where the time does not suffice, a
+  /// repetition goes on.
   func end(
-    _ name: String, owner volumeID: String, in base: UnderFileSystemURI, _ action: VolumeContext.OnDelete,
+    _ name: String, owner volumeID: String, in place: ProvisioningPlace, _ action: VolumeContext.OnDelete,
     by deadline: Deadline
   ) async throws(CSIError)
 
-  /// Bytes that are free in a UFS, or in the roomiest of the file roots.
+  /// Bytes that are free in a UFS, or in the roomiest of the file roots. The most that there is where nobody knows.
   func capacity(of base: UnderFileSystemURI?, by deadline: Deadline) async throws(CSIError) -> UInt64
 }

@@ -67,8 +67,7 @@ extension ObjectStoreClient {
     case .expiredCredentials: return "\(place) says that the temporary access key has expired: renew the secret\(id)"
     case .noCredentials: return "there are no credentials for \(place): \(error.message)"
     case .accessDenied:
-      let what = error.operation == .get ? "read" : "list"
-      let right = error.operation == .get ? "s3:GetObject" : "s3:ListBucket"
+      let (what, right) = error.operation.permission
       let name = prefix.bytes.isEmpty ? "" : " below \(ObjectStoreError.clean(prefix.description))"
       return "the credentials may not \(what) objects in \(place)\(name): grant \(right)\(id)"
     case .tls:
@@ -90,6 +89,21 @@ extension ObjectStoreClient {
   private func skew(_ error: ObjectStoreError) -> String {
     guard let ahead = error.clockAhead, abs(ahead) >= Self.notableSkew else { return "" }
     return "; this node's clock is \(abs(ahead)) s \(ahead > 0 ? "ahead of" : "behind") the service's"
+  }
+}
+
+extension ObjectOperation {
+  /// What it does to objects, and what allows it.
+  fileprivate var permission: (verb: String, right: String) {
+    switch self {
+    case .headBucket, .list: ("list", "s3:ListBucket")
+    case .head, .get: ("read", "s3:GetObject")
+    case .put, .createUpload, .uploadPart, .completeUpload: ("write", "s3:PutObject")
+    case .copy, .copyPart: ("copy", "s3:GetObject and s3:PutObject")
+    case .delete, .deleteBatch: ("delete", "s3:DeleteObject")
+    case .abortUpload: ("abort uploads of", "s3:AbortMultipartUpload")
+    case .listUploads: ("list uploads of", "s3:ListBucketMultipartUploads")
+    }
   }
 }
 

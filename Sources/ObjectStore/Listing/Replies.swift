@@ -85,6 +85,9 @@ package struct FailedDeletion: Sendable, Hashable {
     self.code = code
     self.message = message
   }
+
+  /// Whether the same deletion may succeed a moment later.
+  package var isPassing: Bool { ObjectStoreError.Kind(status: 400, code: code, isBucket: false).isPassing }
 }
 
 /// Reads DeleteResult: in quiet form it names what was not deleted.

@@ -19,6 +19,8 @@ package struct UploadPage: Sendable, Hashable {
   /// Where the next page begins; nil: this was the last.
   package var next: Marker?
 
+  package init() {}
+
   /// Key and upload after which the next page begins.
   package struct Marker: Sendable, Hashable {
     /// As the page before gave them.

@@ -5,6 +5,7 @@ package import ObjectStore
 /// A call of a bucket that a fault can be injected into, and that is counted.
 package enum BucketCall: Sendable, Hashable, CaseIterable {
   case head, list, read, put, copy, delete, deleteMany, createUpload, putPart, copyPart, complete, abort
+  case listUploads
 }
 
 /// A bucket without a store, for tests, with S3's rules: keys in the order of their bytes, ETags, conditions, pages, uploads
@@ -25,6 +26,10 @@ package final class InMemoryBucket: ObjectBucket {
     package var longestPage = 1000
     /// The end of an upload is answered with a tag that no request for the object gets.
     package var namesOtherTagOfUpload = false
+    /// Listings have these keys, too, whatever was asked for.
+    package var strays: [ObjectKey] = []
+    /// Nobody may delete these.
+    package var locked: Set<ObjectKey> = []
 
     package init() {}
   }
@@ -93,7 +98,9 @@ extension InMemoryBucket {
 
   package func list(_ request: ListRequest) throws(BucketError) -> ObjectPage {
     try call(.list, request.prefix) { (store) throws(BucketError) -> ObjectPage in
-      store.page(request, longest: manners.longestPage)
+      var page = store.page(request, longest: manners.longestPage)
+      for stray in manners.strays { page.objects.append((stray, try object(store, stray, ifMatch: nil).version)) }
+      return page
     }
   }
 
@@ -145,11 +152,11 @@ extension InMemoryBucket {
     try call(.delete, key) { (store) throws(BucketError) in store.remove(key) }
   }
 
-  package func delete(_ keys: [ObjectKey]) throws(BucketError) -> [ObjectKey] {
+  package func delete(_ keys: [ObjectKey]) throws(BucketError) -> [FailedDeletion] {
     guard keys.count <= 1000 else { throw BucketError(.other, "more than 1000 keys at once") }
     return try call(.deleteMany, keys.first ?? "") { (store) throws(BucketError) in
-      for key in keys { store.remove(key) }
-      return []
+      for key in keys where !manners.locked.contains(key) { store.remove(key) }
+      return keys.filter(manners.locked.contains).map { FailedDeletion(key: $0, code: "AccessDenied", message: "") }
     }
   }
 }
@@ -193,6 +200,23 @@ extension InMemoryBucket {
 
   package func abort(_ upload: ObjectUpload) throws(BucketError) {
     try call(.abort, upload.key) { (store) throws(BucketError) in store.uploads[upload] = nil }
+  }
+
+  package func listUploads(prefix: ObjectKey, after marker: UploadPage.Marker?) throws(BucketError) -> UploadPage {
+    try call(.listUploads, prefix) { (store) throws(BucketError) -> UploadPage in
+      func isBehind(_ upload: ObjectUpload) -> Bool {
+        guard let marker else { return true }
+        return upload.key == marker.key ? upload.uploadID > marker.uploadID : marker.key < upload.key
+      }
+      let found = store.uploads.keys.filter { $0.key.bytes.starts(with: prefix.bytes) && isBehind($0) }
+        .sorted { $0.key == $1.key ? $0.uploadID < $1.uploadID : $0.key < $1.key }
+      var page = UploadPage()
+      page.uploads = found.prefix(manners.longestPage).map { ListedUpload(key: $0.key, uploadID: $0.uploadID) }
+      if found.count > page.uploads.count {
+        page.next = page.uploads.last.map { UploadPage.Marker(key: $0.key, uploadID: $0.uploadID) }
+      }
+      return page
+    }
   }
 }
 

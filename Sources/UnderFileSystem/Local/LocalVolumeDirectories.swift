@@ -72,7 +72,7 @@ package final class LocalVolumeDirectories: VolumeDirectories {
     try check(name)
     guard try isOwned(name, by: volumeID) else { return }
     for attempt in 0..<10_000 {
-      let target = archiveName(name, attempt)
+      let target = name.archived(attempt)
       do throws(Errno) {
         try base.rename(name: name.nulTerminated, toNew: target.nulTerminated, in: base)
         return try base.synchronize()
@@ -95,12 +95,6 @@ package final class LocalVolumeDirectories: VolumeDirectories {
 
   private func check(_ name: FileName) throws(VolumeDirectoryError) {
     do { try name.check() } catch { throw .badName(name) }
-  }
-
-  /// `archived-NAME`, then `archived-NAME.1` and so on; cut where it would be longer than a name may be.
-  private func archiveName(_ name: FileName, _ attempt: Int) -> FileName {
-    let suffix = attempt == 0 ? [] : Array(".\(attempt)".utf8)
-    return FileName(bytes: (Array("archived-".utf8) + name.bytes).prefix(255 - suffix.count) + suffix)
   }
 
   /// The same for every attempt on one volume, so that the next finds what the one before left.

@@ -1,3 +1,4 @@
+package import ObjectStore
 package import SystemPackage
 
 /// Why a call on a bucket failed, after the client's own repetitions.
@@ -31,10 +32,13 @@ package struct BucketError: Error, Sendable, Hashable, CustomStringConvertible {
   package var kind: Kind
   /// A sentence for people, with the request's id where the service gave one. No secrets.
   package var description: String
+  /// What the client of the service says, where one was asked.
+  package var cause: ObjectStoreError?
 
-  package init(_ kind: Kind, _ description: String) {
+  package init(_ kind: Kind, _ description: String, cause: ObjectStoreError? = nil) {
     self.kind = kind
     self.description = description
+    self.cause = cause
   }
 
   /// What an application gets: the one table for object stores. Calls that know better look at the kind first (a read

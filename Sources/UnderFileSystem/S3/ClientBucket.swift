@@ -1,5 +1,5 @@
 internal import HTTP
-internal import LinuxSystem
+package import LinuxSystem
 package import ObjectStore
 import Synchronization
 import SystemPackage
@@ -10,19 +10,25 @@ package final class ClientBucket: ObjectBucket {
   private let client: ObjectStoreClient
   /// How long one call may take, with all its attempts.
   private let patience: Duration
+  private let deadline: Deadline
   package let name: String
 
-  /// - Parameter patience: bounds every call.
-  package init(_ client: ObjectStoreClient, patience: Duration = .seconds(60)) {
+  /// - Parameters:
+  ///   - patience: bounds every call.
+  ///   - deadline: bounds all of them.
+  package init(_ client: ObjectStoreClient, patience: Duration = .seconds(60), by deadline: Deadline = .never) {
     self.client = client
     self.patience = patience
+    self.deadline = deadline
     let endpoint = client.endpoint
     name = "\(endpoint.address.authority)/\(endpoint.bucket)"
   }
 
+  private var limit: Deadline { min(.after(patience), deadline) }
+
   private func perform<Value>(_ request: ObjectRequest<Value>) throws(BucketError) -> Value {
     do throws(ObjectStoreError) {
-      return try client.perform(request, by: .after(patience))
+      return try client.perform(request, by: limit)
     } catch {
       throw BucketError(error)
     }
@@ -77,7 +83,7 @@ package final class ClientBucket: ObjectBucket {
     let content = BucketContent(sink, tag)
     let request = ObjectRequest<RangeResult>.get(
       key, offset: UInt64(range.lowerBound), count: UInt64(range.count), ifMatch: tag, into: content)
-    let exchange = client.start(request, by: .after(patience)) { result in
+    let exchange = client.start(request, by: limit) { result in
       switch result {
       case .success(let read) where read.count == UInt64(range.count): sink.finish(nil)
       case .success: sink.finish(BucketError(.range, "the object ends before the range does"))
@@ -103,13 +109,16 @@ package final class ClientBucket: ObjectBucket {
     do throws(BucketError) { try perform(.delete(key)) } catch  where error.kind == .notFound {}
   }
 
-  package func delete(_ keys: [ObjectKey]) throws(BucketError) -> [ObjectKey] {
+  package func delete(_ keys: [ObjectKey]) throws(BucketError) -> [FailedDeletion] {
     if keys.isEmpty { return [] }
-    if let request = ObjectRequest<[FailedDeletion]>.delete(keys) { return try perform(request).map(\.key) }
+    if let request = ObjectRequest<[FailedDeletion]>.delete(keys) { return try perform(request) }
     // A key that XML cannot hold: one by one.
-    var left: [ObjectKey] = []
+    var left: [FailedDeletion] = []
     for key in keys {
-      do throws(BucketError) { try delete(key) } catch { left.append(key) }
+      do throws(BucketError) { try delete(key) } catch {
+        guard let cause = error.cause, let code = cause.code else { throw error }
+        left.append(FailedDeletion(key: key, code: code, message: cause.message))
+      }
     }
     return left
   }
@@ -147,6 +156,10 @@ package final class ClientBucket: ObjectBucket {
     do throws(BucketError) {
       try perform(.abortUpload(upload.key, uploadID: upload.uploadID))
     } catch  where error.kind == .notFound {}
+  }
+
+  package func listUploads(prefix: ObjectKey, after marker: UploadPage.Marker?) throws(BucketError) -> UploadPage {
+    try perform(.listUploads(prefix: prefix, after: marker))
   }
 }
 
@@ -222,6 +235,6 @@ extension BucketError {
       // Not `.notFound`: that no file is there would be a lie on which applications make new ones.
       case .noSuchBucket, .wrongRegion, .slowDown, .server, .invalidRequest, .other: .other
       }
-    self.init(kind, error.description)
+    self.init(kind, error.description, cause: error)
   }
 }

@@ -38,7 +38,7 @@ struct DirectoryMove {
       try copy(objects)
       try log.reporting("the removal after a move", source) { () throws(BucketError) in
         let left = try objects.isEmpty ? [] : bucket.delete(objects.map(\.key))
-        if let first = left.first { throw BucketError(.other, "\(left.count) keys are still there, as \(first)") }
+        if let first = left.first { throw BucketError(.other, "\(left.count) keys are still there, as \(first.key)") }
         try bucket.delete(note)
       }
     } catch {

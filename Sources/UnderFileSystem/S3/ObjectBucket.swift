@@ -25,8 +25,8 @@ package protocol ObjectBucket: AnyObject, Sendable {
   ) throws(BucketError) -> EntityTag
   /// DeleteObject. What is not there is no error.
   func delete(_ key: ObjectKey) throws(BucketError)
-  /// DeleteObjects, at most 1000 keys. - Returns: those that are still there.
-  func delete(_ keys: [ObjectKey]) throws(BucketError) -> [ObjectKey]
+  /// DeleteObjects, at most 1000 keys. - Returns: those that are still there, with what the service says of them.
+  func delete(_ keys: [ObjectKey]) throws(BucketError) -> [FailedDeletion]
 
   /// CreateMultipartUpload. - Returns: its number.
   func createUpload(_ key: ObjectKey) throws(BucketError) -> String
@@ -42,6 +42,8 @@ package protocol ObjectBucket: AnyObject, Sendable {
   ) throws(BucketError) -> EntityTag
   /// AbortMultipartUpload. What is not there is no error.
   func abort(_ upload: ObjectUpload) throws(BucketError)
+  /// ListMultipartUploads, one page.
+  func listUploads(prefix: ObjectKey, after marker: UploadPage.Marker?) throws(BucketError) -> UploadPage
 }
 
 /// An upload in parts that was begun.

@@ -77,14 +77,23 @@ extension ObjectNode {
 /// Copies one object within the bucket.
 struct ObjectCopy: Sendable {
   private let bucket: any ObjectBucket
-  private let options: ObjectFileSystemOptions
+  /// In bytes: what is larger than the first is copied in parts of the second.
+  private let largestCopy: Int64
+  private let partSize: Int64
   private let version: ObjectVersion
 
   /// - Parameter version: of the source; another one is not copied.
   init(_ fileSystem: ObjectFileSystem, _ version: ObjectVersion) {
-    bucket = fileSystem.bucket
-    options = fileSystem.options
+    self.init(
+      fileSystem.bucket, version, largestCopy: fileSystem.options.largestCopy,
+      partSize: fileSystem.options.copyPartSize)
+  }
+
+  init(_ bucket: any ObjectBucket, _ version: ObjectVersion, largestCopy: Int64, partSize: Int64) {
+    self.bucket = bucket
     self.version = version
+    self.largestCopy = largestCopy
+    self.partSize = partSize
   }
 
   /// Parts of a copy that are under way at a time.
@@ -93,7 +102,7 @@ struct ObjectCopy: Sendable {
   /// - Returns: the copy's version.
   func run(_ source: ObjectKey, to target: ObjectKey, ifAbsent: Bool) throws(BucketError) -> ObjectVersion {
     let tag =
-      version.size > options.largestCopy
+      version.size > largestCopy
       ? try copyInParts(source, to: target, ifAbsent: ifAbsent)
       : try copyWhole(source, to: target, ifAbsent: ifAbsent)
     return ObjectVersion(
@@ -112,7 +121,7 @@ struct ObjectCopy: Sendable {
 
   private func copyInParts(_ source: ObjectKey, to target: ObjectKey, ifAbsent: Bool) throws(BucketError) -> EntityTag {
     let upload = ObjectUpload(key: target, uploadID: try bucket.createUpload(target))
-    let (size, length) = (version.size, options.copyPartSize)
+    let (size, length) = (version.size, partSize)
     let count = Int((size + length - 1) / length)
     let parts = PartList()
     do throws(BucketError) {

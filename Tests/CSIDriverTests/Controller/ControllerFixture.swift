@@ -131,13 +131,13 @@ final class HeldDirectories: ProvisioningDirectories {
     if Task.isCancelled { throw .cancelled(step: "open \(base)") }
   }
   func create(
-    _ name: String, owner volumeID: String, in base: UnderFileSystemURI, by deadline: Deadline
+    _ name: String, owner volumeID: String, in place: ProvisioningPlace, by deadline: Deadline
   ) async throws(CSIError) -> Bool { true }
   func check(
     _ name: String, owner volumeID: String, in base: UnderFileSystemURI, by deadline: Deadline
   ) async throws(CSIError) {}
   func end(
-    _ name: String, owner volumeID: String, in base: UnderFileSystemURI, _ action: VolumeContext.OnDelete,
+    _ name: String, owner volumeID: String, in place: ProvisioningPlace, _ action: VolumeContext.OnDelete,
     by deadline: Deadline
   ) async throws(CSIError) {}
   func capacity(of base: UnderFileSystemURI?, by deadline: Deadline) async throws(CSIError) -> UInt64 { .max }

@@ -81,6 +81,8 @@ struct PluginFlagTests {
     let (code, text) =
       (await #expect(throws: RPCError.self) { try await calls.info() }).map { ($0.code, $0.message) } ?? (.ok, "")
     #expect(code == .unimplemented, "\(text)")
+    // Nobody asked for a bucket: libcurl and what it brings are not there.
+    #expect(try !WholeFile.text("/proc/\(process.pid)/maps").contains("libcurl"))
     try process.signal(SIGTERM)
     #expect(try Waiting.untilEnded(process) == .exited(code: 0))
     #expect(access(socket, F_OK) != 0)
