@@ -171,14 +171,15 @@ let package = Package(
     .testTarget(
       name: "UnderFileSystemTests",
       dependencies: [
-        "HTTP", "LinuxSystem", "ObjectStore", "ObjectStoreServers", "TestSupport", "UnderFileSystem", "VolumeModel",
-        logging, system,
+        "HTTP", "LinuxSystem", "ObjectStore", "ObjectStoreServers", "ServedBuckets", "TestSupport", "UnderFileSystem",
+        "VolumeModel", logging, system,
       ],
       swiftSettings: swift),
     .testTarget(
       name: "VolumeFileSystemTests",
       dependencies: [
-        "LinuxSystem", "ObjectStore", "TestSupport", "UnderFileSystem", "VolumeFileSystem", "VolumeModel", system,
+        "LinuxSystem", "ObjectStore", "ServedBuckets", "TestSupport", "UnderFileSystem", "VolumeFileSystem",
+        "VolumeModel", system,
       ],
       swiftSettings: swift),
     // File versions whose bytes are known, and a reader that fetches what a page store lacks.
@@ -203,6 +204,14 @@ let package = Package(
     .target(
       name: "ObjectStoreServers", dependencies: ["HTTP", "LinuxSystem", "TestSupport", system],
       path: "Tests/ObjectStoreServers", exclude: ["servers"], swiftSettings: swift),
+    // Buckets in those servers, for under file systems.
+    .target(
+      name: "ServedBuckets",
+      dependencies: [
+        "HTTP", "LinuxSystem", "ObjectStore", "ObjectStoreServers", "TestSupport", "UnderFileSystem", "VolumeModel",
+        logging, system,
+      ],
+      path: "Tests/ServedBuckets", swiftSettings: swift),
     .testTarget(
       name: "HTTPTests", dependencies: ["HTTP", "LinuxSystem", "ObjectStoreServers", "TestSupport", system],
       swiftSettings: swift),

@@ -78,10 +78,10 @@ run "servers of tests" "$scripts/python-environment.sh" .build-python Tests/Obje
 # A test that waits for what never comes must not hold the machine: the run takes a minute where nothing else runs.
 # Apart: those that compute all the time, and those that talk to servers. Beside a thousand others on two processors the
 # ones keep the others from what has a deadline.
-files='^(PageStore|UnderFileSystem|VolumeFileSystem)Tests\.'
-servers='^(HTTP|ObjectStore)Tests\.|ObjectProvisioningTests'
+files='^(PageStore|VolumeFileSystem)Tests\.'
+servers='^(HTTP|ObjectStore|UnderFileSystem)Tests\.|^VolumeFileSystemTests\.Served|ObjectProvisioningTests'
 run "unit and mount tests" timeout --kill-after=10 900 swift test --skip-build --skip "$files" --skip "$servers"
-run "tests of files" timeout --kill-after=10 600 swift test --skip-build --filter "$files"
+run "tests of files" timeout --kill-after=10 600 swift test --skip-build --filter "$files" --skip "$servers"
 run "tests with servers" timeout --kill-after=10 600 swift test --skip-build --filter "$servers"
 run "conformance" conformance
 run "csi-sanity" upstream_sanity

@@ -212,8 +212,9 @@ extension VolumeFileSystem {
     let new = try named(newName, in: newParent)
     // rename(2) between two names of one file does nothing.
     if !exchange, (try? reference(parent).lookup(name)) != nil { return }
-    // A worker that died has done it already.
-    if let node = table.find(new), let found = try? reference(newParent).lookup(newName),
+    // A worker that died has done it already. Directories of object stores are told by their names alone: what the old name
+    // stands for has not moved then.
+    if table.find(old) == nil, let node = table.find(new), let found = try? reference(newParent).lookup(newName),
       try table.slot(node).load64(NodeSlot.inode) == found.stamp
     {
       return

@@ -40,8 +40,13 @@ package final class FaultProxy: Sendable {
   }
 
   /// Adds a rule.
-  package func inject(_ fault: Fault) throws {
-    _ = try ask("POST", "__faults", body: Array(try JSONEncoder().encode(fault)))
+  package func inject(_ fault: Fault) throws { _ = try inject([fault]) }
+
+  /// Adds rules, one behind the other. - Returns: the place of the first among all rules.
+  package func inject(_ faults: [Fault]) throws -> Int {
+    struct Rule: Decodable {}
+    let all = try ask("POST", "__faults", body: Array(try JSONEncoder().encode(faults)))
+    return try JSONDecoder().decode([Rule].self, from: all).count - faults.count
   }
 
   /// How often the rules have acted, in the order in which they were added.
@@ -84,6 +89,8 @@ package struct Fault: Codable, Sendable {
   package var nth: Int?
   /// How many matches; 0 is all of them.
   package var count: Int?
+  /// Acts on each so many of the matches only.
+  package var every: Int?
   package var probability: Double?
   package var forward: Bool?
   package var early: Bool?
@@ -102,8 +109,8 @@ package struct Fault: Codable, Sendable {
   package var bytes: Int?
 
   private enum CodingKeys: String, CodingKey {
-    case fault, method, path, nth, count, probability, forward, early, after, by, status, code, message, body, headers
-    case location, seconds, until, bytes
+    case fault, method, path, nth, count, every, probability, forward, early, after, by, status, code, message, body
+    case headers, location, seconds, until, bytes
     case retryAfter = "retry_after"
     case dateShift = "date_shift"
   }

@@ -31,14 +31,15 @@ extension ServerProcess {
   /// - Parameters:
   ///   - accessKey: 20 characters or more.
   ///   - secretKey: 20 characters or more.
+  ///   - removesFolder: with the end of the server, whose owner may end without a word.
   package static func rclone(
-    folder: String, accessKey: String, secretKey: String
+    folder: String, accessKey: String, secretKey: String, removesFolder: Bool = false
   ) throws -> ServerProcess {
     try ServerProcess(
       [
         "rclone", "serve", "s3", "--addr", "127.0.0.1:0", "--auth-key", "\(accessKey),\(secretKey)",
         "--config", "/dev/null", "-v", folder,
-      ], ready: #"http://127\.0\.0\.1:(\d+)"#)
+      ], ready: #"http://127\.0\.0\.1:(\d+)"#, environment: removesFolder ? ["REMOVE_AT_END=\(folder)"] : [])
   }
 
   /// The fault proxy before a server: see fault_proxy.py.

@@ -119,7 +119,7 @@ struct CredentialTests {
   @Test("new credentials are taken once the service has answered them, and not where it refuses them")
   func rotation() throws {
     let refusal = ScriptedTransport.Step.reply(403, [:], "<Error><Code>InvalidAccessKeyId</Code></Error>")
-    let page = ScriptedTransport.Step.reply(200, [:], RetryTests.page)
+    let page = ScriptedTransport.Step.reply(200, [:], RetryTests.page(below: "p/"))
     let store = try ScriptedStore([page, refusal, page, page, page], source: GivenCredentials(pair("first-key")))
     func signer(_ place: Int) -> String? {
       store.transport.field("Authorization", of: place)?.split(separator: "/").first.map { String($0.suffix(9)) }

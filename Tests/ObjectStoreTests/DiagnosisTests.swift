@@ -21,9 +21,9 @@ struct DiagnosisTests {
   @Test("a store whose objects can be listed and read has nothing wrong, and neither has an empty prefix")
   func well() throws {
     let read = ScriptedTransport.Step.reply(206, ["Content-Range": "bytes 0-0/1", "ETag": "v"], "x")
-    #expect(try check([.reply(200, [:], RetryTests.page), read]) == nil)
+    #expect(try check([.reply(200, [:], RetryTests.page(below: "data/")), read]) == nil)
     #expect(try check([.reply(200, [:], "<ListBucketResult/>")]) == nil)
-    #expect(try check([.reply(200, [:], RetryTests.page), Self.error(404, "NoSuchKey")]) == nil)
+    #expect(try check([.reply(200, [:], RetryTests.page(below: "data/")), Self.error(404, "NoSuchKey")]) == nil)
   }
 
   @Test(
@@ -70,8 +70,10 @@ struct DiagnosisTests {
 
   @Test("objects that may be listed and not read")
   func reading() throws {
-    let sentence = try #require(try check([.reply(200, [:], RetryTests.page), Self.error(403, "AccessDenied")]))
-      .sentence
+    let sentence = try #require(
+      try check([.reply(200, [:], RetryTests.page(below: "data/")), Self.error(403, "AccessDenied")])
+    )
+    .sentence
     #expect(sentence.contains("may not read"))
     #expect(sentence.contains("s3:GetObject"))
   }

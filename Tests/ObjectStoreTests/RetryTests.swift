@@ -8,7 +8,10 @@ import VolumeModel
 
 @Suite("Attempts of a request")
 struct RetryTests {
-  static let page = "<ListBucketResult><Contents><Key>a</Key><Size>1</Size></Contents></ListBucketResult>"
+  static let page = page(below: "")
+  static func page(below prefix: String) -> String {
+    "<ListBucketResult><Contents><Key>\(prefix)a</Key><Size>1</Size></Contents></ListBucketResult>"
+  }
 
   private static func error(_ code: String, _ rest: String = "") -> String {
     "<Error><Code>\(code)</Code><Message>words</Message>\(rest)<RequestId>R1</RequestId></Error>"

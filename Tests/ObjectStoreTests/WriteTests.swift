@@ -143,4 +143,30 @@ struct WriteTests {
     for text in ["\(error)", String(reflecting: error), dumped] { #expect(!text.contains("canary")) }
     #expect(error.message == "key *** and ***")
   }
+
+  @Test("regression: a copy that may not replace, and whose answer was lost, is known by its tag")
+  func lostCopy() throws {
+    let lost = ScriptedTransport.Step.failure(.reset)
+    let refused = ScriptedTransport.Step.reply(412, [:], "<Error><Code>PreconditionFailed</Code></Error>")
+    for (tag, isOurs) in [("t", true), ("other", false)] {
+      let store = try ScriptedStore([lost, refused, .reply(200, ["ETag": "\"\(tag)\"", "Content-Length": "1"])])
+      let copy = ObjectRequest<StoredObject>.copy(
+        "a", to: "b", bucket: "bucket", ifMatch: EntityTag("t"), if: .absent)
+      #expect(store.failure(copy)?.kind == (isOurs ? nil : .preconditionFailed))
+      #expect(store.transport.requests.map(\.method) == ["PUT", "PUT", "HEAD"])
+    }
+  }
+
+  @Test("regression: a clock that is off is told from HEAD's refusal, which has no document")
+  func skewedHead() throws {
+    let store = try ScriptedStore([
+      .reply(403, ["Date": "Wed, 15 Nov 2023 00:13:20 GMT"]), .reply(200, ["Content-Length": "1", "ETag": "\"t\""]),
+      .reply(403, ["Date": "Wed, 15 Nov 2023 00:13:25 GMT"]),
+    ])
+    #expect(try store.client.perform(.head("k"), by: store.deadline).size == 1)
+    #expect(store.client.clockOffset == 7200)
+    #expect(
+      try ScriptedStore([.reply(403, ["Date": "Tue, 14 Nov 2023 22:13:25 GMT"])]).failure(.head("k"))?.kind
+        == .accessDenied)
+  }
 }

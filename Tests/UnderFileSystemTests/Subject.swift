@@ -1,5 +1,6 @@
 import Glibc
 import LinuxSystem
+import ServedBuckets
 import SystemPackage
 import TestSupport
 import Testing
@@ -14,6 +15,10 @@ enum Subject: String, CaseIterable, Sendable, CustomTestStringConvertible {
   case behindFaults = "InMemory behind a wrapper that injects nothing"
   case objects = "Objects"
   case objectsWithoutConditions = "Objects in a store that ignores conditions"
+  case moto = "S3 (moto)"
+  case rclone = "S3 (rclone serve s3)"
+  case motoBehindFaults = "S3 (moto) behind the fault proxy"
+  case rcloneBehindFaults = "S3 (rclone serve s3) behind the fault proxy"
 
   var testDescription: String { rawValue }
 
@@ -24,16 +29,33 @@ enum Subject: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case inodes
     /// Content of a removed file for those who have it open.
     case namelessFiles
+    /// mkdir(2). rclone makes a file of the marker of a directory.
+    case directories
   }
 
-  var capabilities: Set<Capability> { isObjects ? [] : Set(Capability.allCases) }
+  var capabilities: Set<Capability> {
+    if !isObjects { return Set(Capability.allCases) }
+    return service == .rclone ? [] : [.directories]
+  }
   var hasIdentities: Bool { self != .localWithoutHandles && !isObjects }
-  private var isObjects: Bool { self == .objects || self == .objectsWithoutConditions }
+  /// How many files a test makes that wants many.
+  var many: Int { service == nil ? 300 : 45 }
+
+  private var isObjects: Bool { self == .objects || self == .objectsWithoutConditions || service != nil }
+
+  /// The server that the subject needs.
+  private var service: ServedBucket.Service? {
+    switch self {
+    case .moto, .motoBehindFaults: .moto
+    case .rclone, .rcloneBehindFaults: .rclone
+    default: nil
+    }
+  }
 
   /// One of each sort that can be made.
   var objects: [NewObject] {
-    let plain = [NewObject.file(mode: 0o644), .directory(mode: 0o755)]
-    return plain + (capabilities.contains(.symlinks) ? [.symlink(target: [0x61])] : [])
+    [.file(mode: 0o644)] + (capabilities.contains(.directories) ? [.directory(mode: 0o755)] : [])
+      + (capabilities.contains(.symlinks) ? [.symlink(target: [0x61])] : [])
   }
 
   static func all(with capabilities: Capability...) -> [Subject] {
@@ -51,12 +73,25 @@ enum Subject: String, CaseIterable, Sendable, CustomTestStringConvertible {
       let volume = try ObjectVolume(InMemoryBucket(manners), spools: SpoolLimits())
       try body(volume.ufs)
       withExtendedLifetime(volume) {}
+    case .moto, .rclone, .motoBehindFaults, .rcloneBehindFaults:
+      let isFaulty = self == .motoBehindFaults || self == .rcloneBehindFaults
+      let faults = isFaulty ? FaultSchedule.faults(seed: Self.seed) : nil
+      let volume = try ServedVolume(service ?? .moto, behind: faults)
+      try body(volume.ufs)
+      #expect(volume.log.failed == [], "what a client gets over is nobody's business")
     case .local, .localWithoutHandles, .localOnTmpfs:
       let directory = try TemporaryDirectory("ufs", beneath: self == .localOnTmpfs ? "/dev/shm" : nil)
       let root = try Descriptor.open(directory.path, O_RDONLY | O_DIRECTORY)
       try body(try LocalFileSystem(root: root, useHandles: self != .localWithoutHandles))
       withExtendedLifetime(directory) {}
     }
+  }
+}
+
+extension Subject {
+  /// Another one for each test, the same in each run.
+  private static var seed: UInt64 {
+    (Test.current?.name ?? "").utf8.reduce(5381) { $0 &* 33 &+ UInt64($1) }
   }
 }
 

@@ -24,6 +24,9 @@ struct ObjectVolumeTests {
       try Memfd.seal(state, .shrink)
     }
 
+    /// Names of what is being written.
+    func spooledFiles() throws -> [String] { try DirectoryNames.list(spools.path).filter { $0 != "stamps.log" } }
+
     /// A worker for it: the first one, or the next.
     func serve() throws -> VolumeFileSystem {
       var options = ObjectFileSystemOptions(directoryTime: 0)
@@ -83,7 +86,7 @@ struct ObjectVolumeTests {
     try files.flush(entry.node, handle: open.handle)
     #expect(bucket.content("f") == Array("content".utf8))
     files.release(entry.node, handle: open.handle)
-    #expect(try DirectoryNames.list(held.spools.path) == [])
+    #expect(try held.spooledFiles() == [])
     #expect(try files.lookup("f", in: 1).node == entry.node)
   }
 
@@ -101,7 +104,7 @@ struct ObjectVolumeTests {
     // Nobody flushes: the process with the descriptor is gone.
     after.release(entry.node, handle: open.handle)
     #expect(bucket.content("f") == Array("content".utf8))
-    #expect(try DirectoryNames.list(held.spools.path) == [])
+    #expect(try held.spooledFiles() == [])
     withExtendedLifetime(before) {}
   }
 
@@ -123,6 +126,48 @@ struct ObjectVolumeTests {
     #expect(bucket.content("f") == Array("new".utf8))
   }
 
+  @Test(
+    "regression: a file that this mount has written or renamed stays readable to who has it open over a worker's death")
+  func openOverDeath() throws {
+    let held = try Held(InMemoryBucket())
+    let before = try held.serve()
+    let (entry, written) = try create("f", before)
+    #expect(try before.write(entry.node, handle: written.handle, Array("content".utf8).span.bytes, at: 0) == 7)
+    try before.flush(entry.node, handle: written.handle)
+    before.release(entry.node, handle: written.handle)
+    let open = try before.open(entry.node, flags: O_RDONLY, caller: caller)
+    let after = try held.serve()
+    #expect(try after.read(entry.node, open.handle, 100) == Array("content".utf8))
+    #expect(try after.lookup("f", in: 1).node == entry.node)
+    try after.rename("f", in: 1, to: "g", in: 1, flags: [], caller: caller)
+    let last = try held.serve()
+    #expect(try last.read(entry.node, open.handle, 100) == Array("content".utf8))
+    #expect(try last.lookup("g", in: 1).node == entry.node)
+    // With the mount goes what was known of it.
+    let folder = SharedDescriptor(try Descriptor.open(held.spools.path, O_RDONLY | O_DIRECTORY))
+    let other = ObjectFileSystem(
+      bucket: held.bucket, prefix: [], options: ObjectFileSystemOptions(directoryTime: 0), spools: SpoolFolder(folder))
+    try other.adoptSpools(isSameMount: false)
+    #expect(try DirectoryNames.list(held.spools.path) == [])
+  }
+
+  @Test("regression: a directory that was renamed, and those beneath it, are the same to the next worker")
+  func directoryOverDeath() throws {
+    let bucket = InMemoryBucket()
+    bucket.set("d/e/f", "one")
+    let held = try Held(bucket)
+    let before = try held.serve()
+    let outer = try before.lookup("d", in: 1).node
+    let inner = try before.lookup("e", in: outer).node
+    let file = try before.lookup("f", in: inner).node
+    try before.rename("d", in: 1, to: "x", in: 1, flags: [], caller: caller)
+    let after = try held.serve()
+    #expect(try after.lookup("x", in: 1).node == outer)
+    #expect(try after.lookup("e", in: outer).node == inner)
+    #expect(try after.lookup("f", in: inner).node == file)
+    #expect(try after.getAttributes(of: file).attributes.size == 3)
+  }
+
   @Test("mknod makes an empty object")
   func made() throws {
     let bucket = InMemoryBucket()
@@ -130,7 +175,7 @@ struct ObjectVolumeTests {
     let files = try held.serve()
     _ = try files.makeNode("f", in: 1, mode: FileType.regular | 0o644, device: 0, caller: caller)
     #expect(bucket.content("f") == [])
-    #expect(try DirectoryNames.list(held.spools.path) == [])
+    #expect(try held.spooledFiles() == [])
   }
 
   private func create(_ name: FileName, _ files: VolumeFileSystem) throws -> (entry: Entry, open: OpenReply) {

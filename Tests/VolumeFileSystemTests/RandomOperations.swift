@@ -59,9 +59,18 @@ enum Operation: Hashable, CustomStringConvertible {
   }
 }
 
+/// How a volume may differ from the model.
+enum Dialect: Sendable {
+  case posix
+  /// What Semantics.md says of object stores: no links of any sort and no exchange; removed files may be stale to those who
+  /// have them open. Nothing is asked of removed directories, as no kernel does.
+  case objects
+}
+
 /// Runs operations on a volume and on the model, and says where they differ first.
 struct Comparison {
-  let volume: Volume
+  let volume: any Mortal
+  let dialect: Dialect
   var model = ReferenceModel()
   /// Volume node of each model node; the lookups counted for it.
   private var numbers: [Int: NodeID] = [0: rootNode]
@@ -72,28 +81,27 @@ struct Comparison {
   private var mortality: SeededGenerator?
 
   /// - Parameter mortality: seed of the choice where workers die.
-  init(_ volume: Volume, mortality: UInt64? = nil) {
+  init(_ volume: any Mortal, _ dialect: Dialect = .posix, mortality: UInt64? = nil) {
     self.volume = volume
+    self.dialect = dialect
     self.mortality = mortality.map { SeededGenerator(seed: $0) }
   }
 
   /// - Returns: nil when both agree on everything, else a sentence.
   static func run(
-    _ operations: [Operation], useHandles: Bool, descriptorLimit: Int?, mortality: UInt64? = nil
+    _ operations: [Operation], _ dialect: Dialect = .posix, mortality: UInt64? = nil, on volume: () throws -> any Mortal
   ) throws -> String? {
-    var comparison = Comparison(
-      try Volume(
-        useHandles: useHandles, descriptorLimit: descriptorLimit, maxNodes: mortality == nil ? 4096 : 256,
-        beneath: "/dev/shm"), mortality: mortality)
+    var comparison = Comparison(try volume(), dialect, mortality: mortality)
     for (index, operation) in operations.enumerated() {
       if let difference = comparison.step(operation) { return "\(index): \(operation): \(difference)" }
     }
-    // A lookup that a worker counted and did not answer keeps its node.
-    return mortality == nil ? comparison.finish() : nil
+    return try comparison.finish()
   }
 
   private func directory(_ choice: Int) -> Int {
-    let directories = model.nodes.indices.filter { model.nodes[$0].kind == .directory && numbers[$0] != nil }
+    let directories = model.nodes.indices.filter {
+      model.nodes[$0].kind == .directory && numbers[$0] != nil && (dialect == .posix || !model.nodes[$0].isRemoved)
+    }
     return directories[choice % directories.count]
   }
 
@@ -172,7 +180,8 @@ struct Comparison {
       let (parent, name) = (directory(where_), name(what))
       let number = numbers[parent] ?? 0
       let expected = Self.attempt { () throws(Errno) in
-        try model.make(kind, name, in: parent, content: kind == .symlink ? [0x74] : [])
+        if kind == .symlink, dialect != .posix { throw .notSupported }
+        return try model.make(kind, name, in: parent, content: kind == .symlink ? [0x74] : [])
       }
       let found = request { (files, request) throws(Errno) -> Entry? in
         switch kind {
@@ -196,7 +205,13 @@ struct Comparison {
       guard let target = file(what), model.nodes[target].links > 0 else { return nil }
       let (parent, name) = (directory(where_), name(newName))
       let (targetNumber, parentNumber) = (numbers[target] ?? 0, numbers[parent] ?? 0)
-      let expected = Self.attempt { () throws(Errno) in try model.link(target, name, in: parent) }
+      let expected = Self.attempt { () throws(Errno) in
+        if dialect != .posix {
+          try model.checkNew(name, in: parent)
+          throw .notSupported
+        }
+        try model.link(target, name, in: parent)
+      }
       let found = request { (files, request) throws(Errno) -> Entry? in
         try files.link(targetNumber, as: name, in: parentNumber, caller: rootCaller, request: request)
       }
@@ -224,6 +239,7 @@ struct Comparison {
       let (sourceNumber, targetNumber) = (numbers[source] ?? 0, numbers[target] ?? 0)
       let flags = RenameFlags(rawValue: flags)
       let expected = Self.attempt { () throws(Errno) in
+        if dialect != .posix, flags.contains(.exchange) { throw .invalidArgument }
         try model.rename(oldName, in: source, to: newName, in: target, flags: flags)
       }
       let found = request { (files, request) throws(Errno) -> Entry? in
@@ -272,13 +288,19 @@ struct Comparison {
         let (file, handle) = handles[which % handles.count]
         writes &+= 1
         let bytes = [UInt8](repeating: writes, count: count)
-        let written = try files.write(numbers[file] ?? 0, handle, bytes, at: Int64(offset))
+        let written: Int
+        do throws(Errno) { written = try files.write(numbers[file] ?? 0, handle, bytes, at: Int64(offset)) } catch {
+          return mayBeStale(file, error) ? nil : "\(error)"
+        }
         if written != count { return "\(written) bytes written" }
         if count > 0 { model.write(bytes, to: file, at: offset) }
       case .read(let which):
         guard !handles.isEmpty else { return nil }
         let (file, handle) = handles[which % handles.count]
-        if try files.read(numbers[file] ?? 0, handle, 20_000) != model.nodes[file].content { return "other content" }
+        do throws(Errno) {
+          let found = try files.read(numbers[file] ?? 0, handle, 20_000)
+          if found != model.nodes[file].content, !mayBeOld(file) { return "other content" }
+        } catch { return mayBeStale(file, error) ? nil : "\(error)" }
       case .truncate(let what, let size):
         guard let file = file(what), let number = numbers[file], model.nodes[file].links > 0 else { return nil }
         var change = AttributeChange()
@@ -299,17 +321,28 @@ struct Comparison {
     } catch { return "\(error)" }
   }
 
+  private func mayBeStale(_ file: Int, _ error: Errno) -> Bool {
+    dialect != .posix && model.nodes[file].links == 0 && error == .staleNFSFileHandle
+  }
+
+  /// What was written to a file and no version has goes with its name.
+  private func mayBeOld(_ file: Int) -> Bool { dialect == .objects && model.nodes[file].links == 0 }
+
   /// Closes and forgets everything, and looks whether anything is left.
-  private mutating func finish() -> String? {
+  private mutating func finish() throws -> String? {
     for (file, handle) in handles { volume.files.release(numbers[file] ?? 0, handle: handle) }
     for (node, count) in lookups { volume.files.forget(numbers[node] ?? 0, count) }
-    let left = volume.files.descriptorCount
+    if let objects = volume as? ObjectReferenceVolume, let difference = try objects.difference(from: model) {
+      return difference
+    }
+    // A lookup that a worker counted and did not answer keeps its node.
+    let left = mortality == nil ? volume.files.descriptorCount : 0
     return left == 0 ? nil : "\(left) descriptors are left"
   }
 
   /// Leaves out whatever is not needed for a difference.
   static func shrink(
-    _ operations: [Operation], useHandles: Bool, descriptorLimit: Int?, mortality: UInt64? = nil
+    _ operations: [Operation], _ dialect: Dialect = .posix, mortality: UInt64? = nil, on volume: () throws -> any Mortal
   ) throws -> [Operation] {
     var shortest = operations
     var size = max(1, operations.count / 2)
@@ -318,7 +351,7 @@ struct Comparison {
       while start < shortest.count {
         var shorter = shortest
         shorter.removeSubrange(start..<min(start + size, shorter.count))
-        if try run(shorter, useHandles: useHandles, descriptorLimit: descriptorLimit, mortality: mortality) != nil {
+        if try run(shorter, dialect, mortality: mortality, on: volume) != nil {
           shortest = shorter
         } else {
           start += size

@@ -23,7 +23,7 @@ struct ReferenceModel {
     return child
   }
 
-  private func checkNew(_ name: FileName, in directory: Int) throws(Errno) {
+  func checkNew(_ name: FileName, in directory: Int) throws(Errno) {
     guard nodes[directory].kind == .directory else { throw .notDirectory }
     if nodes[directory].isRemoved { throw .noSuchFileOrDirectory }
     if nodes[directory].children[name] != nil { throw .fileExists }

@@ -3,6 +3,19 @@ import Testing
 import UnderFileSystem
 import VolumeFileSystem
 
+extension Comparison {
+  /// Records a difference, with the fewest operations that lead to one.
+  static func check(
+    _ operations: [Operation], _ dialect: Dialect = .posix, seed: UInt64, mortality: UInt64? = nil,
+    on volume: () throws -> any Mortal
+  ) throws {
+    guard let difference = try run(operations, dialect, mortality: mortality, on: volume) else { return }
+    let shortest = try shrink(operations, dialect, mortality: mortality, on: volume)
+    let again = try run(shortest, dialect, mortality: mortality, on: volume)
+    Issue.record("seed \(seed): \(difference); shrunk to \(shortest): \(again ?? "agrees")")
+  }
+}
+
 /// Random operations against the reference model. A difference is shrunk and printed as the body of a regression test.
 @Suite("random operations agree with the reference model", .requiresRoot)
 struct ReferenceTests {
@@ -17,15 +30,10 @@ struct ReferenceTests {
       return true
     }
     let mortality = isMortal ? seed : nil
-    guard
-      let difference = try Comparison.run(
-        operations, useHandles: useHandles, descriptorLimit: descriptorLimit, mortality: mortality)
-    else { return }
-    let shortest = try Comparison.shrink(
-      operations, useHandles: useHandles, descriptorLimit: descriptorLimit, mortality: mortality)
-    let again = try Comparison.run(
-      shortest, useHandles: useHandles, descriptorLimit: descriptorLimit, mortality: mortality)
-    Issue.record("seed \(seed): \(difference); shrunk to \(shortest): \(again ?? "agrees")")
+    try Comparison.check(operations, seed: seed, mortality: mortality) {
+      try Volume(
+        useHandles: useHandles, descriptorLimit: descriptorLimit, maxNodes: isMortal ? 256 : 4096, beneath: "/dev/shm")
+    }
   }
 
   @Test("with file handles", arguments: 1...40)

@@ -26,7 +26,9 @@ struct HeadParser {
   /// `HTTP/1.1 200 OK`, `HTTP/2 200`.
   private mutating func begin(_ line: Slice<UnsafeRawBufferPointer>) -> Bool {
     let words = line.dropFirst(5).split(separator: 0x20, maxSplits: 2, omittingEmptySubsequences: true)
-    guard words.count > 1, words[1].count == 3, let number = Int(Self.text(words[1])) else { return false }
+    // RFC 9110, 15: there are no others.
+    guard words.count > 1, words[1].count == 3, let number = Int(Self.text(words[1])), (100...599).contains(number)
+    else { return false }
     version = Self.text(words[0])
     status = number
     fields = []

@@ -30,7 +30,7 @@ extension ObjectRequest where Value == ListPage {
     }
     return Self(
       operation: .list, method: "GET", query: query.map { (name: $0.0, value: $0.1) },
-      reader: { _ in DocumentReader(ListPageDocument()) })
+      reader: { _ in DocumentReader(ListPageDocument(of: prefix)) })
   }
 
   /// A prefix stands for all keys that begin with it: the last that can be is the one with the highest character.

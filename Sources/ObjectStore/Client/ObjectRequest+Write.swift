@@ -116,7 +116,8 @@ extension ObjectRequest where Value == StoredObject {
   /// - Parameters:
   ///   - version: of the source, where it must be this one.
   ///   - condition: of what is at the target. Not all services know conditions of copies: some ignore them, others answer
-  ///     that they do not offer them. Where the answer to a copy that succeeded is lost, its own object breaks it.
+  ///     that they do not offer them. Where the answer to a copy that succeeded is lost, its own object breaks it, which is
+  ///     known by its tag then: that of its source, but at services that encrypt each copy anew.
   package static func copy(
     _ source: ObjectKey, to key: ObjectKey, bucket: String, ifMatch version: EntityTag? = nil,
     if condition: PutCondition = .none
@@ -129,6 +130,10 @@ extension ObjectRequest where Value == StoredObject {
           guard reply.name == "CopyObjectResult" else { throw .malformed("<\(reply.name)>") }
           return StoredObject(entityTag: reply["ETag"].map(EntityTag.init))
         }
+      },
+      inquiry: { error in
+        guard error.kind == .preconditionFailed, condition != .none, let version else { return nil }
+        return inquire(key) { $0.entityTag == version }
       })
   }
 }

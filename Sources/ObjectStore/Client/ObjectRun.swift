@@ -373,7 +373,9 @@ extension ObjectRun {
     // A gateway's word says nothing about what the service behind it did.
     error.mayHaveHappened = kind == .server || kind == .timeout || kind == .connectionLost
     describe(&error, state)
-    // HEAD has no error document: another region than the one that was signed for says what 400 and 403 do not.
+    // HEAD has no error document. S3 refuses what was signed by a clock that is off by more than 15 minutes.
+    if status == 403, reply == nil, let ahead = error.clockAhead, abs(ahead) > 900 { error.kind = .clockSkew }
+    // Another region than the one that was signed for says what 400 and 403 do not.
     if [301, 307, 400, 403].contains(status), let region = error.region, region != client.endpoint.region,
       reply == nil || kind == .wrongRegion || kind == .invalidRequest
     {

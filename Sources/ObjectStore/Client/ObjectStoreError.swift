@@ -114,7 +114,15 @@ extension ObjectStoreError: CustomStringConvertible {
   /// A service's words for a message: one line, cut, without what was sent to it.
   static func clean(_ text: String, longest: Int = 300, hiding credentials: ObjectStoreCredentials? = nil) -> String {
     let redacted = credentials?.redacting(text) ?? text
-    let line = redacted.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? " " : Character($0) }
+    let line = redacted.unicodeScalars.map { isInvisible($0) ? " " : Character($0) }
     return line.count > longest ? String(line.prefix(longest)) + "…" : String(line)
+  }
+
+  /// What would begin a new line, talk to a terminal, or turn the direction of what follows.
+  private static func isInvisible(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    case .control, .format, .lineSeparator, .paragraphSeparator: true
+    default: false
+    }
   }
 }

@@ -68,8 +68,11 @@ private final class RangeProgress: Sendable {
   /// Checks the head of an answer and notes what it says.
   func begin(_ head: HTTPResponseHead) throws(ReplyProblem) {
     let tag = head["ETag"].map(EntityTag.init)
-    // Some services ignore If-Match.
-    if let version, let tag, tag != version { throw .otherVersion }
+    // Some services ignore If-Match. An answer without a tag may be that to another request.
+    if let version {
+      guard let tag else { throw .malformed("no ETag") }
+      if tag != version { throw .otherVersion }
+    }
     let size: UInt64
     let end: UInt64
     let delivered = state.withLock { $0.delivered }

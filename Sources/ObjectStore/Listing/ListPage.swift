@@ -40,6 +40,10 @@ package struct ListPage: Sendable, Hashable {
 
 /// Reads ListBucketResult.
 struct ListPageDocument: XMLDocument {
+  /// What all keys must begin with; nil: nobody knows.
+  private let asked: ObjectKey?
+  /// The same in the service's words; empty where it says nothing.
+  private var prefix = ObjectKey("")
   private var page = ListPage()
   private var entry = ListedObject(key: "")
   private var isEncoded = false
@@ -48,6 +52,9 @@ struct ListPageDocument: XMLDocument {
 
   /// More than any service sends in one page: 1000.
   private static let longest = 10_000
+
+  /// - Parameter prefix: that was asked for.
+  init(of prefix: ObjectKey? = nil) { asked = prefix }
 
   mutating func opened(_ name: String, depth: Int) throws(XMLProblem) {
     if depth == 1, name != "ListBucketResult" { throw .unexpected("no listing but <\(name)>") }
@@ -59,6 +66,7 @@ struct ListPageDocument: XMLDocument {
     case (2, "Contents"):
       guard !entry.key.bytes.isEmpty else { throw .unexpected("an object without a key") }
       page.objects.append(entry)
+    case (2, "Prefix"): prefix = ObjectKey(bytes: text)
     case (2, "EncodingType"): isEncoded = text.elementsEqual("url".utf8)
     case (2, "IsTruncated"): isTruncated = text.elementsEqual("true".utf8)
     case (2, "NextContinuationToken"): token = String(decoding: text, as: UTF8.self)
@@ -79,6 +87,7 @@ struct ListPageDocument: XMLDocument {
       for place in page.objects.indices { page.objects[place].key = try Self.decoded(page.objects[place].key) }
       for place in page.prefixes.indices { page.prefixes[place] = try Self.decoded(page.prefixes[place]) }
     }
+    try checkPrefix()
     guard isTruncated else { return page }
     if let token, !token.isEmpty {
       page.next = .token(token)
@@ -88,6 +97,18 @@ struct ListPageDocument: XMLDocument {
       throw .unexpected("a listing that is cut and says not where")
     }
     return page
+  }
+
+  /// The answer to another request, which a lost one on the same connection leaves behind, would make files vanish and others
+  /// appear.
+  private func checkPrefix() throws(XMLProblem) {
+    guard let asked else { return }
+    guard page.objects.allSatisfy({ $0.key.begins(with: asked) }), page.prefixes.allSatisfy({ $0.begins(with: asked) })
+    else { throw .unexpected("keys that were not asked for") }
+    // Not all services encode it with the keys.
+    if !prefix.bytes.isEmpty, prefix != asked, (try? Self.decoded(prefix)) != asked {
+      throw .unexpected("a listing of another prefix")
+    }
   }
 
   /// The element may come after the keys that it speaks of, so that they are decoded at the end.

@@ -10,6 +10,8 @@ package struct ObjectKey: Sendable, Hashable, Comparable {
     left.bytes.lexicographicallyPrecedes(right.bytes)
   }
 
+  func begins(with prefix: ObjectKey) -> Bool { bytes.starts(with: prefix.bytes) }
+
   /// S3's and OSS's limit.
   package static let longest = 1024
 }

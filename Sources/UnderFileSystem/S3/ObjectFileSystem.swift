@@ -30,7 +30,7 @@ package final class ObjectFileSystem: UnderFileSystem {
     self.options = options
     self.log = log
     keys = ObjectKeys(bucket: bucket.name, prefix: Array(prefix))
-    tree = ObjectTree(bucket: bucket, options: options, log: log)
+    tree = ObjectTree(bucket: bucket, options: options, stamps: spools?.stamps, log: log)
     refused = RefusedCalls(log)
   }
 

@@ -145,7 +145,7 @@ final class PreparedDirectory: PreparedNode {
     }
     fileSystem.tree.changed(path, to: .directory)
     return CreatedNode(
-      identity: nil, attributes: fileSystem.attributes(ofDirectory: path),
+      identity: nil, versionStamp: ObjectNode.directoryStamp, attributes: fileSystem.attributes(ofDirectory: path),
       node: ObjectNode(fileSystem, path, .directory), file: nil)
   }
 }

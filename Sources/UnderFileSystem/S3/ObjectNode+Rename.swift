@@ -17,6 +17,7 @@ extension ObjectNode {
     let replaced = try tree.entry(target).object
     if flags == .noReplace, replaced != .absent { throw .nameTaken }
     if source == target { return }
+    if moved == .directory, target.isWithin(source) { throw .intoItself }
     switch (moved, replaced) {
     case (.file, .directory): throw source.isWithin(target) ? .directoryNotEmpty : .isDirectory
     case (.file, _) where tree.spools.find(source)?.movesAlone == true:
@@ -24,7 +25,6 @@ extension ObjectNode {
     case (.file, _): try moveFile(source, to: target, ifAbsent: flags == .noReplace)
     case (_, .file): throw .notADirectory
     default:
-      if target.isWithin(source) { throw .intoItself }
       if source.isWithin(target) { throw .directoryNotEmpty }
       try DirectoryMove(fileSystem, source, target).run()
       fileSystem.nodes.moved(source, to: target)

@@ -36,9 +36,12 @@ final class ObjectNode: UnderNode {
   /// Known by parent and name.
   var identity: NodeIdentity? { nil }
 
+  /// A directory is what has its name, also after a rename, which gives it another inode number.
   var versionStamp: UInt64? {
-    if case .file(let stamp) = kind { stamp } else { nil }
+    if case .file(let stamp) = kind { stamp } else { Self.directoryStamp }
   }
+
+  static let directoryStamp: UInt64 = 1
 
   /// The spool of the file, while it is written.
   var spool: Spool? {
@@ -162,10 +165,10 @@ final class ObjectNode: UnderNode {
   private func truncate(to size: Int64, caller: Caller) throws(Errno) {
     let isOpen = spool != nil
     let file = try open(.readWrite, caller: caller)
+    // Also where it fails: nobody else ends the spool that it has begun.
+    defer { if !isOpen { lastWriterClosed() } }
     try file.truncate(to: size)
-    if isOpen { return }
-    defer { lastWriterClosed() }
-    try file.flush()
+    if !isOpen { try file.flush() }
   }
 
   func readLink() throws(Errno) -> [UInt8] { throw .noSymlink }

@@ -12,6 +12,8 @@ final class ObjectTree: Sendable {
   private let state: Mutex<State>
   /// Counts the files that this mount has changed, so that those who have one open see that they should look.
   private let changes = Atomic(0)
+  /// Where stamps outlive the worker; nil: nothing is written here.
+  private let stampLog: StampLog?
   private let nameLifetime: Atomic<UInt64>
   private let attributeLifetime: Atomic<UInt64>
 
@@ -21,7 +23,8 @@ final class ObjectTree: Sendable {
     var stamps = StampTable()
   }
 
-  init(bucket: any ObjectBucket, options: ObjectFileSystemOptions, log: any ObjectStoreLog) {
+  init(bucket: any ObjectBucket, options: ObjectFileSystemOptions, stamps: StampLog?, log: any ObjectStoreLog) {
+    stampLog = stamps
     self.bucket = bucket
     self.log = log
     state = Mutex(State(cache: EntryCache(capacity: options.entryLimit)))
@@ -193,6 +196,15 @@ final class ObjectTree: Sendable {
 
   /// This mount has made a version that continues a file.
   func keepStamp(_ stamp: UInt64, for version: ObjectVersion, at path: NodePath) {
-    state.withLock { $0.stamps.keep(stamp, for: version, at: PathHash(path.bytes)) }
+    let own = StampTable.stamp(of: version)
+    let isChange = state.withLock { $0.stamps.keep(stamp, for: own, at: PathHash(path.bytes)) }
+    if isChange { stampLog?.add(.stamp(key: path.bytes, version: own, stamp: stamp)) }
+  }
+
+  /// Takes over what the worker before has kept.
+  func adoptStamps() {
+    for case .stamp(let key, let version, let stamp) in stampLog?.load() ?? [] {
+      state.withLock { _ = $0.stamps.keep(stamp, for: version, at: PathHash(key)) }
+    }
   }
 }

@@ -8,17 +8,17 @@ struct StampTable: Sendable {
     var stamp: UInt64
   }
 
-  private static let capacity = 16_384
+  static let capacity = 16_384
   private var kept: [PathHash: Kept] = [:]
   /// In the order in which they came; some are gone or have come again.
   private var order: [PathHash] = []
 
-  /// Of the ETag and the size; never 0, which stands for no version.
+  /// Of the ETag and the size; never 0, which stands for no version, nor that of directories.
   static func stamp(of version: ObjectVersion) -> UInt64 {
     var hash = StableHash(seed: 3)
     hash.combine(version.entityTag.value.utf8)
     hash.combine(UInt64(bitPattern: version.size))
-    return max(hash.value, 1)
+    return max(hash.value, ObjectNode.directoryStamp + 1)
   }
 
   func stamp(of version: ObjectVersion, at path: PathHash) -> UInt64 {
@@ -27,15 +27,15 @@ struct StampTable: Sendable {
     return known.stamp
   }
 
-  mutating func keep(_ stamp: UInt64, for version: ObjectVersion, at path: PathHash) {
-    let own = Self.stamp(of: version)
-    if own == stamp {
-      kept[path] = nil
-      return
-    }
+  /// - Parameter own: the stamp that the version has by its ETag.
+  /// - Returns: whether anything is to be remembered, or to be forgotten.
+  @discardableResult
+  mutating func keep(_ stamp: UInt64, for own: UInt64, at path: PathHash) -> Bool {
+    if own == stamp { return kept.removeValue(forKey: path) != nil }
     if kept.updateValue(Kept(version: own, stamp: stamp), forKey: path) == nil { order.append(path) }
-    guard order.count > Self.capacity else { return }
+    guard order.count > Self.capacity else { return true }
     for path in order.prefix(Self.capacity / 2) { kept[path] = nil }
     order.removeFirst(Self.capacity / 2)
+    return true
   }
 }

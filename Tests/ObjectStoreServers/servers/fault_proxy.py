@@ -17,6 +17,7 @@ A rule is an object; the first that matches a request is used up by it:
   method, path  regular expressions that the method and the target (path and query) must contain; default: all
   nth           the first match that it acts on, from 1; default 1
   count         how many it acts on; default 1, 0: all
+  every         acts on each so many of them only; default 1
   probability   of acting on a match within those; default 1
   forward       whether the server gets the request all the same
   early         acts before the request's body is read, and closes the connection; the server gets nothing
@@ -54,6 +55,8 @@ class Rule:
             return False
         self.matched += 1
         if self.matched < self.nth or (self.count and self.injected >= self.count):
+            return False
+        if (self.matched - self.nth) % self.fields.get("every", 1):
             return False
         if random.random() >= self.fields.get("probability", 1):
             return False

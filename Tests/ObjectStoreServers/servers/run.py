@@ -5,11 +5,12 @@ usage: run.py PATTERN PROGRAM [ARGUMENTS...]
 Prints the first group of PATTERN, once a line of the server's output matches it: the port that it listens on, or 0 when
 PATTERN has no group. Everything
 that the server prints later is thrown away; when it ends before, all that it printed is shown instead. The server is
-killed when this program's standard input ends, so also when the test process dies.
+killed when this program's standard input ends, so also when the test process dies. The folder $REMOVE_AT_END goes with it.
 """
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -40,7 +41,10 @@ def main() -> int:
             print(found.group(1) if pattern.groups else 0, flush=True)
     if not ready:
         print("".join(printed), flush=True)
-    return server.wait()
+    status = server.wait()
+    if folder := os.environ.get("REMOVE_AT_END"):
+        shutil.rmtree(folder, ignore_errors=True)
+    return status
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ extension ObjectVolume {
     return (try #require(made.file), try root.lookup(name).node)
   }
 
-  var spoolFiles: Int { ((try? DirectoryNames.list(folder?.path ?? "")) ?? []).count }
+  var spoolFiles: Int { ((try? DirectoryNames.list(folder?.path ?? "")) ?? []).filter { $0 != "stamps.log" }.count }
 }
 
 func letters(_ count: Int, from start: Int = 0) -> [UInt8] { (0..<count).map { UInt8(97 + (start + $0) % 26) } }

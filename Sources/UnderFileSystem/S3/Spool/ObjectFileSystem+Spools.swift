@@ -82,6 +82,7 @@ extension ObjectFileSystem {
   /// - Parameter isSameMount: false: they belong to a mount that is over; uploads are aborted, and all is removed.
   package func adoptSpools(isSameMount: Bool) throws(Errno) {
     guard let folder = spoolFolder else { return }
+    if isSameMount { tree.adoptStamps() } else { folder.stamps.remove() }
     for id in try folder.ids() {
       guard let spool = try? load(folder, id) else {
         folder.remove(id)

@@ -1,5 +1,6 @@
 import LinuxSystem
 import ObjectStore
+import Synchronization
 import SystemPackage
 
 /// What happens to the name of a spooled file.
@@ -10,9 +11,9 @@ extension Spool {
   /// The name has gone: what is written from now on is dropped with the last close.
   func unlink() throws(Errno) {
     try serialized { () throws(Errno) in
-      let upload = snapshot.upload
       try record(.unlinked)
-      if let upload { try? fileSystem.bucket.abort(upload) }
+      // One that begins at this moment is waited for, and none begins later.
+      if let upload = uploadBeginning.withLock({ _ in snapshot.upload }) { try? fileSystem.bucket.abort(upload) }
     }
   }
 

@@ -11,7 +11,7 @@ extension Spool {
   /// Sends parts that are full and that the writer has left. Waits where the spool has no room.
   func sendWhatIsFull(before offset: Int64) throws(Errno) {
     let layout = snapshot.layout
-    guard offset >= layout.start(1) else { return }
+    guard offset >= layout.start(1), !isUnlinked else { return }
     startUploads(upTo: layout.part(at: offset))
     makeRoom()
     try serialized { () throws(Errno) in
@@ -84,7 +84,9 @@ extension Spool {
   /// The upload that is under way, or a new one: one for all threads.
   private func beginMultipart() throws(Errno) -> ObjectUpload {
     try uploadBeginning.withLock { (_) throws(Errno) in
-      if let upload = snapshot.upload { return upload }
+      let known = snapshot
+      if known.isUnlinked { throw .uploadFailed }
+      if let upload = known.upload { return upload }
       let key = ObjectKey(bytes: snapshot.key)
       let id = try fileSystem.log.reporting("the beginning of an upload", path) { () throws(BucketError) in
         try fileSystem.bucket.createUpload(key)

@@ -4,10 +4,11 @@ import Synchronization
 import SystemPackage
 
 /// Where files are kept that are written and not yet in the store: a folder of one worker key on local disk. Each has its
-/// bytes in `ID.data`, at their own offsets, and its story in `ID.log`.
+/// bytes in `ID.data`, at their own offsets, and its story in `ID.log`; `stamps.log` is about those that the store has.
 package final class SpoolFolder: Sendable {
   let folder: SharedDescriptor
   let limits: SpoolLimits
+  let stamps: StampLog
   /// Bytes of parts that are in spools, about.
   private let used = Mutex<Int64>(0)
 
@@ -15,6 +16,7 @@ package final class SpoolFolder: Sendable {
   package init(_ folder: SharedDescriptor, limits: SpoolLimits = SpoolLimits()) {
     self.folder = folder
     self.limits = limits
+    stamps = StampLog(folder)
   }
 
   func add(_ bytes: Int64) { used.withLock { $0 += bytes } }

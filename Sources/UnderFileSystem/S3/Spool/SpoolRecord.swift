@@ -24,6 +24,8 @@ enum SpoolRecord: Sendable, Hashable {
   case unlinked
   /// The store is about to be told, of a file that was not there: an object of its size may be this one.
   case attempted
+  /// Of no file that is being written: this version of the key continues a file of another stamp.
+  case stamp(key: [UInt8], version: UInt64, stamp: UInt64)
 
   /// Type, then numbers of 8 bytes and texts behind their length.
   var encoded: [UInt8] {
@@ -62,6 +64,11 @@ enum SpoolRecord: Sendable, Hashable {
       out.add(UInt64(part))
     case .unlinked: out.start(11)
     case .attempted: out.start(12)
+    case .stamp(let key, let version, let stamp):
+      out.start(13)
+      out.add(key)
+      out.add(version)
+      out.add(stamp)
     }
     return out.bytes
   }
@@ -97,6 +104,9 @@ enum SpoolRecord: Sendable, Hashable {
     case 9: self = .emptied
     case 11: self = .unlinked
     case 12: self = .attempted
+    case 13:
+      guard let key = input.text(), let version = input.number(), let stamp = input.number() else { return nil }
+      self = .stamp(key: key, version: version, stamp: stamp)
     default: return nil
     }
   }
@@ -152,7 +162,8 @@ struct RecordDecoder {
   }
 
   mutating func version() -> ObjectVersion? {
-    guard let size = number(), let modified = number(), let tag = text(), size <= UInt64(Int64.max) else { return nil }
+    guard let size = number(), let modified = number(), let tag = text(), size <= UInt64(Spool.largest)
+    else { return nil }
     return ObjectVersion(
       size: Int64(size), entityTag: EntityTag(String(decoding: tag, as: UTF8.self)),
       lastModified: Int64(bitPattern: modified))

@@ -68,7 +68,7 @@ struct SpoolState: Sendable, Hashable {
 
   mutating func apply(_ record: SpoolRecord) {
     switch record {
-    case .begin: break
+    case .begin, .stamp: break
     case .placed: isPlaced = true
     case .moved(let key, let replaces):
       self.key = key
