@@ -212,6 +212,40 @@ struct ObjectVolumeTests {
     }
   }
 
+  @Test(
+    "a worker that can open next to nothing still finds servers by their names and trusts the node's authorities",
+    .requiresFuse)
+  func namesAndCertificates() async throws {
+    let certificate = try ServerCertificate()
+    let server = try ConfiguredServer.nginx(certificate)
+    let bucket = try TestBucket.moto()
+    try bucket.put("file", Array("content".utf8))
+    let folder = try TemporaryDirectory("authority")
+    // Workers read it as the users that they are.
+    try Syscall.once { chmod(folder.path, 0o755) }
+    let authority = try folder.write(WholeFile.text(certificate.authorityPath), to: "authority.pem")
+    let script = try folder.write(
+      "#!/bin/sh\nSSL_CERT_FILE=\(authority) exec \(builtProduct("alluxio-mounter")) \"$@\"\n", to: "mounter",
+      mode: 0o755)
+    for isTrusted in [true, false] {
+      let mounter = try RunningMounter(mounter: isTrusted ? script : nil)
+      try await mounter.launcher.ensureRunning(by: RunningMounter.patience)
+      let process = try mounter.process()
+      let named = try mounter.request("named", on: bucket, url: "http://localhost:\(bucket.server.port)")
+      _ = try await mounter.mount(named, secrets: TestBucket.secrets)
+      #expect(try await mounter.read(named) == "content")
+      // It is no object store, which only shows behind TLS.
+      let secure = try mounter.request("secure", on: bucket, url: server.process.encryptedURL)
+      let error = await #expect(throws: MounterError.self) {
+        _ = try await mounter.mount(secure, secrets: TestBucket.secrets)
+      }
+      guard case .underFileSystemRefused(_, let sentence) = error else { throw Errno.ioError }
+      #expect(sentence.contains("TLS with") == !isTrusted, "\(sentence)")
+      try await mounter.client.shutdown(unmountingAll: true, by: RunningMounter.patience)
+      _ = try await OwnThread.run { try Waiting.untilEnded(process) }
+    }
+  }
+
   @Test("its worker's counters are in its status, and go up with what is read", .requiresFuse)
   func counters() async throws {
     let bucket = try TestBucket.moto()
@@ -229,6 +263,18 @@ struct ObjectVolumeTests {
       #expect(counted.counters?.cacheLimit == 64 << 20)
       let all = try await mounter.client.list(by: RunningMounter.patience)
       #expect(all.first?.counters != nil)
+      // What it keeps on disk it tells whoever divides the node's page store, too.
+      let custodian = MounterClient(socket: mounter.launcher.socket, program: "custodian", keepsCustody: true)
+      _ = try await custodian.list(by: RunningMounter.patience)
+      let account = try #require(custodian.cacheAccount(of: request.key))
+      let limit = Deadline.after(.patient)
+      func line(_ offset: Int) throws -> UInt64 {
+        let bytes = try Memfd.firstBytes(offset + 8, of: account.descriptor).suffix(8)
+        return bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+      }
+      #expect(try line(0) == 64 << 20)
+      while try line(64) < 3 << 20, !limit.hasPassed { sched_yield() }
+      #expect(try line(64) >= 3 << 20)
     }
   }
 

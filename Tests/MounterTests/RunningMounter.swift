@@ -14,13 +14,14 @@ final class RunningMounter: Sendable {
   /// Directories beneath it may be served.
   let files: String
 
-  init(worker: String? = nil, arguments: [String] = []) throws {
+  init(worker: String? = nil, mounter: String? = nil, arguments: [String] = []) throws {
     folder = try TemporaryDirectory("mounter")
     files = try folder.makeDirectory("files")
     let state = try folder.makeDirectory("state")
     paths = NodePaths(stateDirectory: state, kubeletDirectory: "/var/lib/kubelet")
     var launcher = MounterLauncher(
-      socket: "\(folder.path)/run/mounter.sock", stateDirectory: state, mounter: try builtProduct("alluxio-mounter"),
+      socket: "\(folder.path)/run/mounter.sock", stateDirectory: state,
+      mounter: try mounter ?? builtProduct("alluxio-mounter"),
       worker: try worker ?? builtProduct("alluxio-fuse"), logFile: "\(folder.path)/mounter.log")
     launcher.arguments = arguments
     self.launcher = launcher

@@ -45,12 +45,14 @@ final class ObjectVolume: Sendable {
   /// - Parameters:
   ///   - folder: the worker key's own in the page store, opened for reading; what is missing in it is made. nil: nothing is
   ///     cached, and no file can be written.
+  ///   - account: by which the node's budget allows the volume pages; nil: its quota is all that bounds them.
   ///   - secrets: of the CSI call; empty: the node's own credentials where the request allows them, or none.
   ///   - environment: of the node: `AWS_*` and `OSS_*`, proxies, `SSL_CERT_FILE`, `HOME`.
   ///   - isSameMount: a worker before this one has served the mount; what it was writing is taken up.
   init(
-    _ request: ObjectStoreRequest, path: UnderFileSystemURI, folder: consuming Descriptor?, secrets: [String: String],
-    environment: [String: String], isSameMount: Bool, options: WorkerOptions = WorkerOptions(), log: Logger
+    _ request: ObjectStoreRequest, path: UnderFileSystemURI, folder: consuming Descriptor?,
+    account: CacheAccount? = nil, secrets: [String: String], environment: [String: String], isSameMount: Bool,
+    options: WorkerOptions = WorkerOptions(), log: Logger
   ) throws(Problem) {
     let sources = try CredentialSources(request, path.scheme, environment)
     let source: any CredentialSource
@@ -62,7 +64,7 @@ final class ObjectVolume: Sendable {
       Endpoint(path, request.properties, defaultRegion: environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"]),
       transport: sources.transport, credentials: CredentialStore(source), log: log)
     let volumeFolder = try VolumeFolder(Self.shared(folder), isSameMount: isSameMount)
-    pages = volumeFolder.pageStore(request)
+    pages = volumeFolder.pageStore(request, account)
     readPolicy = ReadPolicy(cache: pages.map(StoredPages.init))
     fileSystem = ObjectFileSystem(
       bucket: ClientBucket(client), prefix: path.path.utf8,
@@ -157,10 +159,11 @@ private struct VolumeFolder {
   }
 
   /// nil where the volume is to keep nothing.
-  func pageStore(_ request: ObjectStoreRequest) -> PageStore? {
+  func pageStore(_ request: ObjectStoreRequest, _ account: CacheAccount?) -> PageStore? {
     guard let pages, request.pageStoreBytes > 0 else { return nil }
     var configuration = PageStore.Configuration(quota: Int64(clamping: request.pageStoreBytes))
     configuration.pageSize = Int(request.pageSize)
+    configuration.account = account
     return PageStore(folder: pages.descriptor, configuration: configuration)
   }
 }

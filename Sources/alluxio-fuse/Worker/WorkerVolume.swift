@@ -2,6 +2,7 @@ import LinuxSystem
 import Logging
 import Mounter
 import ObjectStore
+import PageStore
 import SystemPackage
 import VolumeFileSystem
 import VolumeModel
@@ -48,7 +49,7 @@ enum WorkerVolume {
     let objects: ObjectVolume
     do throws(ObjectVolume.Problem) {
       objects = try ObjectVolume(
-        store, path: request.underFileSystem, folder: folder,
+        store, path: request.underFileSystem, folder: folder, account: account(configuration.cacheAccount, log),
         secrets: configuration.secrets?.values ?? [:], environment: configuration.environment,
         isSameMount: isSameMount, options: request.options, log: log)
     } catch {
@@ -65,6 +66,18 @@ enum WorkerVolume {
         fuseInit: configuration.fuseInit, options: request.options, custody: custody, log: log)
     } catch {
       throw .system(error)
+    }
+  }
+
+  /// What it says only bounds the cache: without one the volume's quota does.
+  private static func account(_ memory: borrowing Descriptor?, _ log: Logger) -> CacheAccount? {
+    switch memory {
+    case .some(let memory):
+      do throws(Errno) { return try CacheAccount(memory) } catch {
+        log.warning("the volume's pages have no account", metadata: ["error": "\(error)"])
+        return nil
+      }
+    case .none: return nil
     }
   }
 
