@@ -29,7 +29,7 @@ sanity: ## run the upstream csi-sanity (on PATH or in $CSI_SANITY) against the p
 
 bench: ## measure latency, throughput and memory; prints a table and writes JSON
 	@MAKE_TARGET=bench $(scripts)/require.sh linux swift fuse root
-	@$(scripts)/install-dependencies.sh build test
+	@$(scripts)/install-dependencies.sh build test bench
 	@$(scripts)/build-release.sh
 	@Benchmarks/run.sh
 

@@ -5,6 +5,7 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
+scripts/python-environment.sh .build-python Tests/ObjectStoreServers/servers/requirements.txt  # rclone
 swift build --configuration release --product alluxio-bench
 exec "$(swift build --configuration release --show-bin-path)/alluxio-bench" \
   --binaries "$root/.build-release" --json "$root/.build-release/bench.json" "$@"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# usage: scripts/install-dependencies.sh build|test|lint...
+# usage: scripts/install-dependencies.sh build|test|bench|lint...
 # Installs by apt what the named steps need and this machine lacks, and says what that is. When nothing is missing it
 # touches nothing and says nothing: no package list is refreshed, no privilege is asked for.
 set -euo pipefail
@@ -20,6 +20,7 @@ test_packages=(
   stress-ng fio sqlite3 btrfs-progs
   openssl nginx-light tinyproxy-bin          # certificates, HTTP/2 and a proxy for the client of HTTP
 )
+bench_packages=(curl s3fs nginx-light)         # beside volumes on object stores, and before them
 lint_packages=(shellcheck)
 
 wanted=()
@@ -27,9 +28,10 @@ for step in "$@"; do
   case $step in
     build) wanted+=("${build_packages[@]}") ;;
     test) wanted+=("${test_packages[@]}") ;;
+    bench) wanted+=("${bench_packages[@]}") ;;
     lint) wanted+=("${lint_packages[@]}") ;;
     *)
-      echo "error: scripts/install-dependencies.sh does not know '$step' (known: build, test, lint)." >&2
+      echo "error: scripts/install-dependencies.sh does not know '$step' (known: build, test, bench, lint)." >&2
       exit 1
       ;;
   esac

@@ -31,7 +31,7 @@ package struct CSICalls: Sendable {
   }
 
   package func publish(
-    _ id: String, path: String, at target: String, attributes: [String: String] = [:]
+    _ id: String, path: String, at target: String, attributes: [String: String] = [:], secrets: [String: String] = [:]
   ) async throws {
     let request = MessageBuilder(csi__v1__node_publish_volume_request__init)
     request.volume_id = id
@@ -40,6 +40,10 @@ package struct CSICalls: Sendable {
     request.setMap(
       \.n_volume_context, \.volume_context, attributes.merging(["path": path]) { $1 },
       csi__v1__node_publish_volume_request__volume_context_entry__init, \.key, \.value)
+    if !secrets.isEmpty {
+      request.setMap(
+        \.n_secrets, \.secrets, secrets, csi__v1__node_publish_volume_request__secrets_entry__init, \.key, \.value)
+    }
     try await call("/csi.v1.Node/NodePublishVolume", request)
   }
 

@@ -14,8 +14,9 @@ struct AlluxioBench: AsyncParsableCommand {
     "/dev/shm"
   @Option(help: "Rounds of each comparison.") var rounds = 5
   @Option(help: "Volumes of the memory measurement.") var volumes = 100
-  @Option(help: "Comma-separated groups: rpc, publish, recovery, file, metadata.") var only =
-    "rpc,publish,recovery,file,metadata"
+  @Option(help: "Comma-separated groups: rpc, publish, recovery, file, metadata, objects.") var only =
+    "rpc,publish,recovery,file,metadata,objects"
+  @Option(help: "Comma-separated rows of the group objects.") var objectRows = ObjectsBenchmark.allRows
 
   @Option(help: .hidden) var bareServer: String?
 
@@ -36,6 +37,12 @@ struct AlluxioBench: AsyncParsableCommand {
       }
       if groups.contains("rpc") { try await RPCBenchmark(plugin: plugin, rounds: rounds).run(into: &report) }
       if !groups.isDisjoint(with: ["file", "metadata"]) { try await fileGroups(groups, plugin, ufs, &report) }
+      if groups.contains("objects") {
+        let rows = Set(objectRows.split(separator: ",").map(String.init))
+        try await ObjectsBenchmark(
+          binaries: binaries, work: work, data: ufs, rounds: rounds, plugin: plugin, rows: rows
+        ).run(into: &report)
+      }
     } catch {
       await finish(plugin, work, ufs)
       throw error

@@ -26,11 +26,17 @@ enum Command {
   }
 
   /// Starts a program that goes on until it is ended.
-  static func start(_ path: String, _ arguments: [String], log: String) throws -> Process {
+  /// - Parameter environment: beside what this process has.
+  static func start(
+    _ path: String, _ arguments: [String], log: String, environment: [String: String] = [:]
+  ) throws -> Process {
     FileManager.default.createFile(atPath: log, contents: nil)
     let process = Process()
     process.executableURL = URL(fileURLWithPath: path)
     process.arguments = arguments
+    if !environment.isEmpty {
+      process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    }
     let file = FileHandle(forWritingAtPath: log)
     process.standardOutput = file
     process.standardError = file
