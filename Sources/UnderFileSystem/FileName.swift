@@ -5,7 +5,11 @@ package struct FileName: Sendable, Hashable {
 
   /// - Parameter bytes: without a NUL; the caller guarantees what the kernel guarantees (no `/`, not empty).
   package init(bytes: some Sequence<UInt8>) {
-    nulTerminated = Array(bytes) + [0]
+    var name: [UInt8] = []
+    name.reserveCapacity(bytes.underestimatedCount + 1)
+    name.append(contentsOf: bytes)
+    name.append(0)
+    nulTerminated = name
   }
 
   /// The name without its NUL.

@@ -62,24 +62,35 @@ struct ListPageDocument: XMLDocument {
   }
 
   mutating func closed(_ name: String, text: [UInt8], depth: Int) throws(XMLProblem) {
-    switch (depth, name) {
-    case (2, "Contents"):
+    if depth == 3 { try closedInner(name, text) } else if depth == 2 { try closedOuter(name, text) }
+    guard page.objects.count + page.prefixes.count <= Self.longest else { throw .tooLong }
+  }
+
+  private mutating func closedOuter(_ name: String, _ text: [UInt8]) throws(XMLProblem) {
+    switch name {
+    case "Contents":
       guard !entry.key.bytes.isEmpty else { throw .unexpected("an object without a key") }
       page.objects.append(entry)
-    case (2, "Prefix"): prefix = ObjectKey(bytes: text)
-    case (2, "EncodingType"): isEncoded = text.elementsEqual("url".utf8)
-    case (2, "IsTruncated"): isTruncated = text.elementsEqual("true".utf8)
-    case (2, "NextContinuationToken"): token = String(decoding: text, as: UTF8.self)
-    case (3, "Key"): entry.key = ObjectKey(bytes: text)
-    case (3, "Size"): entry.size = try Self.number(text)
-    case (3, "ETag"): entry.entityTag = EntityTag(String(decoding: text, as: UTF8.self))
-    case (3, "LastModified"): entry.lastModified = UTCTime(iso8601: String(decoding: text, as: UTF8.self))
-    case (3, "StorageClass"):
-      entry.storageClass = text.elementsEqual("STANDARD".utf8) ? "" : String(decoding: text, as: UTF8.self)
-    case (3, "Prefix"): page.prefixes.append(ObjectKey(bytes: text))
+    case "Prefix": prefix = ObjectKey(bytes: text)
+    case "EncodingType": isEncoded = text.elementsEqual("url".utf8)
+    case "IsTruncated": isTruncated = text.elementsEqual("true".utf8)
+    case "NextContinuationToken": token = String(decoding: text, as: UTF8.self)
     default: break
     }
-    guard page.objects.count + page.prefixes.count <= Self.longest else { throw .tooLong }
+  }
+
+  /// Of an object or a common prefix.
+  private mutating func closedInner(_ name: String, _ text: [UInt8]) throws(XMLProblem) {
+    switch name {
+    case "Key": entry.key = ObjectKey(bytes: text)
+    case "Size": entry.size = try Self.number(text)
+    case "ETag": entry.entityTag = EntityTag(bytes: text)
+    case "LastModified": entry.lastModified = UTCTime(iso8601: text)
+    case "StorageClass":
+      entry.storageClass = text.elementsEqual("STANDARD".utf8) ? "" : String(decoding: text, as: UTF8.self)
+    case "Prefix": page.prefixes.append(ObjectKey(bytes: text))
+    default: break
+    }
   }
 
   mutating func finish() throws(XMLProblem) -> ListPage {
@@ -118,9 +129,16 @@ struct ListPageDocument: XMLDocument {
   }
 
   static func number(_ text: [UInt8]) throws(XMLProblem) -> UInt64 {
-    guard text.allSatisfy({ (0x30...0x39).contains($0) }), let number = UInt64(String(decoding: text, as: UTF8.self)),
-      number <= UInt64(Int64.max)
-    else { throw .unexpected("a size that is no number") }
+    var number: UInt64 = 0
+    for digit in text {
+      let (tens, isTooLarge) = number.multipliedReportingOverflow(by: 10)
+      let (sum, isTooLargeNow) = tens.addingReportingOverflow(UInt64(digit &- 0x30))
+      guard (0x30...0x39).contains(digit), !isTooLarge, !isTooLargeNow, sum <= UInt64(Int64.max) else {
+        throw .unexpected("a size that is no number")
+      }
+      number = sum
+    }
+    guard !text.isEmpty else { throw .unexpected("a size that is no number") }
     return number
   }
 }

@@ -5,6 +5,8 @@ package struct ObjectKey: Sendable, Hashable, Comparable {
   package let bytes: [UInt8]
 
   package init(bytes: some Sequence<UInt8>) { self.bytes = Array(bytes) }
+  /// The array itself, which is not copied.
+  package init(bytes: [UInt8]) { self.bytes = bytes }
 
   package static func < (left: ObjectKey, right: ObjectKey) -> Bool {
     left.bytes.lexicographicallyPrecedes(right.bytes)
@@ -29,9 +31,11 @@ package struct EntityTag: Sendable, Hashable {
   package let value: String
 
   /// - Parameter text: as a field or a listing has it, with or without quotes and `W/`.
-  package init(_ text: String) {
-    var bytes = Array(text.utf8)[...]
-    if bytes.starts(with: Array("W/".utf8)) { bytes = bytes.dropFirst(2) }
+  package init(_ text: String) { self.init(bytes: Array(text.utf8)) }
+
+  init(bytes text: [UInt8]) {
+    var bytes = text[...]
+    if bytes.count >= 2, bytes[0] == UInt8(ascii: "W"), bytes[1] == UInt8(ascii: "/") { bytes = bytes[2...] }
     let quote = UInt8(ascii: "\"")
     if bytes.count >= 2, bytes.first == quote, bytes.last == quote { bytes = bytes.dropFirst().dropLast() }
     value = String(decoding: bytes, as: UTF8.self)

@@ -83,23 +83,32 @@ extension UTCTime {
   }
 
   /// Reads `2009-10-12T17:50:30.000Z`, with and without a fraction, which is cut off; nil for anything else.
-  package init?(iso8601 text: String) {
-    let bytes = Array(text.utf8)
-    let separators: [(Int, Character)] = [(4, "-"), (7, "-"), (10, "T"), (13, ":"), (16, ":")]
-    guard (20...35).contains(bytes.count), bytes.last == UInt8(ascii: "Z"),
-      separators.allSatisfy({ bytes[$0.0] == $0.1.asciiValue })
+  package init?(iso8601 text: String) { self.init(iso8601: Array(text.utf8)) }
+
+  /// The same of bytes, as every object of a listing has it: nothing is allocated.
+  init?(iso8601 bytes: [UInt8]) {
+    guard (20...35).contains(bytes.count), bytes[bytes.count - 1] == UInt8(ascii: "Z"), bytes[4] == UInt8(ascii: "-"),
+      bytes[7] == UInt8(ascii: "-"), bytes[10] == UInt8(ascii: "T"), bytes[13] == UInt8(ascii: ":"),
+      bytes[16] == UInt8(ascii: ":")
     else { return nil }
-    let fraction = bytes[19...].dropLast()
-    guard fraction.isEmpty || fraction.first == UInt8(ascii: "."),
-      fraction.dropFirst().allSatisfy({ (0x30...0x39).contains($0) })
-    else { return nil }
-    func field(_ range: Range<Int>) -> Int64? {
-      Self.number(String(decoding: bytes[range], as: UTF8.self), digits: range.count)
+    for place in 19..<bytes.count - 1 {
+      let isRight = place == 19 ? bytes[place] == UInt8(ascii: ".") : (0x30...0x39).contains(bytes[place])
+      guard isRight else { return nil }
     }
-    guard let year = field(0..<4), let month = field(5..<7), let day = field(8..<10), let hour = field(11..<13),
-      let minute = field(14..<16), let second = field(17..<19)
+    guard let year = Self.number(bytes, 0..<4), let month = Self.number(bytes, 5..<7),
+      let day = Self.number(bytes, 8..<10), let hour = Self.number(bytes, 11..<13),
+      let minute = Self.number(bytes, 14..<16), let second = Self.number(bytes, 17..<19)
     else { return nil }
     self.init(year: year, month: month, day: day, hour: hour, minute: minute, second: second)
+  }
+
+  private static func number(_ bytes: [UInt8], _ range: Range<Int>) -> Int64? {
+    var value: Int64 = 0
+    for place in range {
+      guard (0x30...0x39).contains(bytes[place]) else { return nil }
+      value = value * 10 + Int64(bytes[place] - 0x30)
+    }
+    return value
   }
 
   private static func number(_ text: some StringProtocol, digits: Int) -> Int64? {

@@ -1,4 +1,5 @@
 internal import CExpat
+import Glibc
 
 /// What an XML text holds, as far as object stores use it: elements and the text of those that have no others inside.
 enum XMLEvent: Sendable, Hashable {
@@ -124,12 +125,13 @@ enum XMLProblem: Error, Sendable, Hashable {
       return
     }
     // SAFETY: expat's names end in a NUL. A prefix of a namespace is left out.
-    let full = unsafe String(cString: name)
-    guard full.utf8.count <= XMLStream.longestName else {
+    let length = unsafe strlen(name)
+    guard length <= XMLStream.longestName else {
       state.stop(.tooLong)
       return
     }
-    let local = full.utf8.lastIndex(of: UInt8(ascii: ":")).map { String(full[full.utf8.index(after: $0)...]) } ?? full
+    let start = unsafe strrchr(name, CInt(UInt8(ascii: ":"))).map { unsafe UnsafePointer($0) + 1 } ?? name
+    let local = unsafe String(cString: start)
     state.names.append(local)
     state.text.removeAll(keepingCapacity: true)
     state.events.append(.opened(local, depth: state.names.count))

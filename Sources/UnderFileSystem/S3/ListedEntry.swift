@@ -56,20 +56,32 @@ struct ListedPage: Sendable {
       .max { $0.lexicographicallyPrecedes($1) }
     let end = page.continuation == nil ? nil : greatest
     found += written.filter { entry in end.map { entry.key.lexicographicallyPrecedes($0) } ?? true }
-    found.sort { $0.key.lexicographicallyPrecedes($1.key) }
+    Self.sort(&found)
     place(found, after: last, end: end)
+  }
+
+  /// Mostly it is sorted as it comes.
+  private static func sort(_ found: inout [ListedEntry]) {
+    let isSorted = found.indices.dropFirst().allSatisfy {
+      !found[$0].key.lexicographicallyPrecedes(found[$0 - 1].key)
+    }
+    if !isSorted { found.sort { $0.key.lexicographicallyPrecedes($1.key) } }
   }
 
   /// - Parameter end: the last key of a page that is not the last one.
   private mutating func place(_ found: [ListedEntry], after last: [UInt8]?, end: [UInt8]?) {
+    entries.reserveCapacity(found.count)
     let directories = Set(found.lazy.filter(\.isDirectory).map(\.name))
     var previous = last
     for entry in found {
       if let previous, !previous.lexicographicallyPrecedes(entry.key) { continue }
       // A directory of the same name is shown in its place.
-      if !entry.isDirectory, directories.contains(entry.name) { continue }
+      if !directories.isEmpty, !entry.isDirectory, directories.contains(entry.name) { continue }
       previous = entry.key
-      if let end, !entry.isDirectory, end.lexicographicallyPrecedes(entry.key + [0x2F]) {
+      // Whether the page ends before the prefix of that name would come: only where its end begins with the key.
+      if let end, !entry.isDirectory, end.starts(with: entry.key),
+        end.count == entry.key.count || end[entry.key.count] < 0x2F
+      {
         if entry.key == end {
           held = entry
           continue
