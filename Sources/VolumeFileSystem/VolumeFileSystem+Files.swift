@@ -92,6 +92,15 @@ extension VolumeFileSystem {
     try file(node, .read).read(into: &buffer, at: offset)
   }
 
+  /// The same, where bytes that are in memory need not be copied. What is lent is let go of with the answer.
+  package func answerRead(
+    _ node: NodeID, handle: HandleID, into buffer: inout MutableRawSpan, at offset: Int64
+  ) throws(Errno) -> ReadAnswer {
+    let file = try file(node, .read)
+    if let caching = file as? CachingFile { return try caching.answer(into: &buffer, at: offset) }
+    return .copied(try file.read(into: &buffer, at: offset))
+  }
+
   /// FUSE_WRITE, behind `clearSetIDBits` where the kernel demands that.
   package func write(_ node: NodeID, handle: HandleID, _ bytes: RawSpan, at offset: Int64) throws(Errno) -> Int {
     try file(node, .readWrite).write(bytes, at: offset, durability: handle.durability)

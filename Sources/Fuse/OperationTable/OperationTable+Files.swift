@@ -31,7 +31,10 @@ extension OperationTable {
       Request(raw).answer { request throws(Errno) in
         let handle = try Handle.id(information)
         var target = try request.buffer.room(size).mutableBytes
-        return .buffered(try request.fileSystem.read(node, handle: handle, into: &target, at: Int64(offset)))
+        switch try request.fileSystem.answerRead(node, handle: handle, into: &target, at: Int64(offset)) {
+        case .copied(let count): return .buffered(count)
+        case .lent(let bytes): return .lent(bytes)
+        }
       }
     }
     table.write = { raw, node, data, size, offset, information in

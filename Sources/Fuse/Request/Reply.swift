@@ -14,6 +14,8 @@ enum Reply {
   case create(Entry, OpenReply)
   /// Bytes that stand in the request's buffer for answers.
   case buffered(Int)
+  /// Bytes that belong to a file until they are sent.
+  case lent(LentBytes)
   case bytes([UInt8])
   /// Size of a value or list that was asked for with size 0.
   case size(Int)

@@ -35,6 +35,7 @@ enum Wire {
       var information = fileInformation(open)
       return fuse_reply_create(raw, &parameters, &information)
     case .buffered(let count): return fuse_reply_buf(raw, buffer.answer.baseAddress, count)
+    case .lent(let bytes): return send(bytes, to: raw)
     case .bytes(let bytes): return bytes.withUnsafeBytes { fuse_reply_buf(raw, $0.baseAddress, $0.count) }
     case .size(let count): return fuse_reply_xattr(raw, count)
     case .written(let count): return fuse_reply_write(raw, count)
@@ -46,6 +47,20 @@ enum Wire {
     case .statistics(let statistics):
       var values = statisticsValues(statistics)
       return fuse_reply_statfs(raw, &values)
+    }
+  }
+
+  /// Has the kernel copy them from where they are.
+  private static func send(_ bytes: LentBytes, to raw: fuse_req_t) -> CInt {
+    var vectors: [iovec] = []
+    // SAFETY: the parts stay as they are as long as `bytes`, which the call below outlives; the kernel only reads them.
+    bytes.forEachPart { part in
+      part.withUnsafeBytes {
+        vectors.append(iovec(iov_base: UnsafeMutableRawPointer(mutating: $0.baseAddress), iov_len: $0.count))
+      }
+    }
+    return withExtendedLifetime(bytes) {
+      vectors.withUnsafeBufferPointer { fuse_reply_iov(raw, $0.baseAddress, CInt($0.count)) }
     }
   }
 

@@ -46,12 +46,23 @@ final class CachingFile: OpenFile {
   func attributes() throws(Errno) -> Attributes { try base.attributes() }
 
   func read(into buffer: inout MutableRawSpan, at offset: Int64) throws(Errno) -> Int {
+    switch try answer(into: &buffer, at: offset) {
+    case .copied(let count): return count
+    case .lent(let bytes):
+      let count = bytes.byteCount
+      bytes.move(into: &buffer, from: offset)
+      return count
+    }
+  }
+
+  /// As `read`, but what is in memory is lent.
+  func answer(into buffer: inout MutableRawSpan, at offset: Int64) throws(Errno) -> ReadAnswer {
     while true {
-      if base.isWritten { return try base.read(into: &buffer, at: offset) }
+      if base.isWritten { return .copied(try base.read(into: &buffer, at: offset)) }
       let version = current()
       do throws(Errno) {
         return try withExtendedLifetime(version) { () throws(Errno) in
-          try version.reader.read(into: &buffer, at: offset)
+          try version.reader.answer(into: &buffer, at: offset)
         }
       } catch {
         // This mount may have made another version meanwhile, or may have renamed the file.

@@ -46,11 +46,23 @@ final class FileReader: @unchecked Sendable {
 
   /// - Returns: bytes put at the start of `buffer`; fewer than fit only at the end of the file.
   func read(into buffer: inout MutableRawSpan, at offset: Int64) throws(Errno) -> Int {
+    switch try answer(into: &buffer, at: offset) {
+    case .copied(let count): return count
+    case .lent(let bytes):
+      let count = bytes.byteCount
+      bytes.move(into: &buffer, from: offset)
+      return count
+    }
+  }
+
+  /// - Parameter buffer: used for what is not in memory.
+  /// - Returns: as many bytes as fit into the buffer; fewer only at the end of the file.
+  func answer(into buffer: inout MutableRawSpan, at offset: Int64) throws(Errno) -> ReadAnswer {
     guard offset >= 0 else { throw .malformedRequest }
-    guard offset < grid.size else { return 0 }
+    guard offset < grid.size else { return .copied(0) }
     let range = offset..<offset + min(grid.size - offset, Int64(buffer.byteCount))
-    guard !range.isEmpty else { return 0 }
-    var request = ReadRequest(range: range, advice: advice(for: range))
+    guard !range.isEmpty else { return .copied(0) }
+    var request = ReadRequest(range: range, advice: advice(for: range), lent: LentBytes(self))
     var done = offset
     while done < range.upperBound {
       let part = done..<min(range.upperBound, grid.end(of: grid.page(at: done)))
@@ -58,7 +70,9 @@ final class FileReader: @unchecked Sendable {
       done = part.upperBound
     }
     if let ahead = request.advice.ahead { readAhead(ahead, request.advice.request) }
-    return range.count
+    guard request.isCopied else { return .lent(request.lent) }
+    request.lent.move(into: &buffer, from: offset)
+    return .copied(range.count)
   }
 
   private func advice(for range: Range<Int64>) -> ReadAheadWindow.Advice {
@@ -81,17 +95,23 @@ final class FileReader: @unchecked Sendable {
     while true {
       switch take(part, own: request.own, hasWaited: &hasWaited) {
       case .here(let page):
-        let place = page.cell * pool.cellSize + Int(part.lowerBound - grid.start(of: page.page))
-        pool.memory.read(into: &buffer, range: target, at: place)
-        finished(part, of: page)
+        request.lent.add(page, part)
         counters.bytesFromMemory.count(part.count)
         if hasWaited { counters.misses.count() } else { counters.hits.count() }
         return
       case .failed(let error): throw error
       case .absent(let isGone):
+        // What others may need room of is not kept while this one waits for room.
+        if request.lent.byteCount > 0 {
+          request.lent.move(into: &buffer, from: request.range.lowerBound)
+          request.isCopied = true
+        }
         if !hasAskedPages {
           hasAskedPages = true
-          if try readPages(part.lowerBound, into: &buffer, target) { return }
+          if try readPages(part.lowerBound, into: &buffer, target) {
+            request.isCopied = true
+            return
+          }
         }
         if isGone { throw .versionGone }
         hasWaited = true
@@ -128,6 +148,9 @@ struct ReadRequest {
   var advice: ReadAheadWindow.Advice
   /// What this read has asked for last: it may have failed before anybody waited for it.
   var own: RangeFetch?
+  /// Parts that are in memory, and whether others, or these before, went into the buffer.
+  let lent: LentBytes
+  var isCopied = false
 }
 
 // MARK: - Memory
@@ -192,8 +215,8 @@ extension FileReader {
     return error
   }
 
-  /// A reader has copied its part.
-  private func finished(_ part: Range<Int64>, of buffer: PageBuffer) {
+  /// A reader has what it wanted of the buffer.
+  func finished(_ part: Range<Int64>, of buffer: PageBuffer) {
     monitor.locked {
       buffer.users -= 1
       buffer.ahead &= ~grid.mask(part, in: buffer.page)
