@@ -29,6 +29,48 @@ struct DiskTests {
     }
   }
 
+  /// A page in memory that is aligned, as a pool's is.
+  private final class AlignedPage: PageContent {
+    let memory: AnonymousMemory
+    let byteCount: Int
+
+    init(_ bytes: [UInt8]) throws(Errno) {
+      memory = try AnonymousMemory(byteCount: bytes.count)
+      memory.write(bytes, at: 0)
+      byteCount = bytes.count
+    }
+
+    func withBytes(_ body: (RawSpan) -> Void) { memory.withBytes(at: 0, count: byteCount, body) }
+  }
+
+  @Test("pages of a large file are right, whether they could be written past the page cache or not")
+  func large() throws {
+    let folder = try StoreFolder()
+    let size = StoreFolder.pageSize
+    let sample = PageSample(1, size: 16 << 20 + 5)
+    let last = sample.size / Int64(size)
+    do {
+      let store = try folder.open()
+      let file = store.open(sample.version)
+      for page in [0, 1, 100, last] {
+        let bytes = sample.page(page, pageSize: size)
+        // From memory that is aligned and memory that is not.
+        let content: any PageContent = page == 1 ? PageBytes(Array(bytes)) : try AlignedPage(bytes)
+        guard case .ours(let fill) = file.beginFill(page: page) else {
+          Issue.record("page \(page) cannot be filled")
+          continue
+        }
+        fill.commit(content)
+      }
+      store.close(until: .never)
+      #expect(store.status.writePause == nil)
+    }
+    let reader = try folder.open().reader(sample)
+    for page in [0, 1, 100, last] {
+      #expect(reader.cached(page * Int64(size), size) == sample.page(page, pageSize: size))
+    }
+  }
+
   @Test("the disk keeps what must stay free, whatever the quota says", .requiresRoot)
   func minimumFree() async throws {
     try await PrivateMountNamespace.run {

@@ -1,5 +1,6 @@
 import Glibc
 import LinuxSystem
+import Synchronization
 import SystemPackage
 
 /// The folder of a store, by its descriptor. Every name in it is reached without following a symlink.
@@ -12,6 +13,8 @@ final class PageFolder: Sendable {
   let faults: DiskFaults
   /// Whether all of it is memory, so that reads need no thread of their own.
   let isMemory: Bool
+  /// The file system has no O_DIRECT.
+  private let refusesDirect = Atomic(false)
 
   /// Opens the folder, and makes `pages-1` where it is absent.
   init(_ folder: borrowing Descriptor, faults: DiskFaults) throws(Errno) {
@@ -48,6 +51,21 @@ final class PageFolder: Sendable {
       return Opened(file: try pages.open(path: name, O_RDWR | flags, resolve: Self.resolution), isWritable: true)
     } catch  where error == .readOnlyFileSystem || error == .permissionDenied {
       return Opened(file: try pages.open(path: name, O_RDONLY | flags, resolve: Self.resolution), isWritable: false)
+    }
+  }
+
+  /// The same file for writes that leave the page cache out; nil where that cannot be, or the name has another file.
+  func openDirect(_ id: FileVersionID, like file: borrowing Descriptor) -> Descriptor? {
+    guard !isMemory, !refusesDirect.load(ordering: .relaxed) else { return nil }
+    let flags = O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | Descriptor.directIOFlag
+    do throws(Errno) {
+      let direct = try pages.open(path: id.pathName, flags, resolve: Self.resolution)
+      let (found, known) = (try direct.status(), try file.status())
+      guard found.inode == known.inode, found.device == known.device else { return nil }
+      return consume direct
+    } catch {
+      if error == .invalidArgument { refusesDirect.store(true, ordering: .relaxed) }
+      return nil
     }
   }
 

@@ -120,7 +120,9 @@ final class PageFile: Sendable {
   func fill(page: Int64, with bytes: RawSpan) throws(Errno) {
     precondition(bytes.byteCount == layout.pageLength(page), "a page is filled with other than its bytes")
     try folder.reach(.beforeData)
-    try write(bytes, at: layout.pageOffset(page), halfWay: .middleOfData)
+    if try !writeDirect(bytes, page: page) {
+      try write(bytes, at: layout.pageOffset(page), halfWay: .middleOfData)
+    }
     try folder.reach(.afterData)
     let sums = checksums(page: page, of: bytes)
     try write(
@@ -128,6 +130,22 @@ final class PageFile: Sendable {
     try folder.reach(.afterChecksums)
     try write([1], at: layout.presenceOffset + page)
     try folder.reach(.afterPresence)
+  }
+
+  /// Smaller files are written through the page cache: they are read again soon, and a disk takes them in larger pieces.
+  private static let directSize: Int64 = 16 << 20
+
+  /// Writes a page of a large file past the page cache. Whoever reads has just got the same bytes into the mount's own:
+  /// a second copy would cost as much as all else that is done with them, and push out what others need.
+  /// - Returns: false where that cannot be done: the last page, memory that is not aligned, some file systems.
+  private func writeDirect(_ bytes: RawSpan, page: Int64) throws(Errno) -> Bool {
+    guard layout.size >= Self.directSize, bytes.byteCount == layout.pageSize, !folder.faults.isSet,
+      let direct = folder.openDirect(id, like: descriptor)
+    else { return false }
+    do throws(Errno) {
+      if try direct.write(bytes, at: layout.pageOffset(page)) < bytes.byteCount { throw .noSpace }
+      return true
+    } catch .invalidArgument { return false }
   }
 
   /// Takes a page away: checksums first, bytes last. - Returns: false where holes cannot be punched.
