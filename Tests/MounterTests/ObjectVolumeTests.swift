@@ -105,8 +105,11 @@ struct ObjectVolumeTests {
       #expect(try bucket.get("large") == content + Array("tail".utf8))
       try await mounter.replaceWorker(request)
       #expect(try await mounter.read(request, "small") == "firstsecond")
+      // The kernel forgets at an unmount that files were closed: what is left of them goes with the next mount.
       try await mounter.unmount(request)
+      _ = try await mounter.mount(request, secrets: TestBucket.secrets)
       #expect(try DirectoryNames.list("\(mounter.pageFolder(request))/spools").isEmpty)
+      #expect(try await mounter.read(request, "small") == "firstsecond")
     }
   }
 
@@ -243,6 +246,31 @@ struct ObjectVolumeTests {
       #expect(sentence.contains("TLS with") == !isTrusted, "\(sentence)")
       try await mounter.client.shutdown(unmountingAll: true, by: RunningMounter.patience)
       _ = try await OwnThread.run { try Waiting.untilEnded(process) }
+    }
+  }
+
+  @Test("a page folder that is gone ends no mount: the next worker reads on, and writes are refused", .requiresFuse)
+  func folderGone() async throws {
+    let bucket = try TestBucket.moto()
+    try bucket.put("file", Array("content".utf8))
+    try await RunningMounter.use { mounter in
+      let request = try mounter.request("data", on: bucket)
+      _ = try await mounter.mount(request, secrets: TestBucket.secrets)
+      #expect(try await mounter.read(request) == "content")
+      TemporaryDirectory.removeTree(mounter.pageFolder(request))
+      try await mounter.replaceWorker(request)
+      let shell = try Self.shell(request)
+      #expect(try await shell.ask("test \"$(cat \"$1/file\")\" = content") == "ok")
+      #expect(try await shell.ask("if (echo x >\"$1/new\") 2>/dev/null; then exit 1; fi") == "ok")
+      try await shell.end()
+      #expect(mounter.log.contains("cannot be written"))
+      // A new mount makes it again.
+      try await mounter.unmount(request)
+      _ = try await mounter.mount(request, secrets: TestBucket.secrets)
+      let next = try Self.shell(request)
+      #expect(try await next.ask("echo x >\"$1/new\"") == "ok")
+      try await next.end()
+      #expect(try #require(try bucket.text("new")) == "x\n")
     }
   }
 

@@ -42,18 +42,19 @@ enum WorkerVolume {
     _ store: ObjectStoreRequest, _ configuration: borrowing WorkerConfiguration, _ custody: MounterCustody,
     _ log: Logger
   ) throws(Problem) -> ServedVolume {
-    let request = configuration.request
-    let isSameMount = configuration.generation > 1
-    let folder: Descriptor?
-    do throws(Errno) { folder = try duplicate(configuration.pageFolder) } catch { throw .system(error) }
     let objects: ObjectVolume
-    do throws(ObjectVolume.Problem) {
-      objects = try ObjectVolume(
-        store, path: request.underFileSystem, folder: folder, account: account(configuration.cacheAccount, log),
-        secrets: configuration.secrets?.values ?? [:], environment: configuration.environment,
-        isSameMount: isSameMount, options: request.options, log: log)
+    let isSameMount = configuration.generation > 1
+    do throws(Problem) {
+      let folder: Descriptor?
+      do throws(Errno) { folder = try duplicate(configuration.pageFolder) } catch { throw .system(error) }
+      objects = try makeObjects(store, configuration, folder, log)
     } catch {
-      throw .objects(error)
+      // Whoever uses the mount reads on, without a disk to keep anything on.
+      guard isSameMount, case .objects(.folder) = error else { throw error }
+      log.error(
+        "files are read from the store alone and cannot be written",
+        metadata: ["reason": "\(error.sentence(configuration.request.underFileSystem))"])
+      objects = try makeObjects(store, configuration, nil, log)
     }
     if !isSameMount {
       // The rest is for undoing the mount.
@@ -63,9 +64,24 @@ enum WorkerVolume {
     do throws(Errno) {
       return try ServedVolume(
         objects, state: configuration.sharedState, device: try configuration.fuseDevice.duplicate(),
-        fuseInit: configuration.fuseInit, options: request.options, custody: custody, log: log)
+        fuseInit: configuration.fuseInit, options: configuration.request.options, custody: custody, log: log)
     } catch {
       throw .system(error)
+    }
+  }
+
+  private static func makeObjects(
+    _ store: ObjectStoreRequest, _ configuration: borrowing WorkerConfiguration, _ folder: consuming Descriptor?,
+    _ log: Logger
+  ) throws(Problem) -> ObjectVolume {
+    let request = configuration.request
+    do throws(ObjectVolume.Problem) {
+      return try ObjectVolume(
+        store, path: request.underFileSystem, folder: folder, account: account(configuration.cacheAccount, log),
+        secrets: configuration.secrets?.values ?? [:], environment: configuration.environment,
+        isSameMount: configuration.generation > 1, options: request.options, log: log)
+    } catch {
+      throw .objects(error)
     }
   }
 
