@@ -32,8 +32,9 @@ package enum ListenError: Error, Equatable, Sendable, CustomStringConvertible {
 ///
 /// The folder is made with mode 0700 when it does not exist (its parent must). One that exists keeps its mode, since the
 /// kubelet makes plugin folders with 0750 and others may watch them; it is refused when anyone could replace the socket
-/// in it: writable for all without the sticky bit, or owned by neither root nor this process's user. The socket itself
-/// is for its owner alone.
+/// in it: writable for all without the sticky bit, or owned by neither root nor this process's user. A volume is an
+/// exception: Kubernetes makes an emptyDir writable for all, who are the containers that have it mounted. The socket
+/// itself is for its owner alone.
 package final class ListeningPath: Sendable {
   let endpoint: Endpoint
   private let lock: Mutex<FileLock?>
@@ -80,12 +81,18 @@ package final class ListeningPath: Sendable {
       throw .system(endpoint, operation: "look at folder \(folder)", Errno(rawValue: errno))
     }
     guard status.st_mode & S_IFMT == S_IFDIR else { throw .folder(endpoint, "is not a folder") }
-    if status.st_mode & S_IWOTH != 0, status.st_mode & S_ISVTX == 0 {
+    if status.st_mode & S_IWOTH != 0, status.st_mode & S_ISVTX == 0, !isMountPoint(folder, status) {
       throw .folder(endpoint, "is writable for everybody, who could replace the socket; chmod o-w it")
     }
     guard status.st_uid == 0 || status.st_uid == geteuid() else {
       throw .folder(endpoint, "belongs to user \(status.st_uid), who could replace the socket; chown it")
     }
+  }
+
+  /// Whether another file system begins at the folder.
+  private static func isMountPoint(_ folder: String, _ status: stat) -> Bool {
+    var parent = stat()
+    return stat("\(folder)/..", &parent) == 0 && parent.st_dev != status.st_dev
   }
 
   /// A socket that nobody listens on is left from a server that was killed. One that answers belongs to a server that
