@@ -24,6 +24,8 @@ struct Options {
   var takesOver = false
   /// Split even where this process is not PID 1.
   var actsAsInit = false
+  /// Once followed, wait as long as the other one lives.
+  var staysWhenFollowed = false
   /// As if the kernel could not send requests again. Of debug builds, for their tests.
   var doesWithoutResend = false
 
@@ -44,7 +46,7 @@ struct Options {
     .init("worker-users"), .init("log-level"), .init("log-format"),
     .init("ready-fd"),
     .init("parent-fd"), .init("as-init", takesValue: false), .init("take-over", takesValue: false),
-    .init("version", takesValue: false),
+    .init("stay", takesValue: false), .init("version", takesValue: false),
     .init("help", takesValue: false, letter: "h"),
   ]
 
@@ -70,6 +72,8 @@ struct Options {
       --as-init            split as PID 1 does
       --take-over          where another mounter serves the socket, follow it: take volume after volume over, then the
                            socket, whereupon it ends; should that fail, it goes on with all of them and this one ends
+      --stay               once followed, the parent waits until the other mounter is gone, and then serves again, instead
+                           of ending: a container that ends is started again, and would follow in turn
       --version            print the version
       -h, --help           print this
 
@@ -100,6 +104,7 @@ struct Options {
     parentDescriptor = try Self.value(given, "parent-fd") { CInt($0) }
     actsAsInit = given["as-init"] != nil
     takesOver = given["take-over"] != nil
+    staysWhenFollowed = given["stay"] != nil
     doesWithoutResend = given["without-resend"] != nil
   }
 

@@ -66,8 +66,10 @@ func runAsParent(_ options: Options, arguments: [String]) -> Int32 {
   }
   own += ["--parent-fd", "\(MounterParent.linkDescriptor)"]
   do throws(Errno) {
-    return try MounterParent(executable: ExecutablePath.own, arguments: own, socket: options.socket).run(
-      readyDescriptor: options.readyDescriptor)
+    let parent = try MounterParent(
+      executable: ExecutablePath.own, arguments: own, socket: options.socket,
+      staysWhenFollowed: options.staysWhenFollowed)
+    return try parent.run(readyDescriptor: options.readyDescriptor)
   } catch {
     Logger(label: "mounter-parent").critical("cannot go on", metadata: ["error": "\(error)"])
     return ExitCode.failed

@@ -11,7 +11,7 @@ import VolumeModel
 struct ParentTests {
   /// A parent and what it started, ended with all volumes.
   static func use(
-    inNamespace: Bool, _ body: (RunningMounter, PidFD) async throws -> Void
+    inNamespace: Bool, options: [String] = [], _ body: (RunningMounter, PidFD) async throws -> Void
   ) async throws {
     let mounter = try RunningMounter()
     var ready = try Pipe()
@@ -26,6 +26,7 @@ struct ParentTests {
     } else {
       arguments.append("--as-init")
     }
+    arguments += options
     var spawn = Spawn(executable: arguments[0], arguments: arguments)
     spawn.descriptors = [1: log.rawValue, 2: log.rawValue, 3: ready.writerNumber]
     let parent = try spawn.start()
@@ -44,10 +45,10 @@ struct ParentTests {
   }
 
   /// Until the parent has started another mounter and that one serves: the log says so.
-  private static func untilServedAgain(_ mounter: RunningMounter) async throws {
+  private static func untilServedAgain(_ mounter: RunningMounter, times: Int = 2) async throws {
     try await OwnThread.run {
       try Waiting.untilFolder(mounter.folder.path) {
-        mounter.log.split(separator: "\n").filter { $0.contains("mounter: serving") }.count >= 2
+        mounter.log.split(separator: "\n").filter { $0.contains("mounter: serving") }.count >= times
       }
     }
   }
@@ -89,6 +90,27 @@ struct ParentTests {
       try await running
       #expect(try await mounter.mount(request) == before)
       #expect(!mounter.log.contains("Address already in use"))
+    }
+  }
+
+  @Test("a parent that stays waits while its follower lives, and serves again once that one is gone", .requiresFuse)
+  func stays() async throws {
+    try await Self.use(inNamespace: false, options: ["--take-over", "--stay"]) { mounter, parent in
+      let request = try mounter.request("data")
+      let before = try await mounter.mount(request)
+      let follower = try TakeOverTests.follow(mounter, split: true)
+      #expect(try await follower.word() == "ready\n", "\(mounter.log)")
+      try await OwnThread.run {
+        try Waiting.untilFolder(mounter.folder.path) { mounter.log.contains("waiting until it is gone") }
+      }
+      #expect(try !parent.hasEnded())
+      // Its mounter lives on, without a parent, and is followed in turn.
+      try follower.process.signal(SIGKILL)
+      _ = try await OwnThread.run { try Waiting.untilEnded(follower.process) }
+      try await Self.untilServedAgain(mounter, times: 3)
+      let after = try await mounter.mount(request)
+      #expect(after.connection == before.connection)
+      #expect(try await mounter.read(request) == "content of data\n")
     }
   }
 

@@ -22,6 +22,9 @@ package final class MounterParent {
   private var presence: FileLock?
   private var child: Child?
   private var restarts = RestartPacing()
+  private let staysWhenFollowed: Bool
+  /// Another parent's mounter serves.
+  private var isFollowed = false
   private var isEnding = false
   private var exitCode: Int32 = 0
 
@@ -47,10 +50,15 @@ package final class MounterParent {
   ///   - executable: of this program.
   ///   - arguments: `argv` of the serving mounter, complete.
   ///   - socket: the one that it serves.
-  package init(executable: String, arguments: [String], socket: String) throws(Errno) {
+  ///   - staysWhenFollowed: where another parent's mounter has taken everything over, wait until that parent is gone, and
+  ///     serve again then; otherwise this one ends.
+  package init(
+    executable: String, arguments: [String], socket: String, staysWhenFollowed: Bool = false
+  ) throws(Errno) {
     self.executable = executable
     self.arguments = arguments
     self.socket = socket
+    self.staysWhenFollowed = staysWhenFollowed
     loop = try EventLoop()
     signals = try SignalFD([15, 2, 1, 17])
   }
@@ -216,6 +224,7 @@ package final class MounterParent {
     unwatch(child)
     self.child = nil
     switch exit {
+    case .exited(0) where !isEnding && waitsForTurn(): break
     case .exited(let code) where code == 0 || isEnding: end(code)
     case .signaled where isEnding: end(0)
     // It may be that it could not listen, or was to follow another, which then has everything.
@@ -249,8 +258,37 @@ package final class MounterParent {
     return true
   }
 
+  // MARK: Being followed
+
+  private static let lookAfter = Duration.seconds(1)
+
+  /// Where the serving mounter has ended because another one has followed, and this one is to stay. A container that ended
+  /// here would be started again at once, and would take over in turn from the one that has followed.
+  private func waitsForTurn() -> Bool {
+    guard staysWhenFollowed else { return false }
+    presence = nil
+    guard FileLock.isHeld(at: Self.presencePath(socket)) else { return false }
+    log.notice("another mounter has followed: waiting until it is gone", metadata: ["socket": "\(socket)"])
+    (kept, exits) = ([:], [:])
+    isFollowed = true
+    try? loop.wake(at: .after(Self.lookAfter))
+    return true
+  }
+
+  /// - Returns: false where the one that has followed is still there.
+  private func takesTurn() throws(Errno) -> Bool {
+    if FileLock.isHeld(at: Self.presencePath(socket)) { return false }
+    presence = try FileLock(sharedAt: Self.presencePath(socket))
+    isFollowed = false
+    return true
+  }
+
   private func restartNow() {
     guard child == nil else { return }
+    if isFollowed, (try? takesTurn()) != true {
+      try? loop.wake(at: .after(Self.lookAfter))
+      return
+    }
     do throws(Errno) { try start(ready: nil) } catch {
       log.critical("the mounter cannot be started", metadata: ["error": "\(error)"])
       try? loop.wake(at: .after(restarts.pause(at: .now)))
