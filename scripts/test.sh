@@ -55,6 +55,11 @@ conformance() {
   "$scripts/python.sh" -m pytest csi-sanity/conformance -q --strict-markers -p no:cacheprovider
 }
 
+chart() {
+  "$scripts/python-environment.sh" .build-chart deploy/tests/requirements.txt
+  .build-chart/bin/python -B -m pytest deploy/tests -q
+}
+
 upstream_sanity() {
   if [ -n "${CSI_SANITY:-}" ] || command -v csi-sanity >/dev/null 2>&1; then
     csi-sanity/run.sh
@@ -85,6 +90,7 @@ run "tests of files" timeout --kill-after=10 600 swift test --skip-build --filte
 run "tests with servers" timeout --kill-after=10 600 swift test --skip-build --filter "$servers"
 run "conformance" conformance
 run "csi-sanity" upstream_sanity
+run "chart tests" chart
 run "faults under load" faults
 [ ! -x "$scripts/third-party-checks.sh" ] || run "third-party checks" third_party
 [ ! -x "$scripts/sanitizers.sh" ] || run "sanitizers" "$scripts/sanitizers.sh"

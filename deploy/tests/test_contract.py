@@ -1,0 +1,73 @@
+"""Nothing is missing from the rendered objects, and nothing too much; to take a line away is noticed."""
+
+import copy
+
+import chart
+import contract
+import pytest
+
+WHOLE = [name for name in chart.MATRIX if name != "without the driver"]
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_the_parts_fit_together_and_have_no_more_than_they_need(name):
+    assert contract.problems(chart.objects(chart.MATRIX[name])) == []
+
+
+def _broken(things):
+    """The objects with one line less or one privilege more, and what was changed."""
+    for index, thing in enumerate(things):
+        name = f"{thing['kind']} {thing['metadata']['name']}"
+        for path, parent, key in _places(thing):
+            copied = copy.deepcopy(things)
+            node = copied[index]
+            for step in path:
+                node = node[step]
+            del node[key]
+            yield f"{name}: {'.'.join(map(str, path))} without {key} ({parent[key]!r})", copied
+
+
+def _places(thing):
+    """Lines that must not be missing: rules and verbs, subjects, mounts and their propagation, privileges."""
+    if thing["kind"] in ("ClusterRole", "Role"):
+        for number, rule in enumerate(thing["rules"]):
+            yield ["rules"], thing["rules"], number
+            for verb in range(len(rule["verbs"])):
+                yield ["rules", number, "verbs"], rule["verbs"], verb
+    if thing["kind"] in ("ClusterRoleBinding", "RoleBinding"):
+        yield ["subjects"], thing["subjects"], 0
+    if thing["kind"] in ("Deployment", "DaemonSet"):
+        spec = thing["spec"]["template"]["spec"]
+        for number, container in enumerate(spec["containers"]):
+            path = ["spec", "template", "spec", "containers", number]
+            for mount, entry in enumerate(container["volumeMounts"]):
+                yield [*path, "volumeMounts"], container["volumeMounts"], mount
+                if "mountPropagation" in entry:
+                    yield [*path, "volumeMounts", mount], entry, "mountPropagation"
+
+
+def test_no_rule_verb_binding_mount_or_propagation_can_be_taken_away_unnoticed():
+    things = chart.objects(chart.EVERYTHING)
+    assert contract.problems(things) == []
+    mutants = list(_broken(things))
+    assert len(mutants) > 80
+    unnoticed = [name for name, changed in mutants if not _noticed(changed)]
+    assert not unnoticed, "\n".join(unnoticed)
+
+
+def _noticed(things):
+    try:
+        return bool(contract.problems(things))
+    except (KeyError, IndexError, ValueError):
+        return True
+
+
+@pytest.mark.parametrize("change", [
+    lambda rules: rules.append({"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}),
+    lambda rules: rules[0]["verbs"].append("*"),
+    lambda rules: rules[3]["verbs"].append("list"),
+])
+def test_a_right_more_than_needed_is_noticed(change):
+    things = chart.objects()
+    change(chart.find(things, "ClusterRole", "alluxio-external-provisioner-role")["rules"])
+    assert contract.problems(things)
