@@ -5,7 +5,7 @@ package struct UnderFileSystemURI: Sendable, Hashable, CustomStringConvertible {
     case file, s3, oss
 
     /// The under file systems that this build can serve; the others are parsed and refused by name.
-    package static let available: Set<Scheme> = [.file]
+    package static let available: Set<Scheme> = [.file, .s3, .oss]
   }
 
   /// The kind, and so the meaning of the rest.

@@ -25,9 +25,11 @@ extension NodeService {
       return NodeVolumeStats(bytes: bytes, inodes: inodes, condition: condition)
     } catch {
       if case .cancelled = error { throw error }
-      let message = "the volume cannot be asked how full it is: \(error.message)"
+      // What is known to be wrong says more than that nothing is answered.
+      let silence = VolumeCondition(
+        abnormal: true, message: "the volume cannot be asked how full it is: \(error.message)")
       return NodeVolumeStats(
-        bytes: last?.bytes, inodes: last?.inodes, condition: VolumeCondition(abnormal: true, message: message))
+        bytes: last?.bytes, inodes: last?.inodes, condition: condition.abnormal ? condition : silence)
     }
   }
 

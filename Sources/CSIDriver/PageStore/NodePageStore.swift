@@ -46,8 +46,9 @@ final class NodePageStore: Sendable {
       if let folder = known[name] {
         idle.append(folder)
       } else {
-        let folder = PageStoreDivision.Idle(
-          name: name, bytes: try folders.measure(name), lastUse: try folders.lastUse(name))
+        // What cannot be measured is not the mounter's: it is neither counted nor touched.
+        guard let bytes = try? folders.measure(name), let lastUse = try? folders.lastUse(name) else { continue }
+        let folder = PageStoreDivision.Idle(name: name, bytes: bytes, lastUse: lastUse)
         state.withLock { $0.idle[name] = folder }
         idle.append(folder)
       }

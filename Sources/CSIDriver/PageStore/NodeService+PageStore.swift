@@ -37,17 +37,28 @@ extension NodeService {
           "a worker keeps more pages than it may", metadata: ["worker": "\(name)", "limit": "\(limit)"])
         try await shrink(name, to: limit, by: deadline)
       }
-      for (name, limit) in division.shrinking {
-        try await turns.holding(name, until: deadline) { () async throws(CSIError) in
-          // A publish may have come in between.
-          guard records.targets(ofWorker: name).isEmpty else { return }
-          try await shrink(name, to: limit, by: deadline)
-          pageStore.forget(name)
-        }
+      for (name, limit) in division.shrinking { await shrinkIdle(name, to: limit, by: deadline) }
+    } catch {
+      warn(error)
+    }
+  }
+
+  /// One that fails keeps no other from shrinking.
+  private func shrinkIdle(_ name: String, to limit: Int64, by deadline: Deadline) async {
+    do throws(CSIError) {
+      try await turns.holding(name, until: deadline) { () async throws(CSIError) in
+        // A publish may have come in between.
+        guard records.targets(ofWorker: name).isEmpty else { return }
+        try await shrink(name, to: limit, by: deadline)
+        pageStore.forget(name)
       }
     } catch {
-      logger.warning("the page store is not kept within its budget", metadata: ["reason": "\(error.message)"])
+      warn(error)
     }
+  }
+
+  private func warn(_ error: CSIError) {
+    logger.warning("the page store is not kept within its budget", metadata: ["reason": "\(error.message)"])
   }
 
   private func workersWithPages() -> [NodePageStore.Worker] {

@@ -93,12 +93,8 @@ extension LostMounts.NodeRemountTests {
   @Test("a volume whose secrets nobody holds any more waits for its republish, and says so")
   func secretsLost() async throws {
     let node = try await NodeFixture(mounter: mounter)
-    try await node.publish(node.request(at: "a"))
-    // No under file system of this version needs secrets.
-    let record = "state/targets/\(try #require(try node.records().first))"
-    let text = try WholeFile.text(node.folder.appending(record))
-    #expect(text.contains("\"needsSecrets\":false"))
-    try node.folder.write(text.replacing("\"needsSecrets\":false", with: "\"needsSecrets\":true"), to: record)
+    let secrets = ["s3a.accessKeyId": "id", "s3a.secretKey": "key"]
+    try await node.publish(node.request(at: "a", secrets: secrets, context: ["path": "s3://bucket"]))
     mounter.lose(key)
     let next = try await node.restarted()
     await next.service.recoverPublished()
@@ -106,10 +102,30 @@ extension LostMounts.NodeRemountTests {
     #expect(await condition(of: next)?.abnormal == true)
     #expect(await condition(of: next)?.message.contains("restart needed") == true)
     #expect(await condition(of: next)?.message.contains("publishes it again") == true)
-    try await next.publish(next.request(at: "a", secrets: ["key": "secret"]))
+    try await next.publish(next.request(at: "a", secrets: secrets, context: ["path": "s3://bucket"]))
     #expect(await condition(of: next)?.abnormal == false)
     #expect(mounter.secrets(of: key) != nil)
     #expect(try next.mounts(at: "a").count == 1)
+    try await expectNothingLeft(of: next, afterUnpublishing: "a")
+  }
+
+  @Test("a volume that the node's own credentials serve is mounted again from its record as it was asked for")
+  func objectStore() async throws {
+    let node = try await NodeFixture(mounter: mounter)
+    let context = [
+      "path": "s3://bucket/p", "alluxio.underfs.s3.endpoint": "http://minio:9000", "pageStoreSize": "3Gi",
+      "alluxio.underfs.s3.region": "here", "alluxio.underfs.s3.disable.dns.buckets": "true", "pageSize": "4Mi",
+    ]
+    let unrelated = ["fs.oss.accessKeyId": "id", "fs.oss.accessKeySecret": "key"]
+    try await node.publish(node.request(at: "a", secrets: unrelated, context: context))
+    let request = try #require(mounter.statuses.first?.request)
+    #expect(request.objectStore?.pageStore == node.configuration.paths.pageStore)
+    #expect(request.objectStore?.pageStoreBytes == 3 << 30)
+    mounter.lose(key)
+    let next = try await node.restarted()
+    await next.service.recoverPublished()
+    #expect(mounter.statuses.first?.request == request)
+    #expect(await condition(of: next)?.message.hasPrefix("recovered: ") == true)
     try await expectNothingLeft(of: next, afterUnpublishing: "a")
   }
 

@@ -143,4 +143,55 @@ struct PublishPlanTests {
     #expect(!text.contains("hush"))
     #expect(!text.contains("attrTimeout=77"))
   }
+
+  @Test("a volume on an object store is asked for as its attributes and mount options say; options win")
+  func objectStore() throws {
+    let plan = try PublishPlan.example(
+      target: "/k/a", flags: ["alluxio.underfs.s3.region=there"],
+      values: ["path": "s3://bucket/p", "alluxio.underfs.s3.region": "here", "pageStoreSize": "1Gi", "pageSize": "2Mi"])
+    let store = try #require(plan.objectStore)
+    #expect(store.properties.region == "there")
+    #expect(store.pageStoreBytes == 1 << 30 && store.pageSize == 2 << 20 && store.pageStore == "/s/pages")
+    #expect(store.usesNodeCredentials && plan.fileRoots.isEmpty && !plan.needsSecrets)
+    #expect(try PublishPlan.example(target: "/k/a").objectStore == nil)
+    #expect(throws: CSIError.self) {
+      try PublishPlan.example(target: "/k/a", flags: ["alluxio.underfs.s3.region=there"])
+    }
+  }
+
+  @Test("an inline volume never uses the node's own credentials")
+  func inlineObjectStore() throws {
+    let inline = ["path": "s3://bucket/p", "csi.storage.k8s.io/ephemeral": "true"]
+    #expect(try PublishPlan.example(target: "/k/a", values: inline).objectStore?.usesNodeCredentials == false)
+    let error = #expect(throws: CSIError.self) {
+      try PublishPlan.example(target: "/k/a", values: inline.merging(["pageSize": "1Mi"]) { $1 })
+    }
+    #expect(error?.message.contains("may not be set by an inline volume") == true)
+  }
+
+  @Test("secrets that are no pair for the path are refused at once, and not repeated")
+  func badSecrets() throws {
+    for (path, secrets) in [
+      ("s3://bucket", ["s3a.accessKeyId": "hush"]),
+      ("s3://bucket", ["s3a.accessKeyId": "hu sh", "s3a.secretKey": "x"]),
+      ("s3://bucket", ["s3a.accesKeyId": "hush"]), ("oss://bucket", ["fs.oss.accessKeySecret": "hush"]),
+    ] {
+      let oss = path.hasPrefix("oss") ? ["fs.oss.endpoint": "host.example"] : [:]
+      let error = #expect(throws: CSIError.self) {
+        try PublishPlan.example(target: "/k/a", secrets: secrets, values: ["path": path].merging(oss) { $1 })
+      }
+      #expect(error?.code == .invalidArgument)
+      #expect(error?.message.contains("correct the secret") == true && error?.message.contains("hu") == false)
+    }
+    #expect(try PublishPlan.example(target: "/k/a", secrets: ["s3a.accessKeyId": "id"]).secrets != nil)
+  }
+
+  @Test("no volume may keep more than the node's page store has for all")
+  func pageStoreBudget() throws {
+    var configuration = NodeConfiguration.example()
+    configuration.pageStoreBytes = 1 << 20
+    let request = NodePublishVolumeRequest(
+      volumeID: "v", targetPath: "/k/a", capability: NodeFixture.capability, volumeContext: ["path": "s3://bucket"])
+    #expect(try PublishPlan(request, configuration: configuration).objectStore?.pageStoreBytes == 1 << 20)
+  }
 }
