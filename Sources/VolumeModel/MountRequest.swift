@@ -41,8 +41,9 @@ package struct WorkerOptions: Sendable, Hashable {
   package var umask: UInt32?
   /// Group that every file appears to belong to and may be written by (CSI `volume_mount_group`).
   package var mountGroup: UInt32?
-  /// Kernel read-ahead of the mount in bytes (`readAhead`).
-  package var readAheadBytes: UInt64 = 1 << 20
+  /// Kernel read-ahead of the mount in bytes (`readAhead`): two requests of the largest size, so that one is on its way while
+  /// the other is answered.
+  package var readAheadBytes: UInt64 = 2 << 20
   /// The kernel may read and write files of the UFS itself (`passthrough`).
   package var passthrough = true
   /// Memory limit of the worker's cgroup in bytes (`memoryLimit`); nil: none.

@@ -119,7 +119,7 @@ extension VolumeContextKey {
     "entryTimeout", .duration(maximumSeconds: 86_400), default: "1", .everywhere, aliases: ["entry_timeout"],
     "Seconds for which the kernel may answer a lookup itself.")
   package static let readAhead = VolumeContextKey(
-    "readAhead", .quantity(0...(1 << 30)), default: "1Mi", .everywhere, "Kernel read-ahead of the mount.")
+    "readAhead", .quantity(0...(1 << 30)), default: "2Mi", .everywhere, "Kernel read-ahead of the mount.")
   package static let uid = VolumeContextKey(
     "uid", .number(0...UInt64(UInt32.max - 1)), .volumes,
     "Owner shown for every file instead of the under file system's.")
