@@ -12,7 +12,7 @@ struct ObjectsBenchmark {
   let plugin: Plugin
   /// Those that are wanted.
   let rows: Set<String>
-  static let allRows = "sequential,volume,first,random,warm,small,list,upload"
+  static let allRows = "sequential,volume,first,random,warm,small,upload,list"
 
   func run(into report: inout Report) async throws {
     guard let rclone = Self.rclone() else {
@@ -39,13 +39,22 @@ struct ObjectsBenchmark {
     defer { scene.raw?.stop() }
     func wants(_ row: String) -> Bool { rows.contains(row) }
     if wants("sequential") { try ObjectSequentialReads(scene: scene).run(into: &report) }
-    if wants("volume") { try await ObjectVolumeReads(scene: scene, plugin: plugin).run(into: &report) }
+    if wants("volume") { await volume(scene, &report) }
     if wants("first") { try ObjectRandomReads(scene: scene).first(into: &report) }
     if wants("random") { try ObjectRandomReads(scene: scene).run(into: &report) }
     if wants("warm") { try ObjectWarmReads(scene: scene).run(into: &report) }
     if wants("small") { try ObjectSmallFiles(scene: scene).run(into: &report) }
-    if wants("list") { try ObjectListings(scene: scene).run(into: &report) }
     if wants("upload") { try ObjectUploads(scene: scene).run(into: &report) }
+    if wants("list") { try ObjectListings(scene: scene).run(into: &report) }
+  }
+
+  /// What keeps a volume from being published is said, and the others are measured all the same.
+  private func volume(_ scene: ObjectScene, _ report: inout Report) async {
+    do {
+      try await ObjectVolumeReads(scene: scene, plugin: plugin).run(into: &report)
+    } catch {
+      FileHandle.standardError.write(Data("  objects: without a volume of the plugin: \(error)\n".utf8))
+    }
   }
 
   private func folder(_ name: String, of parent: String) throws -> String {
