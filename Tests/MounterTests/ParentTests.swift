@@ -96,6 +96,9 @@ struct ParentTests {
   @Test("a parent that stays waits while its follower lives, and serves again once that one is gone", .requiresFuse)
   func stays() async throws {
     try await Self.use(inNamespace: false, options: ["--take-over", "--stay"]) { mounter, parent in
+      // As the plugin: outside a namespace of its own, the follower's mounter ends with its parent.
+      let custodian = MounterClient(socket: mounter.launcher.socket, program: "custodian", keepsCustody: true)
+      try await custodian.connect(by: RunningMounter.patience)
       let request = try mounter.request("data")
       let before = try await mounter.mount(request)
       let follower = try TakeOverTests.follow(mounter, split: true)
@@ -104,14 +107,23 @@ struct ParentTests {
         try Waiting.untilFolder(mounter.folder.path) { mounter.log.contains("waiting until it is gone") }
       }
       #expect(try !parent.hasEnded())
-      // Its mounter lives on, without a parent, and is followed in turn.
+      #expect(try await Self.served(custodian).connection == before.connection)
       try follower.process.signal(SIGKILL)
       _ = try await OwnThread.run { try Waiting.untilEnded(follower.process) }
       try await Self.untilServedAgain(mounter, times: 3)
-      let after = try await mounter.mount(request)
-      #expect(after.connection == before.connection)
+      #expect(try await Self.served(custodian).connection == before.connection, "\(mounter.log)")
       #expect(try await mounter.read(request) == "content of data\n")
     }
+  }
+
+  /// What the mounter at the socket says of its one volume, once a worker serves that.
+  private static func served(_ client: MounterClient) async throws -> WorkerStatus {
+    let limit = Deadline.after(.patient)
+    while !limit.hasPassed {
+      let statuses = (try? await client.list(by: RunningMounter.patience)) ?? []
+      if let status = statuses.first, status.state == .ready, status.pid != nil { return status }
+    }
+    throw Errno.timedOut
   }
 
   @Test("a worker that dies after the serving mounter did is reported with how it ended", .requiresFuse)

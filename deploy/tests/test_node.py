@@ -276,6 +276,29 @@ def test_a_controller_with_the_file_systems_makes_and_deletes_directories_of_any
             client.close()
 
 
+def test_the_driver_takes_the_parameters_of_every_class_of_the_examples():
+    """Without a call to a bucket: volumes that show one as it is need none."""
+    [nas], [shared] = examples.things("nas.values.yaml"), examples.things("claim-backed.values.yaml")
+    roots = [root for values in (nas, shared) for root in values["alluxio-csi"]["fileRoots"]]
+    values = chart.merged(chart.merged(nas, shared), {"alluxio-csi": {"fileRoots": roots}})
+    with a_node() as node:
+        _, client = a_controller(node, values)
+        try:
+            classes = [given for name in examples.OBJECTS for place, given in examples.uses(name)
+                       if place == "StorageClass"]
+            assert len(classes) == 3
+            for number, parameters in enumerate(classes):
+                own = {key: value for key, value in parameters.items() if not key.startswith("csi.storage.k8s.io/")}
+                fields = {**creation(**own), "name": f"pvc-{number}"}
+                assert client.call("Controller.CreateVolume", **fields).volume.volume_id == f"pvc-{number}"
+                fields["parameters"]["pagestoreSize"] = "1Gi"
+                with pytest.raises(grpc.RpcError) as refusal:
+                    client.call("Controller.CreateVolume", **{**fields, "name": "pvc-refused"})
+                assert refusal.value.code() == grpc.StatusCode.INVALID_ARGUMENT, refusal.value
+        finally:
+            client.close()
+
+
 def _without_propagation(spec, container, volume):
     for entry in chart.container(spec, container)["volumeMounts"]:
         if entry["name"] == volume:
