@@ -41,16 +41,16 @@ struct ObjectRandomReads {
     let (start, total) = (median(times["start"] ?? []) * 1000, median(times["total"] ?? []) * 1000)
     report.add("objects", "curl: first byte of a GET, \(server.name)", start, "ms")
     report.add("objects", "curl: GET of the first MiB, \(server.name)", total, "ms")
-    let isReal = server === scene.real
-    for (key, what, ceiling) in [
-      ("listed", "after a listing", isReal ? 1.5 : nil), ("unlisted", "name never seen", nil),
-    ] as [(String, String, Double?)] {
+    // What is asked for first is a MiB: that is the one GET. Nobody can be faster than its first byte.
+    for (key, what) in [("listed", "after a listing"), ("unlisted", "name never seen")] {
       let time = median(times[key] ?? []) * 1000
-      let ratio = time / max(start, 1e-9)
+      let ratio = time / max(total, 1e-9)
+      let isTarget = key == "listed" && server === scene.real
       report.add(
         "objects", "first bytes of a cold file, \(what), \(server.name)", time, "ms", ratio: ratio,
-        reference: "one GET",
-        target: ceiling.map { "≤ \(format($0))×" }, holds: ceiling.map { ratio <= $0 })
+        reference: "one GET", target: isTarget ? "≤ 1.50×" : nil, holds: isTarget ? ratio <= 1.5 : nil)
+      report.add(
+        "objects", "the same", time, "ms", ratio: time / max(start, 1e-9), reference: "its first byte")
     }
   }
 
