@@ -234,8 +234,8 @@ let package = Package(
     .executableTarget(
       name: "alluxio-faults",
       dependencies: [
-        "ApplicationLoad", "BenchmarkCalls", "CLinux", "GRPC", "LinuxSystem", "Mounter", "VolumeModel", arguments,
-        system,
+        "ApplicationLoad", "BenchmarkCalls", "CLinux", "GRPC", "LinuxSystem", "Mounter", "ObjectStoreServers",
+        "VolumeModel", arguments, system,
       ],
       path: "Benchmarks/alluxio-faults", swiftSettings: swift),
     .target(

@@ -10,6 +10,8 @@ enum LoadKind: String {
   case full
   /// Those that open their files again after an error.
   case reopening
+  /// Those that an object store can serve.
+  case objects
 }
 
 /// An application: works on the mount, and checks what it gets, until it is told to end.
@@ -56,6 +58,8 @@ struct LoadProcess {
       switch kind {
       case .all: reads + writes + [nameless]
       case .full: reads + [FillingWrites(folder: folder)]
+      case .objects:
+        reads + [RandomWrites(folder: folder), ObjectWrites(folder: folder), ObjectNames(folder: folder)]
       case .reopening: [ReopenedReads(folder: folder, content: content), ReopenedWrites(folder: folder)]
       }
     let running = tasks.flatMap { task in

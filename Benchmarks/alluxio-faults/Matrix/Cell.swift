@@ -2,6 +2,8 @@ import Glibc
 
 /// What an application works on beneath the mount.
 enum Disk: Sendable {
+  /// A bucket of an object store on this machine.
+  case bucket
   /// An ext4 of its own in memory, so that the machine's disk does not decide how long a pause is. Where none can be made, a
   /// folder.
   case roomy
@@ -83,7 +85,9 @@ struct Cell: Sendable {
   var reason: String? { Self.open.first { name == $0.key || name.hasPrefix($0.key + ", ") }?.value }
 
   /// All cells, the most valuable first.
-  private static let kinds: [Cell] = [
+  private static let kinds = directoryKinds + objectKinds
+
+  private static let directoryKinds: [Cell] = [
     Cell("no fault", .none, full: 20, short: 3),
     Cell("SIGKILL × worker", .worker(SIGKILL), full: 100, short: 10, in: [.beside, .apart, .own]),
     Cell(
@@ -118,6 +122,39 @@ struct Cell: Sendable {
       "EIO of the under file system, SIGKILL × worker", .lostDisk, full: 10, short: 3, on: .own, load: .reopening,
       outage: .lasting([EIO])),
   ]
+
+  /// The same over a bucket: reads, listings, uploads and renames.
+  private static let objectKinds: [Cell] = [
+    objects("no fault", .none, full: 20, short: 3),
+    objects("SIGKILL × worker", .worker(SIGKILL), full: 100, short: 10, in: [.beside, .apart, .own]),
+    objects("SIGSEGV × worker", .worker(SIGSEGV), full: 20, short: 3),
+    objects("storm of 6 kills while a read waits × worker", .storm, full: 10, short: 1),
+    objects("OOM × worker", .outOfMemory, full: 10, short: 2),
+    objects(
+      "SIGSTOP × worker, killed after 2 s", .stoppedWorker, full: 5, short: 1,
+      mounterOptions: ["--notice-after", "1", "--kill-after", "2"]),
+    objects("SIGKILL × plugin", .plugin(SIGKILL), full: 10, short: 2),
+    objects("SIGKILL × mounter", .servingMounter, full: 20, short: 2, in: [.beside, .apart, .own]),
+    objects("graceful × mounter", .mounterContainer, full: 5, short: 1),
+    objects("upgrade × mounter", .mounterUpgrade, full: 10, short: 1),
+    objects("upgrade × worker", .workerUpgrade, full: 20, short: 2),
+    objects("SIGKILL × mounter and plugin", .mounterAndPlugin, full: 10, short: 1, in: [.own, .beside, .apart]),
+    objects("SIGKILL × worker and mounter", .workerAndMounter, full: 20, short: 2),
+    objects("SIGKILL × worker and plugin", .workerAndPlugin, full: 10, short: 1),
+    objects("hanging store, SIGKILL × worker", .hangingStore, full: 10, short: 2),
+    objects(
+      "all gone, as after a reboot", .reboot, full: 10, short: 1, load: .reopening,
+      outage: .passing([ENOTCONN, ECONNABORTED, EIO, ENOENT, EPERM])),
+  ]
+
+  private static func objects(
+    _ name: String, _ fault: Fault, full: Int, short: Int, load: LoadKind = .objects, mounterOptions: [String] = [],
+    outage: Outage = .none, in arrangements: [Arrangement] = [.beside, .apart]
+  ) -> Cell {
+    Cell(
+      "s3, \(name)", fault, full: full, short: short, on: .bucket, load: load, mounterOptions: mounterOptions,
+      outage: outage, in: arrangements)
+  }
 
   /// Cells that do not hold yet, and why: a full run shows them and does not fail by them, a short run leaves them out.
   static let open: [String: String] = [:]

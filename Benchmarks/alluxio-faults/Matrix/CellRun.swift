@@ -12,7 +12,9 @@ struct CellRun {
   /// From one fault to the next.
   var interval: Duration
 
-  private var underFileSystem: String { "\(folder)/ufs" }
+  private var underFileSystem: String {
+    cell.disk == .bucket ? "\(folder)/store/\(ObjectStoreProcess.bucket)" : "\(folder)/ufs"
+  }
   private var hidesPrograms: Bool { cell.disk == .fullTemporaryFolder }
   private var programs: String { hidesPrograms ? "\(folder)/programs" : binaries }
   private var ownProgram: String { hidesPrograms ? "\(folder)/own/alluxio-faults" : ExecutablePath.own }
@@ -23,10 +25,14 @@ struct CellRun {
     do {
       try makeDisk()
       try SharedContent.make(in: underFileSystem)
+      let store =
+        cell.disk == .bucket
+        ? try ObjectStoreProcess(folder: "\(folder)/store", log: "\(folder)/store.log") : nil
       let node = try await NodeProcesses(
         NodeProcesses.Setup(
           arrangement: cell.arrangement, binaries: programs, work: folder, underFileSystem: underFileSystem,
-          mounterOptions: cell.mounterOptions, attributes: cell.attributes))
+          store: store, mounterOptions: cell.mounterOptions,
+          attributes: cell.attributes.merging(store?.attributes ?? [:]) { $1 }))
       await load(node, &result)
       do { try await node.stop() } catch { note("\(error)", &result) }
       if !result.holds { Self.say(node.logs()) }
@@ -42,7 +48,8 @@ struct CellRun {
         program: ownProgram, folder: node.target, kind: cell.load, tolerated: cell.outage.errors,
         pod: cell.arrangement == .apart ? .init(data: "\(folder)/pod", kubelet: node.paths.kubeletDirectory) : nil)
       let verified =
-        try [.full, .reopening].contains(cell.load)
+        // fio writes at random places of a file that is larger than what a spool holds.
+        try cell.load != .all
         ? nil : VerifiedIO.program.map { try VerifiedIO(program: $0, folder: node.target) }
       do { try await strike(node, application, &result) } catch { note("\(error)", &result) }
       finish(application, verified, &result)
@@ -113,6 +120,7 @@ struct CellRun {
   private func makeDisk() throws {
     try Folder.makeAll(underFileSystem, mode: 0o755)
     switch cell.disk {
+    case .bucket: break
     case .roomy: if Freezer.canMakeDisk { try? Freezer.makeDisk(at: underFileSystem) }
     case .own: try Freezer.makeDisk(at: underFileSystem)
     case .small: try Mount.mount(source: "faults", target: underFileSystem, type: "tmpfs", data: "size=8m,nr_inodes=0")

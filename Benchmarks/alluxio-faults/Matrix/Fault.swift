@@ -184,6 +184,18 @@ struct Fault: Sendable {
     }
   }
 
+  /// The object store does not answer for a second, and the worker that waits for it is killed.
+  static let hangingStore = Fault { node in
+    guard let store = node.setup.store else { throw FaultError("the volume has no object store") }
+    try store.process.signal(SIGSTOP)
+    defer { try? store.process.signal(SIGCONT) }
+    usleep(500_000)
+    let pid = try await hitWorker(node, SIGKILL)
+    usleep(500_000)
+    try store.process.signal(SIGCONT)
+    _ = try await node.served(exceptBy: pid)
+  }
+
   /// Whether a thread is in state D.
   private static func waitsForDisk(_ pid: Int32) throws -> Bool {
     try DirectoryNames.list("/proc/\(pid)/task").contains { name in

@@ -20,7 +20,10 @@ final class NodeProcesses {
     var binaries: String
     /// Everything of the node lies beneath it.
     var work: String
+    /// The folder behind the volume.
     var underFileSystem: String
+    /// Serves that folder; nil: it is the under file system itself.
+    var store: ObjectStoreProcess?
     var mounterOptions: [String]
     /// Of the volume, beside its path.
     var attributes: [String: String]
@@ -59,7 +62,7 @@ final class NodeProcesses {
     _ = try await waiting("the mounter's socket") { access(socket, F_OK) == 0 ? true : nil }
     try Folder.makeAll((target as NSString).deletingLastPathComponent)
     try await CSICalls(client: client).publish(
-      Self.volume, path: "file://\(setup.underFileSystem)", at: target, attributes: setup.attributes)
+      Self.volume, path: setup.store?.path ?? "file://\(setup.underFileSystem)", at: target, attributes: setup.attributes)
   }
 
   private static func socket(_ setup: Setup, _ paths: NodePaths) -> String {
@@ -71,7 +74,7 @@ final class NodeProcesses {
   private static func start(_ setup: Setup, _ name: String, _ arguments: [String]) throws -> NodeProgram {
     try NodeProgram(
       binaries: setup.binaries, work: setup.work, name: name, arguments: arguments + ["--log-level", "warning"],
-      isApart: setup.arrangement == .apart)
+      environment: setup.store?.environment ?? [], isApart: setup.arrangement == .apart)
   }
 
   private static func startMounter(

@@ -20,7 +20,9 @@ final class NodeProgram {
   /// Ends by itself when the namespace is gone.
   private let keeper: PidFD?
 
-  init(binaries: String, work: String, name: String, arguments: [String], isApart: Bool) throws {
+  init(
+    binaries: String, work: String, name: String, arguments: [String], environment: [String], isApart: Bool
+  ) throws {
     let log = try Descriptor.open("\(work)/\(name).log", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
     let program = ["\(binaries)/\(name)"] + arguments
     // Mounts of the kubelet's folder, which is shared, go both ways; all others stay.
@@ -31,7 +33,8 @@ final class NodeProgram {
         "unchanged",
       ] : []
     let whole = prefix + program
-    var spawn = Spawn(executable: whole[0], arguments: whole, environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
+    var spawn = Spawn(
+      executable: whole[0], arguments: whole, environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"] + environment)
     spawn.descriptors = [1: log.rawValue, 2: log.rawValue]
     let started = try withExtendedLifetime(log) { try spawn.start() }
     guard isApart else {
