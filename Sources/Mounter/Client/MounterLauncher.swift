@@ -106,7 +106,7 @@ package struct MounterLauncher: Sendable {
     let line = try failing("starting \(executable)") { () throws(Errno) in
       var ready = try Pipe()
       var spawn = Spawn(
-        executable: executable, arguments: arguments(executable), environment: Self.environment + passed)
+        executable: executable, arguments: arguments(executable), environment: Self.environment + NodeEnvironment.inherited)
       spawn.newSession = true
       spawn.workingDirectory = "/"
       spawn.descriptors = [Self.readyDescriptor: ready.writerNumber]
@@ -150,11 +150,6 @@ package struct MounterLauncher: Sendable {
     ]
     if let worker { arguments += ["--worker", worker] }
     return arguments + self.arguments
-  }
-
-  /// What workers for object stores know of the node.
-  private var passed: [String] {
-    NodeEnvironment.relevant(ProcessEnvironment.all).sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
   }
 
   private static let readyDescriptor: CInt = 3

@@ -93,7 +93,9 @@ package final class MounterParent {
 
   private func start(ready: SharedDescriptor?) throws(Errno) {
     let (own, theirs) = try SeqpacketSocket.pair()
-    var spawn = Spawn(executable: executable, arguments: arguments, environment: MounterLauncher.environment)
+    var spawn = Spawn(
+      executable: executable, arguments: arguments,
+      environment: MounterLauncher.environment + NodeEnvironment.inherited)
     spawn.descriptors = [Self.linkDescriptor: theirs.rawValue]
     if let ready {
       spawn.descriptors[Self.readyDescriptor] = ready.rawValue

@@ -15,6 +15,11 @@ package enum NodeEnvironment {
     }
   }
 
+  /// Those that this process has, for a mounter that it starts.
+  static var inherited: [String] {
+    relevant(ProcessEnvironment.all).sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+  }
+
   /// Credentials, or where they are. HOME: the folder with `.aws/credentials` in it.
   private static func isCredential(_ name: String) -> Bool {
     name.hasPrefix("AWS_") || name.hasPrefix("OSS_") || name == "HOME"
