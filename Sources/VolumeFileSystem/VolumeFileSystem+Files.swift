@@ -109,8 +109,11 @@ extension VolumeFileSystem {
   /// FUSE_FLUSH, sent for every close(2) of a descriptor.
   package func flush(_ node: NodeID, handle: HandleID) throws(Errno) {
     guard handle.access == .readWrite else { return }
-    // A file that is not open here was closed before, and close(2) reported its errors then.
-    try cache.file(node, .readWrite)?.flush()
+    if let file = cache.file(node, .readWrite) { return try file.flush() }
+    // Mostly it was closed before, and close(2) reported its errors then. Where a close brings what was written to the
+    // store, a worker that is gone may have been the one that wrote it.
+    guard underFileSystem.wantsCloses else { return }
+    do throws(Errno) { try file(node, .readWrite).flush() } catch .staleNode {}
   }
 
   /// FUSE_FSYNC; a datasync is a full fsync as well.

@@ -108,6 +108,24 @@ struct ObjectVolumeTests {
     withExtendedLifetime(before) {}
   }
 
+  @Test("close(2) brings to the store what a worker has written that died before it")
+  func closedByNext() throws {
+    let held = try Held(InMemoryBucket())
+    let before = try held.serve()
+    let (entry, open) = try create("f", before)
+    #expect(try before.write(entry.node, handle: open.handle, Array("bytes".utf8).span.bytes, at: 0) == 5)
+    let files = try held.serve()
+    try files.flush(entry.node, handle: open.handle)
+    #expect(held.bucket.content("f") == Array("bytes".utf8))
+    files.release(entry.node, handle: open.handle)
+    #expect(try held.spooledFiles() == [])
+    // The kernel's answer to a repetition, and a file that is gone meanwhile.
+    try files.flush(entry.node, handle: open.handle)
+    try files.unlink("f", in: 1, caller: caller, request: Requests.next())
+    try files.flush(entry.node, handle: open.handle)
+    withExtendedLifetime(before) {}
+  }
+
   @Test("O_TRUNC, for which the kernel names no handle, changes the object when the file is closed")
   func truncatedAtOpen() throws {
     let bucket = InMemoryBucket()
