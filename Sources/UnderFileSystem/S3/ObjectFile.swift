@@ -51,12 +51,14 @@ final class ObjectFile: RangedFile {
   var access: FileAccess { .read }
   var ranged: (any RangedFile)? { self }
 
-  /// Of the version that is open. Where the name is known to stand for something else, it has lost its name.
+  /// Of the version that is open, or that this mount has made of it since. Where the name is known to stand for something
+  /// else, the file has lost its name.
   func attributes() throws(Errno) -> Attributes {
     if let spool = node.spool { return fileSystem.attributes(ofFile: path, try spool.version()) }
-    let now = try fileSystem.tree.entry(path)
-    let isCurrent = now.file?.version.entityTag == version.entityTag
-    return fileSystem.attributes(ofFile: path, version, linkCount: isCurrent ? 1 : 0)
+    if let now = try fileSystem.tree.entry(path).file, now.stamp == node.versionStamp {
+      return fileSystem.attributes(ofFile: path, now.version)
+    }
+    return fileSystem.attributes(ofFile: path, version, linkCount: 0)
   }
 
   func read(into buffer: inout MutableRawSpan, at offset: Int64) throws(Errno) -> Int {

@@ -1,0 +1,38 @@
+import TestSupport
+import Testing
+import UnderFileSystem
+
+@Suite("files whose upload is over")
+struct UploadedFileTests {
+  @Test("a file that was uploaded in parts can be read where the service answers the upload's end with another tag")
+  func otherTag() throws {
+    var manners = InMemoryBucket.Manners()
+    manners.namesOtherTagOfUpload = true
+    let volume = try ObjectVolume(InMemoryBucket(manners), spools: smallParts)
+    let (file, node) = try volume.create("f")
+    let content = letters(100)
+    try file.write(content)
+    try file.flush()
+    node.lastWriterClosed()
+    #expect(try node.open(.read, caller: root).read() == content)
+    #expect(try volume.node("f").open(.read, caller: root).read() == content)
+  }
+
+  @Test("a handle that wrote a file knows its size when the store has all of it and the spool is gone")
+  func sizeAfterSpool() throws {
+    let volume = try ObjectVolume(spools: SpoolLimits())
+    let (writer, node) = try volume.create("f")
+    try writer.write(letters(100))
+    let reader = try node.open(.read, caller: root)
+    try writer.flush()
+    node.lastWriterClosed()
+    #expect(try writer.attributes().size == 100)
+    #expect(try reader.attributes().size == 100)
+    #expect(try writer.attributes().linkCount == 1)
+    let again = try node.open(.readWrite, caller: root)
+    try again.write(letters(50), at: 100)
+    try again.flush()
+    node.lastWriterClosed()
+    #expect(try reader.attributes().size == 150)
+  }
+}
