@@ -85,7 +85,7 @@ extension Spool {
   private func beginMultipart() throws(Errno) -> ObjectUpload {
     try uploadBeginning.withLock { (_) throws(Errno) in
       let known = snapshot
-      if known.isUnlinked { throw .uploadFailed }
+      if known.isUnlinked { throw failed("the file is removed") }
       if let upload = known.upload { return upload }
       let key = ObjectKey(bytes: snapshot.key)
       let id = try fileSystem.log.reporting("the beginning of an upload", path) { () throws(BucketError) in
@@ -156,11 +156,13 @@ extension Spool {
 
   private func completeUpload(_ known: SpoolState, _ size: Int64) throws(Errno) -> EntityTag {
     let sent = snapshot
-    guard let upload = sent.upload else { throw .uploadFailed }
+    guard let upload = sent.upload else { throw failed("the upload is lost; it is begun again with the next attempt") }
     let parts = (0..<sent.layout.count(size)).compactMap { part in
       sent.parts[part]?.tag.map { (number: part + 1, tag: $0) }
     }
-    guard parts.count == sent.layout.count(size) else { throw .uploadFailed }
+    guard parts.count == sent.layout.count(size) else {
+      throw failed("the file changed while it was sent")
+    }
     let tag = try placing(known) { (ifAbsent) throws(BucketError) in
       do throws(BucketError) {
         return try fileSystem.bucket.complete(upload, parts: parts, ifAbsent: ifAbsent)
@@ -189,8 +191,9 @@ extension Spool {
       }
       if error.kind == .notFound, let upload = snapshot.upload { forgetUpload(upload) }
       if ifAbsent, error.kind == .precondition { throw .nameTaken }
+      if error.kind == .notFound { throw failed(error.description) }
       fileSystem.log.report(error, "a write", path)
-      throw error.kind == .notFound ? .ioError : error.errno
+      throw error.errno
     }
   }
 
@@ -231,8 +234,14 @@ extension Spool {
         try send(part)
       } else {
         // It was in an upload that is lost: neither a hole nor a part of the file may take its place.
-        throw .uploadFailed
+        throw failed("a part that is no longer in the spool was in an upload that is lost")
       }
     }
+  }
+
+  /// EIO, with a line that says why.
+  private func failed(_ reason: String) -> Errno {
+    fileSystem.log.failed("an upload", key: path.fileKey.description, message: reason)
+    return .uploadFailed
   }
 }
