@@ -13,7 +13,7 @@ struct CellRun {
   var interval: Duration
 
   private var underFileSystem: String {
-    cell.disk == .bucket ? "\(folder)/store/\(ObjectStoreProcess.bucket)" : "\(folder)/ufs"
+    cell.disk == .bucket ? "\(folder)/store" : "\(folder)/ufs"
   }
   private var hidesPrograms: Bool { cell.disk == .fullTemporaryFolder }
   private var programs: String { hidesPrograms ? "\(folder)/programs" : binaries }

@@ -62,7 +62,8 @@ final class NodeProcesses {
     _ = try await waiting("the mounter's socket") { access(socket, F_OK) == 0 ? true : nil }
     try Folder.makeAll((target as NSString).deletingLastPathComponent)
     try await CSICalls(client: client).publish(
-      Self.volume, path: setup.store?.path ?? "file://\(setup.underFileSystem)", at: target, attributes: setup.attributes)
+      Self.volume, path: setup.store?.path ?? "file://\(setup.underFileSystem)", at: target,
+      attributes: setup.attributes)
   }
 
   private static func socket(_ setup: Setup, _ paths: NodePaths) -> String {
@@ -221,7 +222,9 @@ final class NodeProcesses {
   /// The last lines of the programs' logs.
   func logs() -> String {
     ["alluxio-mounter", "alluxio-csi"].map { name in
-      let lines = ((try? WholeFile.text("\(setup.work)/\(name).log")) ?? "").split(separator: "\n").suffix(12)
+      let all = ((try? WholeFile.text("\(setup.work)/\(name).log")) ?? "").split(separator: "\n")
+      // Deaths of workers are what is done to them.
+      let lines = all.filter { !$0.contains(" interrupted: ") }.suffix(12)
       return "--- \(name)\n\(lines.joined(separator: "\n"))"
     }.joined(separator: "\n")
   }

@@ -2,32 +2,29 @@ import Foundation
 import LinuxSystem
 import ObjectStoreServers
 
-/// `rclone serve s3` of a folder, whose directories are the buckets. It ends with this object.
+/// moto's S3 with one bucket, whose objects are the files of a folder at first. It ends with this object.
 final class ObjectStoreProcess: Sendable {
   let process: PidFD
   let port: UInt16
-  /// Keys that it takes, of one run.
-  private let keys: (id: String, secret: String)
-
   static let bucket = "faults"
 
   /// Starts it and waits until it listens.
   init(folder: String, log: String) throws {
-    keys = (Self.word(), Self.word())
     port = try freePort()
     let output = try Descriptor.open(log, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
-    let program = try PythonEnvironment.path.get() + "/bin/rclone"
+    let program = try PythonEnvironment.path.get() + "/bin/python"
     var spawn = Spawn(
       executable: program,
-      arguments: [
-        "rclone", "serve", "s3", "--addr", "127.0.0.1:\(port)", "--auth-key", "\(keys.id),\(keys.secret)", "--config",
-        "/dev/null", folder,
-      ], environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=\(folder)"])
+      // By this name Python finds its packages.
+      arguments: [program, "-B", PythonEnvironment.script("moto_server.py"), "\(port)", Self.bucket, folder],
+      environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
     spawn.descriptors = [1: output.rawValue, 2: output.rawValue]
     process = try withExtendedLifetime(output) { try spawn.start() }
     let limit = Deadline.after(.seconds(30))
     while !Self.listens(port) {
-      guard !limit.hasPassed, try !process.hasEnded() else { throw FaultError("rclone serve s3 does not listen") }
+      guard !limit.hasPassed, try !process.hasEnded() else {
+        throw FaultError("the object store does not listen: \((try? WholeFile.text(log)) ?? "without a word")")
+      }
       usleep(10_000)
     }
   }
@@ -43,12 +40,7 @@ final class ObjectStoreProcess: Sendable {
     ["alluxio.underfs.s3.endpoint": "http://127.0.0.1:\(port)", "alluxio.underfs.s3.region": "us-east-1"]
   }
   /// Of the mounter: the node's own credentials, so that a mount can be made again without the kubelet.
-  var environment: [String] { ["AWS_ACCESS_KEY_ID=\(keys.id)", "AWS_SECRET_ACCESS_KEY=\(keys.secret)"] }
-
-  /// Such keys have 20 letters and more.
-  private static func word() -> String {
-    String((0..<24).map { _ in "ABCDEFGHJKLMNPQRSTUVWXYZ".randomElement() ?? "A" })
-  }
+  let environment = ["AWS_ACCESS_KEY_ID=faults", "AWS_SECRET_ACCESS_KEY=faults"]
 
   private static func listens(_ port: UInt16) -> Bool {
     let socket = Glibc.socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)

@@ -106,7 +106,8 @@ package struct MounterLauncher: Sendable {
     let line = try failing("starting \(executable)") { () throws(Errno) in
       var ready = try Pipe()
       var spawn = Spawn(
-        executable: executable, arguments: arguments(executable), environment: Self.environment + NodeEnvironment.inherited)
+        executable: executable, arguments: arguments(executable),
+        environment: Self.environment + NodeEnvironment.inherited)
       spawn.newSession = true
       spawn.workingDirectory = "/"
       spawn.descriptors = [Self.readyDescriptor: ready.writerNumber]
