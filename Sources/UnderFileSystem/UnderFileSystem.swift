@@ -11,6 +11,8 @@ package protocol UnderFileSystem: AnyObject, Sendable {
   var lendsFiles: Bool { get }
   /// Whether nodes are to be told when the last handle that writes is closed.
   var wantsCloses: Bool { get }
+  /// Whether a rename with these flags can be asked for; others are EINVAL, whatever is there.
+  func canRename(_ flags: RenameFlags) -> Bool
   /// The directory that the volume shows.
   var root: any UnderNode { get }
   /// The node of that identity, whatever it is called now.
@@ -85,6 +87,7 @@ package protocol UnderNode: AnyObject, Sendable {
 extension UnderFileSystem {
   package var lendsFiles: Bool { false }
   package var wantsCloses: Bool { false }
+  package func canRename(_ flags: RenameFlags) -> Bool { true }
 }
 
 extension UnderNode {

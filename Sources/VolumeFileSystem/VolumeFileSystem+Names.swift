@@ -179,13 +179,16 @@ extension VolumeFileSystem {
     _ name: FileName, in parent: NodeID, to newName: FileName, in newParent: NodeID, flags: RenameFlags,
     caller: Caller, request: RequestID
   ) throws(Errno) {
+    // Never begun, it is not taken for done because somebody else has moved the file.
+    guard underFileSystem.canRename(flags) else { throw .unknownRename }
     try once(.rename, request, at: parent) { () throws(Errno) in
       guard let moved = try? reference(parent).fingerprint(of: name) else { return nil }
       return Intent(first: moved, second: try? reference(newParent).fingerprint(of: newName))
     } wasApplied: { intent throws(Errno) in
       // What was moved may have been moved on since: it is enough that it is not where it was, nor what it replaced.
       if try present(name, in: try reference(parent)) == intent.first { return false }
-      guard let replaced = intent.second else { return true }
+      // Two of one fingerprint, as directories of object stores are, cannot be told apart.
+      guard let replaced = intent.second, replaced != intent.first else { return true }
       return try present(newName, in: try reference(newParent)) != replaced
     } apply: { intent throws(Errno) in
       let source = try reference(parent)

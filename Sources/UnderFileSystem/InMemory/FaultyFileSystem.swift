@@ -22,6 +22,7 @@ package final class FaultyFileSystem: UnderFileSystem {
 
   package var preparesFilesUnnamed: Bool { base.preparesFilesUnnamed }
   package var wantsCloses: Bool { base.wantsCloses }
+  package func canRename(_ flags: RenameFlags) -> Bool { base.canRename(flags) }
   package var root: any UnderNode { FaultyNode(base.root, fault) }
 
   package func node(_ identity: NodeIdentity) throws(Errno) -> any UnderNode {

@@ -36,6 +36,7 @@ package final class ObjectFileSystem: UnderFileSystem {
 
   package var preparesFilesUnnamed: Bool { true }
   package var wantsCloses: Bool { true }
+  package func canRename(_ flags: RenameFlags) -> Bool { flags.isEmpty || flags == .noReplace }
   package var root: any UnderNode { ObjectNode(self, keys.root, .directory) }
 
   /// Takes over timeouts that a republish has changed, in nanoseconds.

@@ -11,6 +11,8 @@ extension ObjectNode {
     switch object {
     case .directory:
       let path = try ObjectKeys.new(name, in: directory, isDirectory: true)
+      // Afterwards nobody could tell whose directory it is.
+      guard try tree.entry(path).object == .absent else { throw .nameTaken }
       return PreparedDirectory(self, path)
     case .file:
       return try PreparedFile(self, try ObjectKeys.new(name, in: directory, isDirectory: false))
@@ -128,7 +130,7 @@ final class PreparedDirectory: PreparedNode {
 
   var identity: NodeIdentity? { nil }
 
-  func fingerprint() throws(Errno) -> NodeIdentity { parent.fingerprint(path, .directory) }
+  func fingerprint() throws(Errno) -> NodeIdentity { ObjectNode.fingerprint(.directory) }
 
   func place() throws(Errno) -> CreatedNode {
     // The directory that it is for may be gone, as far as this mount knows.

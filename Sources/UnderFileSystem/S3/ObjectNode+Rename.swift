@@ -10,7 +10,7 @@ extension ObjectNode {
     guard let newParent = newParent as? ObjectNode, newParent.fileSystem === fileSystem else {
       throw .otherFileSystem
     }
-    guard flags.isEmpty || flags == .noReplace else { throw .unknownRename }
+    guard fileSystem.canRename(flags) else { throw .unknownRename }
     let source = try ObjectKeys.existing(name, in: try directory())
     let moved = try tree.entry(source).existing()
     let target = try ObjectKeys.new(newName, in: try newParent.directory(), isDirectory: moved == .directory)

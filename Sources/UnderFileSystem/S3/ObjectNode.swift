@@ -55,25 +55,18 @@ final class ObjectNode: UnderNode {
 
   // MARK: Fingerprints
 
-  func fingerprint() throws(Errno) -> NodeIdentity { fingerprint(path, try current()) }
+  func fingerprint() throws(Errno) -> NodeIdentity { Self.fingerprint(try current()) }
 
   func fingerprint(of name: FileName) throws(Errno) -> NodeIdentity {
     let child = try ObjectKeys.existing(name, in: try directory())
-    return fingerprint(child, try tree.entry(child).existing())
+    return Self.fingerprint(try tree.entry(child).existing())
   }
 
-  /// Of a file its key and version; of a directory its key alone, since it may have no object of its own.
-  func fingerprint(_ path: NodePath, _ object: ObjectEntry.Object) -> NodeIdentity {
+  /// The stamp: the next worker must come to the same, and to it ETag and time of a file that this mount writes may be others.
+  static func fingerprint(_ object: ObjectEntry.Object) -> NodeIdentity {
     var words = InlineArray<16, UInt64>(repeating: 0)
-    if let spool = tree.spools.find(path), spool.snapshot.isNew { return spool.fingerprint }
-    guard case .file(let version, _) = object else {
-      words[0] = fileSystem.keys.inode(path, isDirectory: true)
-      return NodeIdentity(kind: Self.identityKind, length: 8, words: words)
-    }
-    words[0] = fileSystem.keys.inode(path, isDirectory: false)
-    words[1] = StampTable.stamp(of: version)
-    words[2] = UInt64(bitPattern: version.lastModified)
-    return NodeIdentity(kind: Self.identityKind, length: 24, words: words)
+    words[0] = if case .file(_, let stamp) = object { stamp } else { directoryStamp }
+    return NodeIdentity(kind: identityKind, length: 8, words: words)
   }
 
   /// `OBJ` in ASCII: no handle type of a file system.

@@ -116,7 +116,7 @@ final class PreparedFile: PreparedNode {
 
   var identity: NodeIdentity? { nil }
 
-  func fingerprint() throws(Errno) -> NodeIdentity { spool.fingerprint }
+  func fingerprint() throws(Errno) -> NodeIdentity { ObjectNode.fingerprint(try spool.object()) }
 
   func place() throws(Errno) -> CreatedNode {
     try parent.checkPresent()
@@ -134,14 +134,5 @@ final class PreparedFile: PreparedNode {
     return CreatedNode(
       identity: nil, versionStamp: spool.stamp, attributes: fileSystem.attributes(ofFile: path, version), node: nil,
       file: ObjectWriter(node, version, spool: spool))
-  }
-}
-
-extension Spool {
-  /// The same from the file's preparation until its spool is gone.
-  var fingerprint: NodeIdentity {
-    var words = InlineArray<16, UInt64>(repeating: 0)
-    words[0] = id
-    return NodeIdentity(kind: ObjectNode.identityKind, length: 8, words: words)
   }
 }

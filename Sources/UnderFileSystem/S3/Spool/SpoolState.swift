@@ -22,8 +22,6 @@ struct SpoolState: Sendable, Hashable {
   /// The version that the store has, or had when the file was opened; nil: none, or none that matters.
   var base: ObjectVersion?
   var isPlaced = false
-  /// It began without an object of its key.
-  let isNew: Bool
   var isUnlinked = false
   /// An attempt to place a new object was begun, and nobody knows how it ended.
   var isAttempted = false
@@ -49,7 +47,6 @@ struct SpoolState: Sendable, Hashable {
     self.base = base
     self.layout = layout
     replaces = base != nil
-    isNew = base == nil
     isDirty = base == nil
     guard let base else { return }
     isPlaced = true

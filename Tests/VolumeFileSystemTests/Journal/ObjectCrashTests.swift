@@ -1,0 +1,95 @@
+import Glibc
+import ObjectStore
+import SystemPackage
+import Testing
+import UnderFileSystem
+import VolumeFileSystem
+
+/// Operations on an object store whose worker dies before or after each of their steps.
+@Suite("a request on an object store whose worker dies is applied once and answered as ever")
+struct ObjectCrashTests {
+  private static let never: UInt64 = 3_600_000_000_000
+
+  private func volume() throws -> ObjectReferenceVolume {
+    try ObjectReferenceVolume(InMemoryBucket(), prefix: "data", timeout: Self.never)
+  }
+
+  /// Files of these contents, in the root.
+  private func model(_ files: [FileName: [UInt8]]) throws -> ReferenceModel {
+    var model = ReferenceModel()
+    for (name, content) in files { model.write(content, to: try model.make(.file, name, in: 0), at: 0) }
+    return model
+  }
+
+  private static func create(
+    _ files: VolumeFileSystem, _ request: RequestID
+  ) throws(Errno) -> (entry: Entry, handle: HandleID) {
+    let made = try files.create(
+      "f", in: rootNode, mode: 0o644, flags: O_RDWR | O_EXCL, caller: rootCaller, request: request)
+    return (made.entry, made.open.handle)
+  }
+
+  @Test("regression: an exchange is refused, by the next worker as well", arguments: CrashPoint.allCases)
+  func exchanged(point: CrashPoint) throws {
+    let volume = try volume()
+    try volume.files.makeFile("f", [1])
+    try volume.files.makeFile("g", [2])
+    let answer = try volume.perform(dyingAt: [point]) { (files, request) throws(Errno) in
+      try files.rename(
+        "f", in: rootNode, to: "g", in: rootNode, flags: .exchange, caller: rootCaller, request: request)
+    }
+    #expect(throws: Errno.invalidArgument) { try answer.get() }
+    #expect(try volume.difference(from: try model(["f": [1], "g": [2]])) == nil)
+  }
+
+  @Test("regression: a file that this mount has written is removed", arguments: CrashPoint.allCases, [false, true])
+  func removed(point: CrashPoint, isOpen: Bool) throws {
+    let volume = try volume()
+    let (entry, handle) = try volume.perform(dyingAt: [], Self.create).get()
+    #expect(try volume.files.write(entry.node, handle, [1]) == 1)
+    try volume.files.flush(entry.node, handle: handle)
+    if !isOpen { volume.files.release(entry.node, handle: handle) }
+    try volume.perform(dyingAt: [point]) { (files, request) throws(Errno) in
+      try files.unlink("f", in: rootNode, caller: rootCaller, request: request)
+    }.get()
+    if isOpen { volume.files.release(entry.node, handle: handle) }
+    #expect(try volume.difference(from: try model([:])) == nil)
+  }
+
+  @Test("regression: a file is renamed over another one of the same bytes", arguments: CrashPoint.allCases)
+  func renamed(point: CrashPoint) throws {
+    let bucket = InMemoryBucket()
+    bucket.set("data/f", "a")
+    bucket.set("data/g", "a")
+    let volume = try ObjectReferenceVolume(bucket, prefix: "data", timeout: Self.never)
+    try volume.perform(dyingAt: [point]) { (files, request) throws(Errno) in
+      try files.rename("f", in: rootNode, to: "g", in: rootNode, flags: [], caller: rootCaller, request: request)
+    }.get()
+    #expect(try volume.difference(from: try model(["g": [0x61]])) == nil)
+  }
+
+  @Test("regression: a directory is not made where one is", arguments: CrashPoint.allCases)
+  func madeDirectory(point: CrashPoint) throws {
+    let volume = try volume()
+    try volume.files.makeDirectory("d", in: rootNode, mode: 0o755, caller: rootCaller)
+    let answer = try volume.perform(dyingAt: [point]) { (files, request) throws(Errno) in
+      try files.makeDirectory("d", in: rootNode, mode: 0o755, caller: rootCaller, request: request)
+    }
+    #expect(throws: Errno.fileExists) { try answer.get() }
+  }
+
+  @Test("regression: a directory is renamed over an empty one", arguments: CrashPoint.allCases)
+  func renamedDirectory(point: CrashPoint) throws {
+    let volume = try volume()
+    let directory = try volume.files.makeDirectory("d", in: rootNode, mode: 0o755, caller: rootCaller)
+    try volume.files.makeFile("f", in: directory.node, [1])
+    try volume.files.makeDirectory("e", in: rootNode, mode: 0o755, caller: rootCaller)
+    try volume.perform(dyingAt: [point]) { (files, request) throws(Errno) in
+      try files.rename("d", in: rootNode, to: "e", in: rootNode, flags: [], caller: rootCaller, request: request)
+    }.get()
+    var model = ReferenceModel()
+    let moved = try model.make(.directory, "e", in: 0)
+    model.write([1], to: try model.make(.file, "f", in: moved), at: 0)
+    #expect(try volume.difference(from: model) == nil)
+  }
+}
