@@ -15,6 +15,9 @@ package struct Caller: Sendable, Hashable {
     self.umask = umask
   }
 
+  /// For what the worker does by itself.
+  package static var nobody: Caller { Caller(uid: .max, gid: .max, pid: 0) }
+
   /// False for requests that do not name their user: the kernel sends −1 on mounts that allow id mapping.
   package var isKnown: Bool { uid != .max && gid != .max }
 }

@@ -123,10 +123,24 @@ extension VolumeFileSystem {
 
   /// FUSE_RELEASE. Counted once: a count that is too low would close a file that is still open.
   package func release(_ node: NodeID, handle: HandleID, request: RequestID) {
-    // The worker before may have counted it and may not: too high is the safe side.
-    if journal.claim(request, .release, at: node) != nil { return }
-    _ = journal.begin(request, .release, at: node, Intent())
+    guard let slot = try? table.slot(node) else { return }
+    let opens = UInt64(slot.load32(NodeSlot.opens))
+    if let left = journal.claim(request, .release, at: node) {
+      // The worker before may have counted it and may not: too high is the safe side. Where closes bring files to a store, one
+      // too many keeps a file from it, and one too few brings it there once more.
+      guard underFileSystem.wantsCloses else { return }
+      if left.intent.digest != opens { return lastWriterMayBeGone(node, slot) }
+    } else {
+      guard (try? reach(.beforeIntent)) != nil else { return }
+      _ = journal.begin(request, .release, at: node, Intent(digest: opens))
+    }
+    guard (try? reach(.afterIntent)) != nil else { return }
     release(node, handle: handle)
+  }
+
+  /// A dead worker has counted a release, and may not have come to what follows from it.
+  private func lastWriterMayBeGone(_ node: NodeID, _ slot: NodeSlot) {
+    if slot.load32(NodeSlot.writers) == 0 { (try? reference(node))?.lastWriterClosed() }
   }
 
   /// The open is over, or its answer did not reach the kernel.
@@ -137,6 +151,7 @@ extension VolumeFileSystem {
 
   private func released(_ node: NodeID, _ slot: NodeSlot, _ handle: HandleID) {
     let (opens, writers) = slot.removeOpen(writer: handle.access == .readWrite)
+    guard (try? reach(.afterCount)) != nil else { return }
     if handle.access == .readWrite, writers == 0, underFileSystem.wantsCloses {
       (try? reference(node))?.lastWriterClosed()
     }

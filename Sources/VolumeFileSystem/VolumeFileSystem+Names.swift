@@ -95,8 +95,9 @@ extension VolumeFileSystem {
     if let left = journal.claim(request, .make, at: parent) {
       if let outcome = left.outcome { return try recordedAnswer(left, outcome) }
       if let found = try find(left.intent, as: name, in: try reference(parent)) {
+        if handle == nil, found.attributes.isRegular { try closeUnopened(name, in: parent, left) }
         let key = try key(of: found.node, found.attributes, parent: parent, name: name)
-        return try answer(key, found.node, found.attributes, opening: handle, in: left)
+        return try answer(key, found.node, found.attributes, opening: handle, isResumed: true, in: left)
       }
     }
     try presentation.checkWritable()
@@ -118,24 +119,32 @@ extension VolumeFileSystem {
     _ entry: JournalEntry?
   ) throws(Errno) -> Entry {
     let created: CreatedNode
-    do throws(Errno) {
-      created = try prepared.place()
-      // A file that is not opened is closed by nobody.
-      if handle == nil, underFileSystem.wantsCloses { try created.file?.flush() }
-    } catch {
+    do throws(Errno) { created = try prepared.place() } catch {
       entry?.finish(error)
       try reach(.afterDone)
       throw error
     }
+    if handle == nil, created.file != nil { try closeUnopened(name, in: parent, entry) }
     try reach(.afterApply)
     let key = try key(
       created.identity, parent: parent, name: name, stamp: created.versionStamp ?? created.attributes.inode)
     let answer = try answer(key, created.node, created.attributes, opening: handle, in: entry)
     if handle != nil, let file = created.file { _ = cache.insert(file, for: answer.node) }
-    if handle == nil, created.file != nil, underFileSystem.wantsCloses {
-      (try? reference(answer.node))?.lastWriterClosed()
-    }
     return answer
+  }
+
+  /// A file that is made and not opened is closed by nobody else. May be done again.
+  private func closeUnopened(_ name: FileName, in parent: NodeID, _ entry: JournalEntry?) throws(Errno) {
+    guard underFileSystem.wantsCloses else { return }
+    do throws(Errno) {
+      let node = try reference(parent).lookup(name).node
+      defer { node.lastWriterClosed() }
+      try node.open(.readWrite, caller: .nobody).flush()
+    } catch {
+      entry?.finish(error)
+      try reach(.afterDone)
+      throw error
+    }
   }
 }
 

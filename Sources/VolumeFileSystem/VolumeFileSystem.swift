@@ -95,7 +95,7 @@ extension VolumeFileSystem {
   @inline(__always)
   func file(_ node: NodeID, _ access: FileAccess) throws(Errno) -> any OpenFile {
     if let file = cache.file(node, access) { return file }
-    return try openFile(node, access, caller: Caller(uid: .max, gid: .max, pid: 0))
+    return try openFile(node, access, caller: .nobody)
   }
 
   @inline(never)

@@ -21,6 +21,13 @@ struct ObjectReferenceTests {
     }
   }
 
+  @Test("with workers that die at random points of random operations", arguments: 201...220)
+  func crashes(seed: UInt64) throws {
+    try Comparison.check(Self.operations(seed), .objects, seed: seed, mortality: seed) {
+      try ObjectReferenceVolume(InMemoryBucket(), prefix: "data", timeout: Self.timeout(seed))
+    }
+  }
+
   @Test("in a store that ignores conditions and has short pages", arguments: 101...120)
   func simpleStore(seed: UInt64) throws {
     var manners = InMemoryBucket.Manners()

@@ -161,6 +161,10 @@ struct Comparison {
     }
   }
 
+  private mutating func release(_ node: NodeID, _ handle: HandleID) {
+    _ = request { (files, request) throws(Errno) in files.release(node, handle: handle, request: request) }
+  }
+
   private static func attempt<R>(_ body: () throws(Errno) -> R) -> Result<R, Errno> {
     do { return .success(try body()) } catch { return .failure(error) }
   }
@@ -196,7 +200,7 @@ struct Comparison {
         }
       }
       if kind == .file, case .success(let entry?) = found {
-        volume.files.release(entry.node, handle: HandleID(openFlags: O_RDWR))
+        release(entry.node, HandleID(openFlags: O_RDWR))
       }
       self.model = model
       if let difference = compare(expected, found, isRemoved: model.nodes[parent].isRemoved) { return difference }
@@ -282,7 +286,7 @@ struct Comparison {
       case .close(let which):
         guard !handles.isEmpty else { return nil }
         let (file, handle) = handles.remove(at: which % handles.count)
-        files.release(numbers[file] ?? 0, handle: handle)
+        release(numbers[file] ?? 0, handle)
       case .write(let which, let offset, let count):
         guard !handles.isEmpty else { return nil }
         let (file, handle) = handles[which % handles.count]

@@ -21,7 +21,7 @@ struct Intent: Sendable {
   var first: NodeIdentity?
   /// Rename: of what has the new name before.
   var second: NodeIdentity?
-  /// removexattr: of the value that goes.
+  /// removexattr: of the value that goes. release: opens before.
   var digest: UInt64 = 0
 }
 

@@ -52,12 +52,19 @@ extension VolumeFileSystem {
   }
 
   /// Counts a lookup, and an open where there is one, of what an operation made, and records the answer.
+  /// - Parameter isResumed: a dead worker has made it, and may have counted that.
   func answer(
     _ key: NodeKey, _ reference: (any UnderNode)?, _ attributes: Attributes, opening handle: HandleID? = nil,
-    in entry: JournalEntry?
+    isResumed: Bool = false, in entry: JournalEntry?
   ) throws(Errno) -> Entry {
     let answer = try self.entry(key, reference: reference, attributes: attributes)
-    if let handle { try table.slot(answer.node).addOpen(writer: handle.access == .readWrite) }
+    if let handle {
+      let slot = try table.slot(answer.node)
+      // One too many would keep a file from its store. Nobody else can have opened it: until the answer the kernel lets nobody
+      // near the name, and by another name such a node is not known.
+      let isCounted = isResumed && underFileSystem.wantsCloses && slot.load32(NodeSlot.opens) > 0
+      if !isCounted { slot.addOpen(writer: handle.access == .readWrite) }
+    }
     try reach(.afterCount)
     entry?.finish(node: answer.node, generation: answer.generation, attributes)
     try reach(.afterDone)

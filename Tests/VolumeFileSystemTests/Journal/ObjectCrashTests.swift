@@ -29,6 +29,48 @@ struct ObjectCrashTests {
     return (made.entry, made.open.handle)
   }
 
+  @Test("regression: a new file is in the store once it is closed, written or not", arguments: CrashPoint.allCases)
+  func created(point: CrashPoint) throws {
+    for content: [UInt8] in [[], [1, 2, 3]] {
+      let volume = try volume()
+      let (entry, handle) = try volume.perform(dyingAt: [point], Self.create).get()
+      if !content.isEmpty { #expect(try volume.files.write(entry.node, handle, content) == 3) }
+      volume.files.release(entry.node, handle: handle)
+      let difference = try volume.difference(from: try model(["f": content]))
+      #expect(difference == nil, "\(content.count) bytes")
+    }
+  }
+
+  @Test("regression: close(2) brings a new file to the store, not its release later", arguments: CrashPoint.allCases)
+  func flushed(point: CrashPoint) throws {
+    let bucket = InMemoryBucket()
+    let volume = try ObjectReferenceVolume(bucket, prefix: "data", timeout: Self.never)
+    let (entry, handle) = try volume.perform(dyingAt: [point], Self.create).get()
+    try volume.restart()
+    try volume.files.flush(entry.node, handle: handle)
+    #expect(bucket.keys == ["data/f"])
+  }
+
+  @Test("mknod(2) has made an object when it returns, and leaves nothing", arguments: CrashPoint.allCases)
+  func node(point: CrashPoint) throws {
+    let volume = try volume()
+    _ = try volume.perform(dyingAt: [point]) { (files, request) throws(Errno) in
+      try files.makeNode("f", in: rootNode, mode: 0o100644, device: 0, caller: rootCaller, request: request)
+    }.get()
+    #expect(try volume.difference(from: try model(["f": []])) == nil)
+  }
+
+  @Test("regression: the release of the last handle completes the file", arguments: CrashPoint.allCases)
+  func released(point: CrashPoint) throws {
+    let volume = try volume()
+    let (entry, handle) = try volume.perform(dyingAt: [], Self.create).get()
+    #expect(try volume.files.write(entry.node, handle, [1, 2, 3]) == 3)
+    _ = try volume.perform(dyingAt: [point]) { (files, request) throws(Errno) in
+      files.release(entry.node, handle: handle, request: request)
+    }
+    #expect(try volume.difference(from: try model(["f": [1, 2, 3]])) == nil)
+  }
+
   @Test("regression: an exchange is refused, by the next worker as well", arguments: CrashPoint.allCases)
   func exchanged(point: CrashPoint) throws {
     let volume = try volume()
