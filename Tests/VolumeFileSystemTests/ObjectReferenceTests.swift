@@ -28,6 +28,17 @@ struct ObjectReferenceTests {
     }
   }
 
+  /// Parts of 16 bytes and more, so that files have many.
+  @Test("in parts that are sent while files are written", arguments: 301...308, [false, true])
+  func parts(seed: UInt64, isMortal: Bool) throws {
+    var limits = SpoolLimits()
+    limits.firstPart = 16
+    let small = limits
+    try Comparison.check(Self.operations(seed), .objectsInParts, seed: seed, mortality: isMortal ? seed : nil) {
+      try ObjectReferenceVolume(InMemoryBucket(), prefix: "data", limits: small, timeout: Self.timeout(seed))
+    }
+  }
+
   @Test("in a store that ignores conditions and has short pages", arguments: 101...120)
   func simpleStore(seed: UInt64) throws {
     var manners = InMemoryBucket.Manners()

@@ -65,6 +65,8 @@ enum Dialect: Sendable {
   /// What Semantics.md says of object stores: no links of any sort and no exchange; removed files may be stale to those who
   /// have them open. Nothing is asked of removed directories, as no kernel does.
   case objects
+  /// The same; changes of what has left the spool are refused.
+  case objectsInParts
 }
 
 /// Runs operations on a volume and on the model, and says where they differ first.
@@ -294,7 +296,7 @@ struct Comparison {
         let bytes = [UInt8](repeating: writes, count: count)
         let written: Int
         do throws(Errno) { written = try files.write(numbers[file] ?? 0, handle, bytes, at: Int64(offset)) } catch {
-          return mayBeStale(file, error) ? nil : "\(error)"
+          return mayBeStale(file, error) || mayRefuse(error) ? nil : "\(error)"
         }
         if written != count { return "\(written) bytes written" }
         if count > 0 { model.write(bytes, to: file, at: offset) }
@@ -304,12 +306,15 @@ struct Comparison {
         do throws(Errno) {
           let found = try files.read(numbers[file] ?? 0, handle, 20_000)
           if found != model.nodes[file].content, !mayBeOld(file) { return "other content" }
-        } catch { return mayBeStale(file, error) ? nil : "\(error)" }
+        } catch { return mayBeStale(file, error) || mayRefuse(error) ? nil : "\(error)" }
       case .truncate(let what, let size):
         guard let file = file(what), let number = numbers[file], model.nodes[file].links > 0 else { return nil }
         var change = AttributeChange()
         change.size = Int64(size)
-        let reply = try files.setAttributes(change, of: number, caller: rootCaller)
+        let reply: AttributeReply
+        do throws(Errno) { reply = try files.setAttributes(change, of: number, caller: rootCaller) } catch {
+          return mayRefuse(error) ? nil : "\(error)"
+        }
         model.truncate(file, to: size)
         if reply.attributes.size != Int64(size) { return "size \(reply.attributes.size)" }
       case .takeOver:
@@ -329,8 +334,10 @@ struct Comparison {
     dialect != .posix && model.nodes[file].links == 0 && error == .staleNFSFileHandle
   }
 
+  private func mayRefuse(_ error: Errno) -> Bool { dialect == .objectsInParts && error == .notSupported }
+
   /// What was written to a file and no version has goes with its name.
-  private func mayBeOld(_ file: Int) -> Bool { dialect == .objects && model.nodes[file].links == 0 }
+  private func mayBeOld(_ file: Int) -> Bool { dialect != .posix && model.nodes[file].links == 0 }
 
   /// Closes and forgets everything, and looks whether anything is left.
   private mutating func finish() throws -> String? {

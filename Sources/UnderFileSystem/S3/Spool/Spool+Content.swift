@@ -34,7 +34,10 @@ extension Spool {
     guard known.parts[part]?.isInBase == true, let base = known.base else {
       throw fileSystem.refused.refuse("reading a part that has left the spool")
     }
-    return try fileSystem.bytes(of: path, base, range)
+    do throws(Errno) { return try fileSystem.bytes(of: path, base, range) } catch {
+      // Its name is gone, and the version with it.
+      throw error == .noSuchFileOrDirectory ? .versionGone : error
+    }
   }
 
   /// - Returns: bytes written; fewer than given only when the disk is full.
