@@ -90,6 +90,34 @@ struct ObjectVolumeTests {
     #expect(try files.lookup("f", in: 1).node == entry.node)
   }
 
+  @Test(
+    "regression: who reads a file that has lost its name sees what is written to it", arguments: [false, true])
+  func writtenNameless(isReplaced: Bool) throws {
+    let held = try Held(InMemoryBucket())
+    let files = try held.serve()
+    let node = try files.makeFile("f", Array("old".utf8)).node
+    try files.makeFile("g", Array("other".utf8))
+    let reader = try files.open(node, flags: O_RDONLY, caller: caller).handle
+    let writer = try files.open(node, flags: O_WRONLY, caller: caller).handle
+    #expect(try files.read(node, reader, 100) == Array("old".utf8))
+    #expect(try files.write(node, writer, Array("before".utf8)) == 6)
+    if isReplaced {
+      try files.rename("g", in: 1, to: "f", in: 1, flags: [], caller: caller)
+    } else {
+      try files.unlink("f", in: 1, caller: caller)
+    }
+    #expect(try files.read(node, reader, 100) == Array("before".utf8))
+    #expect(try files.write(node, writer, Array(" and after".utf8), at: 6) == 10)
+    #expect(try files.read(node, reader, 100) == Array("before and after".utf8))
+    #expect(try files.getAttributes(of: node).attributes.size == 16)
+    #expect(try files.getAttributes(of: node).attributes.linkCount == 0)
+    try files.flush(node, handle: writer)
+    files.release(node, handle: writer)
+    files.release(node, handle: reader)
+    #expect(held.bucket.keys == (isReplaced ? ["f"] : ["g"]))
+    #expect(try held.spooledFiles() == [])
+  }
+
   @Test("a file that was open for writing goes on in the next worker, under the same number")
   func takenOver() throws {
     let bucket = InMemoryBucket()

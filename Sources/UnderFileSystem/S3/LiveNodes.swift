@@ -18,6 +18,12 @@ final class LiveNodes: Sendable {
     references.withLock { $0[identifier] = nil }
   }
 
+  /// The spool of the file at `path` has lost its name.
+  func unlinked(_ spool: Spool, at path: NodePath) {
+    let nodes = references.withLock { $0.values.compactMap(\.node) }
+    for node in nodes where node.versionStamp == spool.stamp && node.path == path { node.keep(spool) }
+  }
+
   func moved(_ source: NodePath, to target: NodePath) {
     // Let go of outside the lock: the last reference to a node takes it out.
     let nodes = references.withLock { $0.values.compactMap(\.node) }

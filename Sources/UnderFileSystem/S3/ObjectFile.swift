@@ -54,7 +54,9 @@ final class ObjectFile: RangedFile {
   /// Of the version that is open, or that this mount has made of it since. Where the name is known to stand for something
   /// else, the file has lost its name.
   func attributes() throws(Errno) -> Attributes {
-    if let spool = node.spool { return fileSystem.attributes(ofFile: path, try spool.version()) }
+    if let spool = node.spool {
+      return fileSystem.attributes(ofFile: path, try spool.version(), linkCount: spool.isUnlinked ? 0 : 1)
+    }
     if let now = try fileSystem.tree.entry(path).file, now.stamp == node.versionStamp {
       return fileSystem.attributes(ofFile: path, now.version)
     }

@@ -50,9 +50,15 @@ extension ObjectNode {
       try change(path, "the removal") { () throws(BucketError) in try fileSystem.bucket.delete(path.fileKey) }
     }
     guard let spool else { return }
-    try spool.unlink()
+    try unlink(spool, at: path)
     tree.spools.remove(spool, at: path)
     tree.changed(path, to: .absent)
+  }
+
+  /// - Parameter path: that it had.
+  func unlink(_ spool: Spool, at path: NodePath) throws(Errno) {
+    try spool.unlink()
+    fileSystem.nodes.unlinked(spool, at: path)
   }
 
   /// Runs a change that leaves no object at `path`. After a failure nobody knows what is there.

@@ -46,7 +46,7 @@ extension ObjectNode {
       throw try failure(error, source, target, ifAbsent: ifAbsent)
     }
     tree.keepStamp(stamp, for: copied, at: target)
-    try tree.spools.move(source, to: target)?.unlink()
+    if let replaced = tree.spools.move(source, to: target) { try unlink(replaced, at: target) }
     try tree.spools.find(target)?.moved(to: target, copied)
     tree.changed(target, to: .file(copied, stamp: stamp))
     fileSystem.nodes.moved(source, to: target)
@@ -56,10 +56,10 @@ extension ObjectNode {
   }
 
   /// A file that the store has not seen.
-  private func moveSpool(_ source: NodePath, to target: NodePath, _ replaced: ObjectEntry.Object) throws(Errno) {
+  private func moveSpool(_ source: NodePath, to target: NodePath, _ victim: ObjectEntry.Object) throws(Errno) {
     guard let spool = tree.spools.find(source) else { throw .staleNode }
-    try spool.move(to: target, replaces: replaced != .absent)
-    try tree.spools.move(source, to: target)?.unlink()
+    try spool.move(to: target, replaces: victim != .absent)
+    if let replaced = tree.spools.move(source, to: target) { try unlink(replaced, at: target) }
     tree.changed(source, to: .absent)
     fileSystem.nodes.moved(source, to: target)
   }

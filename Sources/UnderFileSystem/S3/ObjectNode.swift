@@ -14,6 +14,8 @@ final class ObjectNode: UnderNode {
   let fileSystem: ObjectFileSystem
   let kind: Kind
   private let place: Mutex<NodePath>
+  /// What was written to the file, once it has lost its name.
+  private let nameless = Mutex<Spool?>(nil)
 
   init(_ fileSystem: ObjectFileSystem, _ path: NodePath, _ kind: Kind) {
     self.fileSystem = fileSystem
@@ -43,11 +45,14 @@ final class ObjectNode: UnderNode {
 
   static let directoryStamp: UInt64 = 1
 
-  /// The spool of the file, while it is written.
+  /// The spool of the file, while it is written, whether it has a name or not.
   var spool: Spool? {
-    guard let spool = tree.spools.find(path), spool.stamp == versionStamp else { return nil }
-    return spool
+    if let spool = tree.spools.find(path), spool.stamp == versionStamp { return spool }
+    return nameless.withLock { $0.flatMap { $0.isClosed ? nil : $0 } }
   }
+
+  /// Its spool has lost its name: those who have the file open go on with it.
+  func keep(_ spool: Spool) { nameless.withLock { $0 = spool } }
 
   func lastWriterClosed() {
     if let spool { fileSystem.close(spool) }
@@ -92,7 +97,8 @@ final class ObjectNode: UnderNode {
   }
 
   func attributes() throws(Errno) -> Attributes {
-    switch try current() {
+    if let spool, spool.isUnlinked { return fileSystem.attributes(ofFile: path, try spool.version(), linkCount: 0) }
+    return switch try current() {
     case .file(let version, _): fileSystem.attributes(ofFile: path, version)
     default: fileSystem.attributes(ofDirectory: path)
     }
