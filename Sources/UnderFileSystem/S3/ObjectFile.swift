@@ -23,7 +23,11 @@ final class ObjectFile: RangedFile {
     open = Mutex(Open(version: version, path: node.path, changes: node.fileSystem.tree.changeCount))
   }
 
-  private var version: ObjectVersion { open.withLock { $0.version } }
+  /// That which is open, or what this mount has made of it since.
+  private var version: ObjectVersion {
+    _ = revision
+    return open.withLock { $0.version }
+  }
 
   /// Goes over to the version that this mount has made of the file, by a copy of a rename or by a write.
   /// - Returns: false where there is none.

@@ -35,4 +35,18 @@ struct UploadedFileTests {
     node.lastWriterClosed()
     #expect(try reader.attributes().size == 150)
   }
+
+  @Test("a handle from before a file's first upload reads all of it when the spool is gone, whoever asks it")
+  func readAfterSpool() throws {
+    let volume = try ObjectVolume(spools: SpoolLimits())
+    let (writer, node) = try volume.create("f")
+    let reader = try node.open(.read, caller: root)
+    try writer.write(letters(100))
+    try writer.flush()
+    node.lastWriterClosed()
+    // Not through the cache, as a read that had found a spool a moment before.
+    #expect(try writer.read() == letters(100))
+    #expect(try reader.read() == letters(100))
+    #expect(try writer.seek(to: 0, whence: 4) == 100)
+  }
 }
