@@ -24,7 +24,9 @@ extension ServerProcess {
   /// - Parameter keys: as Python formats a number, `data/%06d`.
   package static func moto(bucket: String, holding count: Int, keys: String) throws -> ServerProcess {
     try ServerProcess(
-      ["python", PythonEnvironment.script("moto_server.py"), bucket, "\(count)", keys], ready: listening)
+      [
+        "python", PythonEnvironment.script("moto_server.py"), "--bucket", bucket, "--count", "\(count)", "--keys", keys,
+      ], ready: listening)
   }
 
   /// `rclone serve s3` of a folder, whose directories are the buckets. It verifies signatures, and ignores If-Match.

@@ -16,7 +16,10 @@ final class ObjectStoreProcess: Sendable {
     var spawn = Spawn(
       executable: program,
       // By this name Python finds its packages.
-      arguments: [program, "-B", PythonEnvironment.script("moto_server.py"), "\(port)", Self.bucket, folder],
+      arguments: [
+        program, "-B", PythonEnvironment.script("moto_server.py"), "--port", "\(port)", "--bucket", Self.bucket,
+        "--folder", folder,
+      ],
       environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
     spawn.descriptors = [1: output.rawValue, 2: output.rawValue]
     process = try withExtendedLifetime(output) { try spawn.start() }

@@ -1,11 +1,8 @@
-"""usage: moto_server.py [PORT BUCKET FOLDER]
+"""moto's S3 and STS on a port of 127.0.0.1."""
 
-moto's S3 and STS on a port of 127.0.0.1, a free one unless it is given. The files of the folder are the bucket's objects;
-without one it is empty."""
-
+import argparse
 import io
 import pathlib
-import sys
 import threading
 
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -14,14 +11,15 @@ from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_
 from werkzeug.serving import make_server
 
 
-def fill(bucket, folder):
-    """Past HTTP, since there may be thousands."""
-    backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
-    backend.create_bucket(bucket, "us-east-1")
-    root = pathlib.Path(folder)
-    for path in sorted(root.rglob("*")):
-        if path.is_file():
-            backend.put_object(bucket, str(path.relative_to(root)), path.read_bytes())
+def contents(options):
+    """Keys and bytes of the objects that are there from the start."""
+    if options.folder:
+        root = pathlib.Path(options.folder)
+        for path in sorted(root.rglob("*")):
+            if path.is_file():
+                yield str(path.relative_to(root)), path.read_bytes()
+    for number in range(options.count):
+        yield options.keys % number, b"x"
 
 
 class OneAtATime:
@@ -39,12 +37,22 @@ class OneAtATime:
             return list(self.application(environ, start_response))
 
 
-port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
-if len(sys.argv) > 3:
-    fill(sys.argv[2], sys.argv[3])
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--port", type=int, default=0, help="a free one unless it is given")
+parser.add_argument("--bucket", help="one that is there from the start")
+parser.add_argument("--folder", help="its files are objects of the bucket")
+parser.add_argument("--count", type=int, default=0, help="objects of one byte in the bucket")
+parser.add_argument("--keys", default="%d", help="their keys, as Python formats a number")
+options = parser.parse_args()
+if options.bucket:
+    # Past HTTP, since there may be thousands.
+    backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+    backend.create_bucket(options.bucket, "us-east-1")
+    for key, content in contents(options):
+        backend.put_object(options.bucket, key, content)
 server = make_server(
     "127.0.0.1",
-    port,
+    options.port,
     OneAtATime(DomainDispatcherApplication(create_backend_app)),
     threaded=True,
     request_handler=MotoRequestHandler,
