@@ -33,21 +33,13 @@ struct CredentialSources: Sendable {
     return usesNodeCredentials ? nodeSources : AnonymousCredentials()
   }
 
-  /// In the order in which they are asked; the first that has some decides.
-  private var nodeSources: CredentialChain {
+  private var nodeSources: NodeCredentials {
     let environment = environment
     let variable: @Sendable (String) -> String? = { environment[$0] }
-    var sources: [any CredentialSource] = [EnvironmentCredentials(for: scheme, variable: variable)]
-    // The others are Amazon's.
-    guard scheme == .s3 else { return CredentialChain(sources) }
-    sources.append(SharedFileCredentials(variable: variable))
-    let region = variable("AWS_REGION") ?? variable("AWS_DEFAULT_REGION")
-    if let identity = WebIdentityCredentials(transport: transport, region: region, variable: variable) {
-      sources.append(identity)
-    }
     // Without a proxy, which would answer with its own machine's role.
-    if let role = MetadataCredentials(transport: TransportOnDemand(direct), variable: variable) { sources.append(role) }
-    return CredentialChain(sources)
+    return NodeCredentials(
+      for: scheme, transport: transport, direct: TransportOnDemand(direct),
+      region: NodeCredentials.region(variable: variable), variable: variable)
   }
 }
 

@@ -61,7 +61,7 @@ final class ObjectVolume: Sendable {
     self.secrets = Mutex((secrets, true))
     prefix = ObjectKey(bytes: path.path.isEmpty ? [] : Array(path.path.utf8) + [UInt8(ascii: "/")])
     client = ObjectStoreClient(
-      Endpoint(path, request.properties, defaultRegion: environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"]),
+      Endpoint(path, request.properties, defaultRegion: NodeCredentials.region { environment[$0] }),
       transport: sources.transport, credentials: CredentialStore(source), log: log)
     let volumeFolder = try VolumeFolder(Self.shared(folder), isSameMount: isSameMount)
     pages = volumeFolder.pageStore(request, account)
