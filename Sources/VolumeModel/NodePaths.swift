@@ -29,8 +29,6 @@ package struct NodePaths: Sendable, Hashable {
   package var pageStore: String { "\(stateDirectory)/pages" }
   /// `--registry` when none is given.
   package var registry: String { "\(stateDirectory)/registry" }
-  /// Held by the running node plugin, so that a second one on the same state folder is refused.
-  package var nodeLock: String { "\(stateDirectory)/node.lock" }
 
   /// The records' folder without its `targets`: `<hash>.json` names a target's record, anything else there is foreign.
   package static func isRecordName(_ name: String) -> Bool {

@@ -59,7 +59,6 @@ package enum SharedStateLayout {
   /// The intent journal: first the numbers of the requests, 8 bytes for each entry, then the entries. The rest of its room
   /// is not used.
   package static let journalOffset = 64 * 1024
-  package static let journalSize = 1984 * 1024
   /// Far more than requests can be worked on at a time, so that what dead workers left finds room beside them.
   package static let journalEntryCount = 1024
   package static let journalEntrySize = 512

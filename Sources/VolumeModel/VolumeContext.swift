@@ -172,10 +172,6 @@ extension VolumeContextKey {
     orchestratorPrefixes.contains { PathComponents.has(name, prefix: $0) }
   }
 
-  /// The service-account tokens of `tokenRequests`, which the kubelet puts into the volume context: a secret among
-  /// plain keys.
-  package static let serviceAccountTokens = "csi.storage.k8s.io/serviceAccount.tokens"
-
   /// The key with this name or alias.
   package static func named(_ name: String) -> VolumeContextKey? {
     all.first { $0.name == name || $0.aliases.contains(name) }

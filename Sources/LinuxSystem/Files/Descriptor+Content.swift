@@ -87,10 +87,4 @@ extension Descriptor {
     var to = targetOffset
     return try Syscall.retrying { clinux_copy_file_range(source, &from, sink, &to, length) }
   }
-
-  /// fdatasync(2).
-  package borrowing func synchronizeData() throws(Errno) {
-    let number = rawValue
-    try Syscall.retrying { fdatasync(number) }
-  }
 }

@@ -44,17 +44,6 @@ final class FileReader: @unchecked Sendable {
     window = ReadAheadWindow(size: version.size, limits: limits)
   }
 
-  /// - Returns: bytes put at the start of `buffer`; fewer than fit only at the end of the file.
-  func read(into buffer: inout MutableRawSpan, at offset: Int64) throws(Errno) -> Int {
-    switch try answer(into: &buffer, at: offset) {
-    case .copied(let count): return count
-    case .lent(let bytes):
-      let count = bytes.byteCount
-      bytes.move(into: &buffer, from: offset)
-      return count
-    }
-  }
-
   /// - Parameter buffer: used for what is not in memory.
   /// - Returns: as many bytes as fit into the buffer; fewer only at the end of the file.
   func answer(into buffer: inout MutableRawSpan, at offset: Int64) throws(Errno) -> ReadAnswer {
