@@ -118,8 +118,10 @@ let package = Package(
 
     // What all tests share: temporary folders, requirements, private mount namespaces, leak snapshots.
     .target(
-      name: "TestSupport", dependencies: ["CLinux", "LinuxSystem", system], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["CLinux", "CTestOutput", "LinuxSystem", system], path: "Tests/TestSupport",
       swiftSettings: swift),
+    // Has tests print line by line.
+    .target(name: "CTestOutput", path: "Tests/CTestOutput", publicHeadersPath: "."),
     .testTarget(
       name: "DocumentTests", dependencies: ["LinuxSystem", "TestSupport", "VolumeModel", system], swiftSettings: swift),
     .testTarget(name: "VolumeModelTests", dependencies: ["TestSupport", "VolumeModel"], swiftSettings: swift),

@@ -48,7 +48,7 @@ faults() {
   [ "$(id -u)" -eq 0 ] || { echo "SKIPPED: the fault matrix needs root"; return 0; }
   local programs
   programs=$(swift build --show-bin-path)
-  timeout --kill-after=10 600 "$programs/alluxio-faults" --binaries "$programs" --short
+  "$scripts/bounded.sh" 600 "$programs/alluxio-faults" --binaries "$programs" --short
 }
 
 conformance() {
@@ -85,9 +85,9 @@ run "servers of tests" "$scripts/python-environment.sh" .build-python Tests/Obje
 # ones keep the others from what has a deadline.
 files='^(PageStore|VolumeFileSystem)Tests\.'
 servers='^(HTTP|ObjectStore|UnderFileSystem)Tests\.|^VolumeFileSystemTests\.Served|ObjectProvisioningTests'
-run "unit and mount tests" timeout --kill-after=10 900 swift test --skip-build --skip "$files" --skip "$servers"
-run "tests of files" timeout --kill-after=10 600 swift test --skip-build --filter "$files" --skip "$servers"
-run "tests with servers" timeout --kill-after=10 600 swift test --skip-build --filter "$servers"
+run "unit and mount tests" "$scripts/bounded.sh" 900 swift test --skip-build --skip "$files" --skip "$servers"
+run "tests of files" "$scripts/bounded.sh" 600 swift test --skip-build --filter "$files" --skip "$servers"
+run "tests with servers" "$scripts/bounded.sh" 600 swift test --skip-build --filter "$servers"
 run "conformance" conformance
 run "csi-sanity" upstream_sanity
 run "chart tests" chart

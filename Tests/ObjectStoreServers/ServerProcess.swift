@@ -39,7 +39,8 @@ package final class ServerProcess: Sendable {
     var spawn = Spawn(
       executable: "\(python)/bin/python", arguments: arguments, environment: inherited + environment)
     spawn.newSession = true
-    spawn.descriptors = [0: input.reader.rawValue, 1: output.writerNumber]
+    // Nothing of it writes to what the tests print to, which whoever reads that would wait for.
+    spawn.descriptors = [0: input.reader.rawValue, 1: output.writerNumber, 2: output.writerNumber]
     process = try spawn.start()
     output.closeWriter()
     let line = try Self.firstLine(of: output.reader)
@@ -54,7 +55,15 @@ package final class ServerProcess: Sendable {
 
   deinit {
     lifeline.withLock { $0.closeWriter() }
-    _ = try? process.wait()
+    end()
+  }
+
+  /// Reaps it, which has been told to end; by force when it does not.
+  private func end() {
+    if (try? Waiting.untilEnded(process)) == nil {
+      try? process.signal(SIGKILL)
+      _ = try? process.wait()
+    }
   }
 
   /// The port, or all that a server printed that has ended.
