@@ -2,7 +2,7 @@
 # sentence if it cannot.
 
 .DEFAULT_GOAL := build
-.PHONY: build test demo bench faults sanity format lint clean help
+.PHONY: build image test demo bench faults sanity format lint clean help
 
 scripts := ./scripts
 
@@ -13,6 +13,11 @@ build: ## build release binaries into .build-release/ and print their sizes
 	@$(scripts)/require.sh linux swift
 	@$(scripts)/install-dependencies.sh build
 	@$(scripts)/build-release.sh
+
+image: ## write the image's files into .build-image/root as its Containerfile does, and run its programs in them
+	@MAKE_TARGET=image $(scripts)/require.sh linux swift fuse root
+	@$(scripts)/install-dependencies.sh build test
+	@$(scripts)/image.sh
 
 demo: ## provision, publish, read, write, unpublish and delete a volume, step by step
 	@MAKE_TARGET=demo $(scripts)/require.sh linux swift fuse root

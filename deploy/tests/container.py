@@ -41,19 +41,20 @@ def make_read_only(target):
 
 
 def make_root(root, wanted):
-    """What an image has, from this machine; then the volumes; then it becomes the root."""
+    """What an image has; then the volumes; then it becomes the root."""
     mount("container", root, "tmpfs", data="mode=755")
-    for entry in os.scandir("/"):
+    for entry in os.scandir(wanted["image"]):
         if entry.is_symlink():
-            os.symlink(os.readlink(entry.path), root + entry.path)
+            os.symlink(os.readlink(entry.path), f"{root}/{entry.name}")
         elif entry.name in ("usr", "etc", "opt", "bin", "sbin", "lib", "lib64"):
-            bind(entry.path, root + entry.path, "None")
-            make_read_only(root + entry.path)
-    bind(wanted["programs"], root + "/programs", "None")
+            bind(entry.path, f"{root}/{entry.name}", "None")
+            make_read_only(f"{root}/{entry.name}")
     bind("/dev", root + "/dev", "None")
     bind("/sys", root + "/sys", "HostToContainer")
     os.mkdir(root + "/proc")
     os.mkdir(root + "/tmp", 0o1777)
+    for path in wanted["runtime"]:
+        bind(path, root + path, "None")
     mount("proc", root + "/proc", "proc")
     for volume in wanted["mounts"]:
         bind(volume["source"], root + volume["path"], volume["propagation"])

@@ -15,6 +15,7 @@ from csi_client import system
 from csi_client.driver import Nest, programs
 
 import chart
+import image
 
 NODE_NAME = "node-1"
 HERE = pathlib.Path(__file__).parent
@@ -86,7 +87,7 @@ class Node:
         self._count += 1
         root = self.folder / f"i{self._count}"
         root.mkdir()
-        wanted = {**described(self, pod, spec), "root": str(root), "programs": str(programs())}
+        wanted = {**described(self, pod, spec), "root": str(root)}
         if command:
             wanted["command"] = [str(word) for word in command]
         self.logs[name] = log = self.folder / f"{name}.{self._count}.log"
@@ -112,12 +113,12 @@ def described(node, pod, spec):
     """What container.py is told of a container."""
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
     context = {**pod.get("securityContext", {}), **spec["securityContext"]}
-    environment = {"PATH": "/programs:/usr/sbin:/usr/bin:/sbin:/bin"}
+    files = image_of(spec)
+    environment = files["environment"]
     for entry in spec.get("env", []):
         environment[entry["name"]] = value_of(entry)
     return {
-        "command": [expanded(word, environment) for word in [*spec.get("command", []), *spec["args"]]],
-        "environment": environment,
+        **files, "command": [expanded(word, environment) for word in [*spec.get("command", []), *spec["args"]]],
         "mounts": [{
             "source": str(node.source(pod, volumes[entry["name"]])), "path": entry["mountPath"],
             "propagation": entry.get("mountPropagation", "None"), "readOnly": entry.get("readOnly", False),
@@ -128,6 +129,15 @@ def described(node, pod, spec):
         "user": context["runAsUser"], "group": context["runAsGroup"],
         "groups": [context["fsGroup"]] if "fsGroup" in context else [],
     }
+
+
+def image_of(spec):
+    """The files and the environment of a container's image: the driver's, and this machine's for those of others."""
+    if spec.get("command", [""])[0].startswith("alluxio-") and image.can_be_made():
+        return image.described()
+    folder = str(programs())
+    return {"image": "/", "runtime": [folder],
+            "environment": {"PATH": f"{folder}:/usr/sbin:/usr/bin:/sbin:/bin"}}
 
 
 def value_of(entry):
