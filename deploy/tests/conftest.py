@@ -13,6 +13,8 @@ sys.dont_write_bytecode = True
 
 from csi_client import system  # noqa: E402
 
+import image  # noqa: E402
+
 TEST_SECONDS = 120
 """A test that takes longer is stuck: the run ends with the stacks of all threads."""
 
@@ -27,6 +29,7 @@ def pytest_configure(config):
 
 
 def pytest_unconfigure(config):
+    image.remove()
     tempfile.tempdir = None
     os.rmdir(config.run_folder)
 

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import dockerfile_parse
 from csi_client.driver import programs
@@ -15,7 +16,6 @@ from csi_client.driver import programs
 import chart
 
 FOLDER = chart.DEPLOY / "container"
-ROOT = chart.CHECKOUT / ".build-image" / "tested"
 PACKAGES = pathlib.Path(os.environ.get("IMAGE_PACKAGES", chart.CHECKOUT / ".build-image" / "packages"))
 BUILD_SECONDS = 300
 
@@ -61,13 +61,18 @@ def can_be_made():
 
 @functools.cache
 def root():
-    """The folder with the image's files, made anew by the first test of a run that wants it, from the programs under test."""
-    shutil.rmtree(ROOT, ignore_errors=True)
-    made = subprocess.run([FOLDER / "root-filesystem.sh", ROOT, programs(), "--or-installed"], capture_output=True, text=True, check=False,
+    """The folder with the image's files, made of the programs under test by the first test of a run that wants it."""
+    folder = pathlib.Path(tempfile.gettempdir()) / "image"
+    made = subprocess.run([FOLDER / "root-filesystem.sh", folder, programs(), "--or-installed"], capture_output=True, text=True, check=False,
                           timeout=BUILD_SECONDS)
     assert made.returncode == 0, made.stdout + made.stderr
     print(made.stdout, end="", file=sys.__stdout__)
-    return ROOT
+    return folder
+
+
+def remove():
+    """At the end of a run."""
+    shutil.rmtree(pathlib.Path(tempfile.gettempdir()) / "image", ignore_errors=True)
 
 
 @functools.cache

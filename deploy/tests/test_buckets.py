@@ -45,7 +45,7 @@ def test_a_bucket_is_read_and_written_and_cached_where_the_chart_says(store, pag
     values = {"alluxio-csi": {"pageStore": {"hostPath": page_store, "size": "100Mi"}}}
     mounter, plugin = test_node.specifications(values)
     with test_node.a_node() as node:
-        node.start(mounter, "alluxio-mounter")
+        test_node.start_mounter(node, mounter)
         server = node.start(plugin, "csi-nodeserver")
         client = test_node.connected(
             node, node.path(test_node.registered_socket(plugin)[0]), server, "csi-nodeserver")
