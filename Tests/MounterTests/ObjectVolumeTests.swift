@@ -323,4 +323,21 @@ struct ObjectVolumeTests {
       #expect(try await mounter.mount(request).history.deaths.isEmpty)
     }
   }
+
+  @Test("with a small memoryLimit buffers of reads take no more than a quarter of it", .requiresFuse)
+  func smallMemory() async throws {
+    let bucket = try TestBucket.moto()
+    try bucket.put("file", Self.bytes(24 << 20))
+    try await RunningMounter.use(arguments: ["--notice-after", "0.2"]) { mounter in
+      var request = try mounter.request("data", on: bucket)
+      request.options.memoryLimitBytes = 32 << 20
+      _ = try await mounter.mount(request, secrets: TestBucket.secrets)
+      let shell = try Self.shell(request)
+      #expect(try await shell.ask("cat \"$1/file\" >/dev/null") == "ok")
+      try await shell.end()
+      let counted = try await mounter.untilStatus(request) { ($0.counters?.memoryBudget ?? 0) > 0 }
+      #expect(counted.counters?.memoryBudget == 8 << 20)
+      #expect(counted.history.deaths.isEmpty)
+    }
+  }
 }

@@ -60,12 +60,17 @@ final class ObjectVolume: Sendable {
     self.sources = sources
     self.secrets = Mutex((secrets, true))
     prefix = ObjectKey(bytes: path.path.isEmpty ? [] : Array(path.path.utf8) + [UInt8(ascii: "/")])
+    // One thread for all that waits.
+    let clock = SystemRequestClock()
     client = ObjectStoreClient(
       Endpoint(path, request.properties, defaultRegion: NodeCredentials.region { environment[$0] }),
-      transport: sources.transport, credentials: CredentialStore(source), log: log)
+      transport: sources.transport, credentials: CredentialStore(source, clock: clock), clock: clock, log: log)
     let volumeFolder = try VolumeFolder(Self.shared(folder), isSameMount: isSameMount)
     pages = volumeFolder.pageStore(request, account)
-    readPolicy = ReadPolicy(cache: pages.map(StoredPages.init))
+    var policy = ReadPolicy(cache: pages.map(StoredPages.init))
+    // A cgroup without room for the buffers would end the worker with the first large read.
+    if let limit = options.memoryLimitBytes { policy.memoryBudget = min(policy.memoryBudget, Int(clamping: limit / 4)) }
+    readPolicy = policy
     fileSystem = ObjectFileSystem(
       bucket: ClientBucket(client), prefix: path.path.utf8,
       options: ObjectFileSystemOptions(directoryTime: volumeFolder.mountTime), spools: volumeFolder.spools,

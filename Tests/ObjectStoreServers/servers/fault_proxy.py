@@ -117,7 +117,7 @@ class Proxy:
         answer = await act.answer(answer)
         entry["status"] = answer.status
         goes_on = await act.send(answer)
-        self.stage.previous = answer
+        self.stage.previous[faults.bucket(request)] = answer
         if goes_on is None:
             act.hang_up()
         return Sent(bool(goes_on) and not is_early)

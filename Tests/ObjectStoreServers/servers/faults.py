@@ -38,11 +38,16 @@ class Answer:
         return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
 
+def bucket(request) -> str:
+    """The one that a request is for, which tests share a proxy by."""
+    return request.raw_path.split("?")[0].split("/")[1]
+
+
 class Stage:
     """What the faults of one proxy share."""
 
     def __init__(self) -> None:
-        self.previous: Answer | None = None
+        self.previous: dict[str, Answer] = {}
         self.gates: dict[str, asyncio.Semaphore] = {}
         self.waiting: tuple[asyncio.Future, Answer] | None = None
 
@@ -194,12 +199,12 @@ class Noise(Plain):
 
 
 class Replay(Plain):
-    """The answer to the request before this one, whatever it was. The server does not see this one."""
+    """The answer to the request before this one for the same bucket, whatever it was. The server does not see this one."""
 
     forwards = False
 
     async def answer(self, answer: Answer | None) -> Answer:
-        return self.stage.previous or await super().answer(answer)
+        return self.stage.previous.get(bucket(self.request)) or await super().answer(answer)
 
 
 class Twice(Plain):
