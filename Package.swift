@@ -42,6 +42,7 @@ let package = Package(
     .systemLibrary(name: "CMessageDigest", providers: [.apt(["libmd-dev"])]),
     .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CExpat", providers: [.apt(["libexpat1-dev"])]),
+    .systemLibrary(name: "CYAML", providers: [.apt(["libfyaml-dev"])]),
     .systemLibrary(name: "CLinux"),
 
     // Generated from Protos/ by protoc-c and checked in.
@@ -60,6 +61,10 @@ let package = Package(
     .target(name: "GRPC", dependencies: ["CGRPC", "LinuxSystem", logging, system], swiftSettings: swift),
 
     .target(name: "HTTP", dependencies: ["CCurl", "LinuxSystem", system], swiftSettings: swift),
+
+    // The API of Kubernetes: typed objects, watches, events. It knows nothing of volumes.
+    .target(
+      name: "Kubernetes", dependencies: ["CYAML", "HTTP", "LinuxSystem", deque, system], swiftSettings: safe),
 
     // How all programs write their log.
     .target(name: "Log", dependencies: [logging], swiftSettings: swift),
@@ -216,6 +221,10 @@ let package = Package(
       path: "Tests/ServedBuckets", swiftSettings: swift),
     .testTarget(
       name: "HTTPTests", dependencies: ["HTTP", "LinuxSystem", "ObjectStoreServers", "TestSupport", system],
+      swiftSettings: swift),
+    .testTarget(
+      name: "KubernetesTests",
+      dependencies: ["HTTP", "Kubernetes", "LinuxSystem", "ObjectStoreServers", "TestSupport", system],
       swiftSettings: swift),
     .testTarget(
       name: "GRPCTests", dependencies: ["GRPC", "LinuxSystem", "TestSupport", logging], swiftSettings: swift),

@@ -11,6 +11,7 @@ build_packages=(
   libfuse3-dev libmd-dev pkg-config          # FUSE, SHA-256
   libcurl4-openssl-dev                       # HTTP: headers to build with, and the library that is loaded
   libexpat1-dev                              # XML of object stores
+  libfyaml-dev                               # YAML of kubeconfig files
   libxxhash-dev                              # XXH3, for the page store
   binutils git make                          # strip, the Swift package manager's checkouts, this Makefile
 )

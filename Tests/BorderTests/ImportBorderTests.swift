@@ -13,6 +13,7 @@ struct ImportBorderTests {
     ("CCurl", ["HTTP"]),
     ("CExpat", ["ObjectStore"]),
     ("CXXHash", ["PageStore"]),
+    ("CYAML", ["Kubernetes"]),
   ]
 
   @Test("each C library has one importer", arguments: owners)
@@ -56,6 +57,19 @@ struct ImportBorderTests {
     #expect(strangers == [])
   }
 
+  @Test("the client of Kubernetes knows nothing of volumes, and the worker nothing of Kubernetes")
+  func kubernetes() {
+    let allowed: Set = [
+      "CYAML", "DequeModule", "FoundationEssentials", "Glibc", "HTTP", "LinuxSystem", "Synchronization",
+      "SystemPackage",
+    ]
+    let files = SourceFile.sources.filter { $0.target == "Kubernetes" }
+    #expect(files.count > 10, "the sources were not found")
+    #expect(files.flatMap { file in file.imports.subtracting(allowed).map { "\(file.path): \($0)" } } == [])
+    let importers = SourceFile.sources.filter { $0.imports.contains("Kubernetes") }.map(\.target)
+    #expect(Set(importers).isSubset(of: ["CSIDriver", "alluxio-csi"]))
+  }
+
   @Test("full Foundation is imported nowhere")
   func foundation() {
     #expect(SourceFile.sources.filter { $0.imports.contains("Foundation") }.map(\.path) == [])
@@ -68,6 +82,7 @@ struct ImportBorderTests {
     "Sources/VolumeModel/Digest.swift",  // SHA-256 by libmd takes pointers
     "Sources/Log/LineLogHandler.swift",  // one write(2) per line
     "Sources/PageStore/File/PageChecksum.swift",  // XXH3 takes pointers
+    "Sources/Kubernetes/Access/YAMLText.swift",  // libfyaml takes pointers
   ]
 
   @Test("unsafe code lives in five targets and in Wire folders")

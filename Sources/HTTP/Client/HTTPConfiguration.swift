@@ -10,7 +10,22 @@ package struct HTTPConfiguration: Sendable {
     case pem([UInt8])
   }
 
+  /// Who the client says it is, to servers that ask: a certificate and its key.
+  package struct Identity: Sendable {
+    /// PEM: the certificate first, then those between it and the authority.
+    package var certificates: [UInt8]
+    /// PEM without a passphrase; a secret.
+    package var key: [UInt8]
+
+    package init(certificates: [UInt8], key: [UInt8]) {
+      self.certificates = certificates
+      self.key = key
+    }
+  }
+
   package var authorities: Authorities = .system
+  /// Shown to every server that asks for one; nil: none.
+  package var identity: Identity?
   package var proxy: HTTPProxy = .none
   /// At most so many connections at a time; further transfers wait for one.
   package var connectionsPerHost = 64

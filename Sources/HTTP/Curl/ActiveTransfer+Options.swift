@@ -33,6 +33,7 @@ extension ActiveTransfer {
     setLimits(&options)
     setConnection(&options, settings)
     setAuthorities(&options, settings)
+    setIdentity(&options, settings)
     setRequest(&options)
     try setFields(&options, settings)
     setCallbacks(&options)
@@ -108,6 +109,18 @@ extension ActiveTransfer {
     }
     options.set(CURLOPT_CAPATH, nil as String?)
     options.set(CURLOPT_PROXY_CAPATH, nil as String?)
+  }
+
+  /// The certificate that the client shows, and its key.
+  private func setIdentity(_ options: inout Options, _ settings: TransferSettings) {
+    let (certificates, key) = settings.identity
+    guard let certificateStart = certificates.baseAddress, let keyStart = key.baseAddress else { return }
+    // SAFETY: the settings outlive the transfer, and the bytes never change.
+    for (option, start, count) in [
+      (CURLOPT_SSLCERT_BLOB, certificateStart, certificates.count), (CURLOPT_SSLKEY_BLOB, keyStart, key.count),
+    ] { options.note(option, ccurl_set_blob(options.functions, handle, option, start, count)) }
+    options.set(CURLOPT_SSLCERTTYPE, "PEM")
+    options.set(CURLOPT_SSLKEYTYPE, "PEM")
   }
 
   private func setRequest(_ options: inout Options) {

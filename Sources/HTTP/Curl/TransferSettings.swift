@@ -6,8 +6,10 @@ final class TransferSettings {
   let library: CurlLibrary
   /// Addresses of names, or nil.
   let addresses: UnsafeMutablePointer<curl_slist>?
-  /// PEM certificates, or empty.
+  /// PEM certificates of authorities, or empty.
   let certificates: UnsafeMutableRawBufferPointer
+  /// The client's own certificates and their key, or empty.
+  let identity: (certificates: UnsafeMutableRawBufferPointer, key: UnsafeMutableRawBufferPointer)
 
   init(_ configuration: HTTPConfiguration, library: CurlLibrary) {
     self.configuration = configuration
@@ -18,16 +20,23 @@ final class TransferSettings {
       if let longer = library.functions.pointee.slist_append(list, address) { list = longer }
     }
     addresses = list
-    if case .pem(let bytes) = configuration.authorities {
-      certificates = .allocate(byteCount: bytes.count, alignment: 1)
-      certificates.copyBytes(from: bytes)
-    } else {
-      certificates = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-    }
+    let authorities: [UInt8]? = if case .pem(let bytes) = configuration.authorities { bytes } else { nil }
+    certificates = Self.copy(authorities)
+    identity = (Self.copy(configuration.identity?.certificates), Self.copy(configuration.identity?.key))
+  }
+
+  /// Bytes that stay where they are; without an address where there are none to copy.
+  private static func copy(_ bytes: [UInt8]?) -> UnsafeMutableRawBufferPointer {
+    guard let bytes else { return UnsafeMutableRawBufferPointer(start: nil, count: 0) }
+    let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
+    copy.copyBytes(from: bytes)
+    return copy
   }
 
   deinit {
     library.functions.pointee.slist_free_all(addresses)
     certificates.deallocate()
+    identity.certificates.deallocate()
+    identity.key.deallocate()
   }
 }
