@@ -175,6 +175,20 @@ struct RetryTests {
     #expect(outcome.count == 1)
   }
 
+  @Test("an attempt whose time ends with the request's is a deadline that passed, whoever tells first")
+  func lateAttempt() throws {
+    let store = try ScriptedStore([])
+    let clock = store.clock
+    store.transport.append(.timeout { clock.advance(by: .seconds(600)) })
+    let error = store.failure(.list())
+    #expect(error?.kind == .deadlineExceeded)
+    #expect(error?.message == "nothing by its deadline")
+    // Its own time was shorter: it is tried again.
+    store.transport.append(.timeout { clock.advance(by: .seconds(5)) })
+    store.transport.append(.reply(403, [:], "<Error><Code>AccessDenied</Code></Error>"))
+    #expect(store.failure(.list())?.kind == .accessDenied)
+  }
+
   @Test("a request that is cancelled ends once, and at once")
   func cancelled() throws {
     let store = try ScriptedStore([.silence])

@@ -13,6 +13,8 @@ final class ScriptedTransport: HTTPTransport {
     /// A head, the beginning of a body, and then a failure.
     case broken(Int, [String: String], String, HTTPError.Kind)
     case failure(HTTPError.Kind, wasSent: Bool = true)
+    /// The time of the attempt is up, after the function was called.
+    case timeout(@Sendable () -> Void)
     /// A head and one piece, which the sink pauses at. The function is called before the exchange is handed out, and its
     /// end comes with the resumption.
     case paused(Int, [String: String], String, @Sendable () -> Void)
@@ -83,6 +85,9 @@ final class ScriptedTransport: HTTPTransport {
       return Exchange(onResume: { completion(.success(head)) }) {}
     case .failure(let kind, let wasSent):
       completion(.failure(HTTPError(kind, "nothing came", wasSent: wasSent)))
+    case .timeout(let before):
+      before()
+      completion(.failure(HTTPError(.timeout(.total), "nothing came", wasSent: true)))
     case .silence:
       return Exchange { [self] in
         state.withLock { $0.cancelled += 1 }
@@ -165,6 +170,11 @@ final class ManualRequestClock: RequestClock {
       return state.pending.values.map(\.body)
     }
     for body in bodies { body() }
+  }
+
+  /// Time passes, and nobody is told.
+  func advance(by time: Duration) {
+    state.withLock { $0.now = Deadline(nanoseconds: $0.now).advanced(by: time).nanoseconds }
   }
 
   func advanceWall(by seconds: Int64) { state.withLock { $0.wall += seconds } }

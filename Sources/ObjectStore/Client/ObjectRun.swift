@@ -55,7 +55,7 @@ final class ObjectRun<Value: Sendable>: Sendable {
 
   func start() {
     if deadline != .never {
-      let limit = client.clock.schedule(deadline) { [self] in giveUp(.deadlineExceeded, "nothing by its deadline") }
+      let limit = client.clock.schedule(deadline) { [self] in giveUp(.deadlineExceeded, Self.lateMessage) }
       let isLate = state.withLock { state in
         state.limit = limit
         return state.isFinished
@@ -64,6 +64,8 @@ final class ObjectRun<Value: Sendable>: Sendable {
     }
     begin()
   }
+
+  private static var lateMessage: String { "nothing by its deadline" }
 
   func cancel() { giveUp(.cancelled, "it was cancelled") }
 
@@ -320,19 +322,21 @@ extension ObjectRun {
   // MARK: Errors
 
   private func error(of failure: HTTPError, _ state: State) -> ObjectStoreError {
+    // An attempt has what is left until the deadline: its end is this request's, whichever clock is the first to tell.
+    let isLate = failure.kind == .timeout(.total) && client.clock.now >= deadline
     let kind: ObjectStoreError.Kind =
       switch failure.kind {
       case .resolve, .connect: .unreachable
       case .tls: .tls
-      case .timeout(.total): .timeout
-      case .timeout: .timeout
+      case .timeout: isLate ? .deadlineExceeded : .timeout
       case .reset, .truncated: .connectionLost
       case .protocol, .tooLarge: .malformedReply
       case .cancelled: .cancelled
       case .invalid, .source: .invalidRequest
       case .library, .other: .other
       }
-    var error = client.failure(kind, request.operation, ObjectStoreError.clean(failure.message))
+    let message = isLate ? Self.lateMessage : ObjectStoreError.clean(failure.message)
+    var error = client.failure(kind, request.operation, message)
     error.mayHaveHappened = failure.wasSent
     describe(&error, state)
     return error
