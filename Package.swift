@@ -75,7 +75,7 @@ let package = Package(
     // The worker: under file system, volume file system, FUSE.
     .target(
       name: "UnderFileSystem", dependencies: ["HTTP", "LinuxSystem", "ObjectStore", "VolumeModel", system],
-      swiftSettings: safe),
+      swiftSettings: safe + faults),
     .target(
       name: "PageStore", dependencies: ["CXXHash", "LinuxSystem", deque, system], exclude: ["PageStore.md"],
       swiftSettings: safe + faults),

@@ -13,6 +13,11 @@ package protocol UnderFileSystem: AnyObject, Sendable {
   var wantsCloses: Bool { get }
   /// Whether a rename with these flags can be asked for; others are EINVAL, whatever is there.
   func canRename(_ flags: RenameFlags) -> Bool
+  /// Whether a worker before has left what nobody may be left to close.
+  var hasLeftovers: Bool { get }
+  /// Closes of that what nobody has open: all who have it have said so by now.
+  /// - Parameter isOpen: told the names from the root down; whether a handle that may write leads there.
+  func closeLeftovers(unless isOpen: ([FileName]) -> Bool)
   /// The directory that the volume shows.
   var root: any UnderNode { get }
   /// The node of that identity, whatever it is called now.
@@ -73,6 +78,10 @@ package protocol UnderNode: AnyObject, Sendable {
     _ name: FileName, to newParent: any UnderNode, named newName: FileName, flags: RenameFlags, caller: Caller)
     throws(Errno)
 
+  /// Of a rename whose worker has died, before which nothing had the new name: whether what has it now may come of it, as where
+  /// a rename is a copy and a removal.
+  func hasBegunRename(_ name: FileName, to newParent: any UnderNode, named newName: FileName) -> Bool
+
   /// The value of an extended attribute. - Throws: ENODATA, ENOTSUP.
   func extendedAttribute(_ name: FileName) throws(Errno) -> [UInt8]
   /// All names, each followed by a NUL.
@@ -87,12 +96,15 @@ package protocol UnderNode: AnyObject, Sendable {
 extension UnderFileSystem {
   package var lendsFiles: Bool { false }
   package var wantsCloses: Bool { false }
+  package var hasLeftovers: Bool { false }
+  package func closeLeftovers(unless isOpen: ([FileName]) -> Bool) {}
   package func canRename(_ flags: RenameFlags) -> Bool { true }
 }
 
 extension UnderNode {
   package var versionStamp: UInt64? { nil }
   package func lastWriterClosed() {}
+  package func hasBegunRename(_ name: FileName, to newParent: any UnderNode, named newName: FileName) -> Bool { false }
   package var descriptorNumber: CInt? { nil }
   package var allowsDirectIO: Bool { true }
 }

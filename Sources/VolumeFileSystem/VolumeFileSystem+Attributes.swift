@@ -35,7 +35,7 @@ extension VolumeFileSystem {
     return try reply(try reference(node).setAttributes(change, caller: caller), of: node)
   }
 
-  private func hasWriters(_ node: NodeID) -> Bool {
+  func hasWriters(_ node: NodeID) -> Bool {
     (try? table.slot(node).load32(NodeSlot.writers) > 0) ?? false
   }
 

@@ -21,7 +21,8 @@ extension VolumeFileSystem {
     let slot = try table.slot(node)
     return try passthrough.inTurn(node) { () throws(Errno) in
       // Counted before the look at its links: a removal meanwhile sees the open, or this sees the removal.
-      let isFirst = slot.addOpen(writer: handle.access == .readWrite) == 0
+      let isFirst =
+        try counts.inTurn(node) { () throws(Errno) in slot.addOpen(writer: handle.access == .readWrite) } == 0
       do throws(Errno) {
         let attributes = try file.attributes()
         if attributes.linkCount == 0 || slot.isBeingRemoved { keepAlive(node) }
@@ -31,7 +32,10 @@ extension VolumeFileSystem {
         let isSettled = Wall.now() - max(attributes.modificationTime, attributes.changeTime) > Self.settlingTime
         return OpenReply(handle: handle, keepCache: isSettled && slot.isAsShown(attributes), backing: backing)
       } catch {
-        released(node, slot, handle)
+        let (opens, writers) = try counts.inTurn(node) { () throws(Errno) in
+          slot.removeOpen(writer: handle.access == .readWrite)
+        }
+        released(node, slot, handle, opens: opens, writers: writers)
         throw error
       }
     }
@@ -124,18 +128,13 @@ extension VolumeFileSystem {
   /// FUSE_RELEASE. Counted once: a count that is too low would close a file that is still open.
   package func release(_ node: NodeID, handle: HandleID, request: RequestID) {
     guard let slot = try? table.slot(node) else { return }
-    let opens = UInt64(slot.load32(NodeSlot.opens))
-    if let left = journal.claim(request, .release, at: node) {
-      // The worker before may have counted it and may not: too high is the safe side. Where closes bring files to a store, one
-      // too many keeps a file from it, and one too few brings it there once more.
-      guard underFileSystem.wantsCloses else { return }
-      if left.intent.digest != opens { return lastWriterMayBeGone(node, slot) }
-    } else {
-      guard (try? reach(.beforeIntent)) != nil else { return }
-      _ = journal.begin(request, .release, at: node, Intent(digest: opens))
+    if journal.claim(request, .release, at: node) != nil {
+      // The worker before may have counted it and may not: too high is the safe side. Where closes bring files to a store,
+      // those that it has not counted are not recorded any more.
+      if underFileSystem.wantsCloses { lastWriterMayBeGone(node, slot) }
+      return
     }
-    guard (try? reach(.afterIntent)) != nil else { return }
-    release(node, handle: handle)
+    release(node, slot, handle, request)
   }
 
   /// A dead worker has counted a release, and may not have come to what follows from it.
@@ -146,12 +145,32 @@ extension VolumeFileSystem {
   /// The open is over, or its answer did not reach the kernel.
   package func release(_ node: NodeID, handle: HandleID) {
     guard let slot = try? table.slot(node) else { return }
-    try? passthrough.inTurn(node) { released(node, slot, handle) }
+    release(node, slot, handle, nil)
   }
 
-  private func released(_ node: NodeID, _ slot: NodeSlot, _ handle: HandleID) {
-    let (opens, writers) = slot.removeOpen(writer: handle.access == .readWrite)
-    guard (try? reach(.afterCount)) != nil else { return }
+  private func release(_ node: NodeID, _ slot: NodeSlot, _ handle: HandleID, _ request: RequestID?) {
+    try? passthrough.inTurn(node) { () throws(Errno) in
+      let (opens, writers) = try counts.inTurn(node) { () throws(Errno) in try count(node, slot, handle, request) }
+      try reach(.afterDone)
+      released(node, slot, handle, opens: opens, writers: writers)
+    }
+  }
+
+  /// - Returns: handles, and among them those that may write, that are left.
+  private func count(
+    _ node: NodeID, _ slot: NodeSlot, _ handle: HandleID, _ request: RequestID?
+  ) throws(Errno) -> (opens: UInt32, writers: UInt32) {
+    try reach(.beforeIntent)
+    let before = Intent(digest: UInt64(slot.load32(NodeSlot.opens)))
+    let entry = if let request { journal.begin(request, .release, at: node, before) } else { nil as JournalEntry? }
+    try reach(.afterIntent)
+    let left = slot.removeOpen(writer: handle.access == .readWrite)
+    try reach(.afterCount)
+    entry?.finish(nil)
+    return left
+  }
+
+  private func released(_ node: NodeID, _ slot: NodeSlot, _ handle: HandleID, opens: UInt32, writers: UInt32) {
     if handle.access == .readWrite, writers == 0, underFileSystem.wantsCloses {
       (try? reference(node))?.lastWriterClosed()
     }

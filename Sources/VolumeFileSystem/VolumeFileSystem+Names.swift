@@ -190,12 +190,20 @@ extension VolumeFileSystem {
   ) throws(Errno) {
     // Never begun, it is not taken for done because somebody else has moved the file.
     guard underFileSystem.canRename(flags) else { throw .unknownRename }
+    // A dead worker has begun it, and what has the new name since comes of that.
+    var isBegun = false
     try once(.rename, request, at: parent) { () throws(Errno) in
-      guard let moved = try? reference(parent).fingerprint(of: name) else { return nil }
-      return Intent(first: moved, second: try? reference(newParent).fingerprint(of: newName))
+      let source = try reference(parent)
+      guard let moved = try? source.fingerprint(of: name) else { return nil }
+      let target = try reference(newParent)
+      isBegun = isBegun && source.hasBegunRename(name, to: target, named: newName)
+      return Intent(first: moved, second: isBegun ? nil : try? target.fingerprint(of: newName))
     } wasApplied: { intent throws(Errno) in
       // What was moved may have been moved on since: it is enough that it is not where it was, nor what it replaced.
-      if try present(name, in: try reference(parent)) == intent.first { return false }
+      if try present(name, in: try reference(parent)) == intent.first {
+        isBegun = intent.second == nil
+        return false
+      }
       // Two of one fingerprint, as directories of object stores are, cannot be told apart.
       guard let replaced = intent.second, replaced != intent.first else { return true }
       return try present(newName, in: try reference(newParent)) != replaced
@@ -206,6 +214,7 @@ extension VolumeFileSystem {
         if mustPin || table.hasNamedNodes { pinOpenFile(newName, in: target, parent: newParent) }
         // With flags nothing loses its name.
         let replaced = flags.isEmpty ? victim(intent?.second, newName, in: newParent) : nil
+        let flags = isBegun ? flags.subtracting(.noReplace) : flags
         try removing(replaced, isDirectory: nil) { () throws(Errno) in
           try source.rename(name, to: target, named: newName, flags: flags, caller: caller)
         }

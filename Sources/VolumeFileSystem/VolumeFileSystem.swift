@@ -18,13 +18,14 @@ package final class VolumeFileSystem: Sendable {
   let journal: IntentJournal
   /// Whether a next worker could go on with what this one leaves.
   let isFollowed: Bool
+  let counts: CountTurns
   let presentation: Presentation
   let nameless: NamelessNodes
   let passthrough: PassthroughNodes
   let reading: FileReading
   #if FAULT_INJECTION
     /// Where the tests let this volume's worker die.
-    package let crashes = CrashInjection()
+    package let crashes: CrashInjection
   #endif
 
   /// Takes over whatever `state` holds, or starts an empty table.
@@ -40,6 +41,10 @@ package final class VolumeFileSystem: Sendable {
   ) throws(Errno) {
     self.underFileSystem = underFileSystem
     self.state = state
+    #if FAULT_INJECTION
+      // An object store's operations have steps of their own.
+      crashes = (underFileSystem as? ObjectFileSystem)?.crashes ?? CrashInjection()
+    #endif
     self.reading = FileReading(reading)
     root = underFileSystem.root
     table = NodeTable(state)
@@ -47,9 +52,15 @@ package final class VolumeFileSystem: Sendable {
     pending = PendingNames(state)
     journal = IntentJournal(state, isOff: !isFollowed)
     self.isFollowed = isFollowed
+    counts = CountTurns(isOn: underFileSystem.wantsCloses)
     nameless = NamelessNodes(table: table, custody: custody)
     self.passthrough = PassthroughNodes(passthrough, underFileSystem, state)
     presentation = Presentation(options)
+    if underFileSystem.wantsCloses {
+      journal.settleReleases { node, intent in
+        (try? table.slot(node)).map { UInt64($0.load32(NodeSlot.opens)) != intent.digest } ?? true
+      }
+    }
     pending.sweep { parent, token in (try? reference(parent))?.sweep(token: token) }
   }
 

@@ -43,6 +43,11 @@ final class ObjectReferenceVolume: Sendable {
       bucket: bucket, prefix: prefix.utf8, options: options, spools: SpoolFolder(folder, limits: limits))
   }
 
+  /// Files that are in spools.
+  var spoolCount: Int {
+    get throws { try DirectoryNames.list(spools.path).count { $0.hasSuffix(".data") } }
+  }
+
   /// Where the bucket is not what the model says.
   func difference(from model: ReferenceModel) throws -> String? {
     var expected: [String: [UInt8]] = [:]

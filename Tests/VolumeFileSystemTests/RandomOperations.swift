@@ -153,8 +153,9 @@ struct Comparison {
   ) -> Result<R, Errno> {
     var crashes: [CrashPoint] = []
     if var random = mortality {
+      let points = CrashPoint.allCases + (dialect == .posix ? [] : CrashPoint.ofObjectStores)
       while Int.random(in: 0..<3, using: &random) == 0 {
-        crashes.append(CrashPoint.allCases.randomElement(using: &random) ?? .afterApply)
+        crashes.append(points.randomElement(using: &random) ?? .afterApply)
       }
       mortality = random
     }
@@ -311,9 +312,13 @@ struct Comparison {
         guard let file = file(what), let number = numbers[file], model.nodes[file].links > 0 else { return nil }
         var change = AttributeChange()
         change.size = Int64(size)
+        let wanted = change
         let reply: AttributeReply
-        do throws(Errno) { reply = try files.setAttributes(change, of: number, caller: rootCaller) } catch {
-          return mayRefuse(error) ? nil : "\(error)"
+        switch request({ (files, _) throws(Errno) in
+          try files.setAttributes(wanted, of: number, caller: rootCaller)
+        }) {
+        case .success(let answer): reply = answer
+        case .failure(let error): return mayRefuse(error) ? nil : "\(error)"
         }
         model.truncate(file, to: size)
         if reply.attributes.size != Int64(size) { return "size \(reply.attributes.size)" }

@@ -21,7 +21,7 @@ final class ResendDrain: Sendable {
 
   init(_ fileSystem: VolumeFileSystem) {
     self.fileSystem = fileSystem
-    isOver = Atomic(!fileSystem.hasUnclaimedIntents)
+    isOver = Atomic(!fileSystem.waitsForResentRequests)
   }
 
   /// A reader is about to read. - Returns: what it gives to `end` when it is done with the request.

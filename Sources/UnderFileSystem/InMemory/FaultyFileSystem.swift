@@ -22,6 +22,8 @@ package final class FaultyFileSystem: UnderFileSystem {
 
   package var preparesFilesUnnamed: Bool { base.preparesFilesUnnamed }
   package var wantsCloses: Bool { base.wantsCloses }
+  package var hasLeftovers: Bool { base.hasLeftovers }
+  package func closeLeftovers(unless isOpen: ([FileName]) -> Bool) { base.closeLeftovers(unless: isOpen) }
   package func canRename(_ flags: RenameFlags) -> Bool { base.canRename(flags) }
   package var root: any UnderNode { FaultyNode(base.root, fault) }
 

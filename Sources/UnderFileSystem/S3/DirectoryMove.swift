@@ -59,11 +59,16 @@ struct DirectoryMove {
     ObjectKey(bytes: target.directoryPrefix + key.bytes[source.directoryPrefix.count...])
   }
 
-  /// An empty directory may be replaced, and one that an earlier attempt has begun to fill is filled.
-  private func checkTarget() throws(Errno) {
+  /// Whether an attempt before has left its note.
+  func isBegun() throws(Errno) -> Bool {
     var request = ListRequest(prefix: note)
     request.limit = 1
-    if try fileSystem.tree.list(request, target).objects.contains(where: { $0.key == note }) { return }
+    return try fileSystem.tree.list(request, target).objects.contains { $0.key == note }
+  }
+
+  /// An empty directory may be replaced, and one that an earlier attempt has begun to fill is filled.
+  private func checkTarget() throws(Errno) {
+    if try isBegun() { return }
     let contents = try ObjectNode(fileSystem, target, .directory).contents(of: target)
     guard contents.isEmpty else { throw .directoryNotEmpty }
   }

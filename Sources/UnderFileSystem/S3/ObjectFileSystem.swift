@@ -16,6 +16,10 @@ package final class ObjectFileSystem: UnderFileSystem {
   let options: ObjectFileSystemOptions
   let spoolFolder: SpoolFolder?
   private let hidden = Atomic<UInt64>(0)
+  #if FAULT_INJECTION
+    /// Where the tests let this volume's worker die.
+    package let crashes = CrashInjection()
+  #endif
 
   /// - Parameters:
   ///   - prefix: of the keys that are shown, with or without the slash at its end; empty: all.

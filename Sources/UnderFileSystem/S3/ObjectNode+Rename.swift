@@ -31,6 +31,18 @@ extension ObjectNode {
     }
   }
 
+  func hasBegunRename(_ name: FileName, to newParent: any UnderNode, named newName: FileName) -> Bool {
+    guard let newParent = newParent as? ObjectNode, let here = try? directory(), let there = try? newParent.directory(),
+      let source = try? ObjectKeys.existing(name, in: here), let target = try? ObjectKeys.existing(newName, in: there),
+      let moved = try? tree.entry(source).object, let found = try? tree.entry(target).object
+    else { return false }
+    switch (moved, found) {
+    case (.file(let version, _), .file(let copy, _)): return ObjectCopy.mayBe(copy, of: version)
+    case (.directory, .directory): return (try? DirectoryMove(fileSystem, source, target).isBegun()) ?? false
+    default: return false
+    }
+  }
+
   private func moveFile(
     _ source: NodePath, to target: NodePath, ifAbsent: Bool
   ) throws(Errno) {
@@ -45,11 +57,15 @@ extension ObjectNode {
       tree.forget(source)
       throw try failure(error, source, target, ifAbsent: ifAbsent)
     }
+    try fileSystem.reach(.afterCopy)
     tree.keepStamp(stamp, for: copied, at: target)
-    if let replaced = tree.spools.move(source, to: target) { try unlink(replaced, at: target) }
+    // A worker that died may have come further with this rename: then the file's own spool is there.
+    let isThere = tree.spools.find(source) == nil && tree.spools.find(target)?.stamp == stamp
+    if !isThere, let replaced = tree.spools.move(source, to: target) { try unlink(replaced, at: target) }
     try tree.spools.find(target)?.moved(to: target, copied)
     tree.changed(target, to: .file(copied, stamp: stamp))
     fileSystem.nodes.moved(source, to: target)
+    try fileSystem.reach(.beforeSourceRemoval)
     try change(source, "the removal after a copy") { () throws(BucketError) in
       try fileSystem.bucket.delete(source.fileKey)
     }
@@ -94,6 +110,13 @@ struct ObjectCopy: Sendable {
     self.version = version
     self.largestCopy = largestCopy
     self.partSize = partSize
+  }
+
+  /// Whether an object may be what a copy of that version has made: one that was uploaded in parts, or copied so, has another
+  /// tag than its copy.
+  static func mayBe(_ copy: ObjectVersion, of version: ObjectVersion) -> Bool {
+    guard copy.size == version.size else { return false }
+    return [copy, version].contains { $0.entityTag.value.contains("-") } || copy.entityTag == version.entityTag
   }
 
   /// Parts of a copy that are under way at a time.

@@ -148,7 +148,8 @@ final class ObjectNode: UnderNode {
     }
     if let size = change.size {
       guard attributes.isRegular else { throw .notTruncatable(attributes.type) }
-      if size != attributes.size { try truncate(to: size, caller: caller) }
+      // Where a worker has died over it, the size is right already, and the store has not heard of it.
+      if size != attributes.size || spool != nil { try truncate(to: size, caller: caller) }
     }
     // What is being written gets the time at which it is closed.
     let isWritten = spool?.isDirty == true
@@ -160,14 +161,21 @@ final class ObjectNode: UnderNode {
     return change.size == nil ? attributes : try self.attributes()
   }
 
-  /// truncate(2) without a handle: in the store when it returns, unless others have the file open for writing.
+  /// truncate(2) without a handle: in the store when it returns. Of a file that nobody has open for writing, so that a spool
+  /// is one that a worker has begun that died, or that of an open which comes at this moment.
   private func truncate(to size: Int64, caller: Caller) throws(Errno) {
-    let isOpen = spool != nil
+    let isOpen = spool.map { !$0.isAdopted } ?? false
     let file = try open(.readWrite, caller: caller)
+    do throws(Errno) {
+      if try file.attributes().size != size { try file.truncate(to: size) }
+    } catch {
+      if !isOpen { lastWriterClosed() }
+      throw error
+    }
+    try fileSystem.reach(.afterSpool)
     // Also where it fails: nobody else ends the spool that it has begun.
     defer { if !isOpen { lastWriterClosed() } }
-    try file.truncate(to: size)
-    if !isOpen { try file.flush() }
+    try file.flush()
   }
 
   func readLink() throws(Errno) -> [UInt8] { throw .noSymlink }

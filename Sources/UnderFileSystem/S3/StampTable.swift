@@ -32,6 +32,7 @@ struct StampTable: Sendable {
   @discardableResult
   mutating func keep(_ stamp: UInt64, for own: UInt64, at path: PathHash) -> Bool {
     if own == stamp { return kept.removeValue(forKey: path) != nil }
+    if let known = kept[path], known.version == own, known.stamp == stamp { return false }
     if kept.updateValue(Kept(version: own, stamp: stamp), forKey: path) == nil { order.append(path) }
     guard order.count > Self.capacity else { return true }
     for path in order.prefix(Self.capacity / 2) { kept[path] = nil }

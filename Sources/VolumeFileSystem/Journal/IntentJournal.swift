@@ -55,6 +55,24 @@ final class IntentJournal: Sendable {
     return entry.isFor(operation, at: parent) ? entry : nil
   }
 
+  /// Decides of each release that the worker before has begun whether it was counted, while nobody counts: those that were not
+  /// are begun anew.
+  /// - Parameter isCounted: told the node and what was recorded.
+  func settleReleases(_ isCounted: (NodeID, Intent) -> Bool) {
+    left.withLock { left in
+      for (number, index) in left {
+        let entry = entry(index, number)
+        guard let node = entry.releasedNode, entry.outcome == nil else { continue }
+        if isCounted(node, entry.intent) {
+          entry.finish(nil)
+        } else {
+          memory.storeReleasing64(0, at: Self.offset(index))
+          left[number] = nil
+        }
+      }
+    }
+  }
+
   /// Publishes what is about to be done.
   /// - Returns: nil for a request without a number, and when there is no entry for it: more operations at once than any
   ///   worker has threads.

@@ -102,6 +102,12 @@ struct JournalEntry {
       && memory.loadRelaxed64(at: base + Field.parent) == parent
   }
 
+  /// The node of a release; nil: it is of another operation.
+  var releasedNode: NodeID? {
+    guard memory.loadRelaxed32(at: base + Field.operation) == JournalOperation.release.rawValue else { return nil }
+    return memory.loadRelaxed64(at: base + Field.parent)
+  }
+
   /// The recorded answer, if there is one.
   var outcome: Result<Void, Errno>? {
     guard memory.loadAcquiring64(at: base + Field.done) == number else { return nil }

@@ -17,8 +17,26 @@ extension VolumeFileSystem {
   /// Whether a dead worker left entries of requests that have not come again.
   package var hasUnclaimedIntents: Bool { journal.hasLeft }
 
-  /// No resent request can come any more: entries that nobody claimed belong to requests that were answered.
-  package func resentRequestsAreDrained() { journal.sweep() }
+  /// Whether a dead worker left such entries, or files that it may have been the last to
+  /// have open.
+  package var waitsForResentRequests: Bool { journal.hasLeft || underFileSystem.hasLeftovers }
+
+  /// No resent request can come any more: entries that nobody claimed belong to requests that were answered, and what nobody
+  /// has open nobody will close. May wait for the under file system.
+  package func resentRequestsAreDrained() {
+    journal.sweep()
+    underFileSystem.closeLeftovers { names in hasWriters(names) }
+  }
+
+  /// Whether a file is open for writing, by its names from the root down.
+  private func hasWriters(_ names: [FileName]) -> Bool {
+    var node = NodeTable.root
+    for name in names {
+      guard let key = try? named(name, in: node), let child = table.find(key) else { return false }
+      node = child
+    }
+    return hasWriters(node)
+  }
 
   /// Runs an operation whose answer is success or an error.
   /// - Parameters:

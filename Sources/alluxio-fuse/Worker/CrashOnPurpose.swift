@@ -1,6 +1,7 @@
 #if FAULT_INJECTION
   import Glibc
   import LinuxSystem
+  import UnderFileSystem
   import VolumeFileSystem
 
   /// Lets a worker of the tests kill itself at one crash point. The next worker takes the next point, so that all have their

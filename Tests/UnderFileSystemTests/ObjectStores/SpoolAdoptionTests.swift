@@ -143,6 +143,27 @@ struct SpoolAdoptionTests {
     #expect(bucket.keys == [])
   }
 
+  @Test("of two files that have one name the one lives that a rename was giving it")
+  func renamedOver() throws {
+    for (source, target) in [("f", "g"), ("g", "f")] {
+      let bucket = InMemoryBucket()
+      let volume = try ObjectVolume(bucket, spools: smallParts)
+      for name in ["f", "g"] {
+        let (file, _) = try volume.create(FileName(bytes: name.utf8))
+        try file.write(letters(3, from: name == source ? 5 : 0))
+      }
+      func path(_ name: String) -> NodePath { volume.ufs.keys.root.child(Array(name.utf8)) }
+      // Its worker dies before it has taken the other one's name away.
+      try #require(volume.ufs.tree.spools.find(path(source))).move(to: path(target), replaces: true)
+      let next = try ObjectVolume(bucket, spools: smallParts, folder: volume.folder)
+      try next.ufs.adoptSpools(isSameMount: true)
+      #expect(try next.names() == [target])
+      next.ufs.closeLeftovers { _ in false }
+      #expect(bucket.content(ObjectKey("data/\(target)")) == letters(3, from: 5))
+      #expect(next.spoolFiles == 0)
+    }
+  }
+
   @Test("spools of a mount that is over are removed, and their uploads aborted")
   func otherMount() throws {
     let bucket = InMemoryBucket()

@@ -67,7 +67,8 @@ extension ObjectFileSystem {
   /// The last handle that writes was closed: what the store has not, goes there now. Where an attempt failed before, and its
   /// caller knows, the file stays as the store has it.
   func close(_ spool: Spool) {
-    if !spool.isUnlinked, spool.isDirty, !spool.hasFailed { try? spool.complete() }
+    if !isDead, !spool.isUnlinked, spool.isDirty, !spool.hasFailed { try? spool.complete() }
+    if isDead { return }
     let path = spool.path
     let isLost = spool.isDirty && !spool.isUnlinked
     if isLost { log.failed("a write", key: path.fileKey.description, message: "it is given up with its last close") }
@@ -83,15 +84,31 @@ extension ObjectFileSystem {
   package func adoptSpools(isSameMount: Bool) throws(Errno) {
     guard let folder = spoolFolder else { return }
     if isSameMount { tree.adoptStamps() } else { folder.stamps.remove() }
+    var found: [Spool] = []
     for id in try folder.ids() {
-      guard let spool = try? load(folder, id) else {
-        folder.remove(id)
-        continue
-      }
+      if let spool = try? load(folder, id) { found.append(spool) } else { folder.remove(id) }
+    }
+    // Of two that have one name a rename was replacing the other when its worker died.
+    for spool in found.filter(\.snapshot.isRenamed) + found.filter({ !$0.snapshot.isRenamed }) {
       let known = spool.snapshot
       let isWanted = isSameMount && known.isPlaced && !known.isUnlinked
       spool.count(known.localBytes((try? spool.size()) ?? 0))
-      if !isWanted || !tree.spools.insert(spool, at: spool.path) { spool.discard() }
+      guard isWanted, tree.spools.insert(spool, at: spool.path) else {
+        spool.discard()
+        continue
+      }
+      spool.setAdopted()
+      // The worker before may have died between its upload and the note of which file that continues.
+      if !known.isDirty, let version = known.base { tree.keepStamp(known.stamp, for: version, at: spool.path) }
+    }
+  }
+
+  package var hasLeftovers: Bool { tree.spools.all.contains { $0.spool.isAdopted } }
+
+  package func closeLeftovers(unless isOpen: ([FileName]) -> Bool) {
+    for (path, spool) in tree.spools.all where spool.isAdopted {
+      let names = path.bytes[keys.root.bytes.count...].split(separator: 0x2F).map { FileName(bytes: $0) }
+      if !isOpen(names) { close(spool) }
     }
   }
 

@@ -126,6 +126,7 @@ extension Spool {
       do throws(Errno) {
         let version = try bring(known)
         try record(.completed(version))
+        try fileSystem.reach(.afterUpload)
         fileSystem.tree.keepStamp(known.stamp, for: version, at: path)
         fileSystem.tree.changed(path, to: .file(version, stamp: known.stamp))
         setFailed(false)

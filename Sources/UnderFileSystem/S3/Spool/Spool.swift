@@ -29,6 +29,8 @@ final class Spool: Sendable {
     var failure: Errno?
     /// The last attempt to bring all of it to the store failed.
     var hasFailed = false
+    /// A worker before has begun it.
+    var isAdopted = false
     /// Nothing more is to be written here: its files are gone.
     var isClosed = false
     /// Its share of the room that is used, in bytes.
@@ -67,6 +69,9 @@ final class Spool: Sendable {
   /// Whether the last attempt to bring it to the store failed.
   var hasFailed: Bool { run.withLock { $0.hasFailed } }
   func setFailed(_ hasFailed: Bool) { run.withLock { $0.hasFailed = hasFailed } }
+  /// Whether a worker before has begun it: nobody may be left who closes it.
+  var isAdopted: Bool { run.withLock { $0.isAdopted } }
+  func setAdopted() { run.withLock { $0.isAdopted = true } }
 
   func size() throws(Errno) -> Int64 { try data.descriptor.status().size }
 

@@ -23,6 +23,8 @@ struct SpoolState: Sendable, Hashable {
   var base: ObjectVersion?
   var isPlaced = false
   var isUnlinked = false
+  /// A rename has given it the key that it has.
+  var isRenamed = false
   /// An attempt to place a new object was begun, and nobody knows how it ended.
   var isAttempted = false
   /// Whether an object of the key may be replaced.
@@ -68,6 +70,7 @@ struct SpoolState: Sendable, Hashable {
     case .begin, .stamp: break
     case .placed: isPlaced = true
     case .moved(let key, let replaces):
+      if key != self.key { isRenamed = true }
       self.key = key
       self.replaces = replaces
       dropUpload()

@@ -31,6 +31,11 @@ final class SpoolTable: Sendable {
     }
   }
 
+  /// All of them, in no order.
+  var all: [(path: NodePath, spool: Spool)] {
+    spools.withLock { spools in spools.map { (path: $0.key, spool: $0.value) } }
+  }
+
   /// Those that lie beneath a directory.
   func all(beneath directory: NodePath) -> [(path: NodePath, spool: Spool)] {
     spools.withLock { spools in
