@@ -14,7 +14,8 @@ struct AlluxioCSI: AsyncParsableCommand {
     commandName: "alluxio-csi",
     abstract: "Serves the Container Storage Interface for Alluxio under file systems, over FUSE.",
     discussion: """
-      `alluxio-csi status` lists the volumes of this node, `alluxio-csi warm` loads one into the node's page store.
+      `alluxio-csi status` lists the volumes of this node, `alluxio-csi warm` loads one into the node's page store,
+      `alluxio-csi doctor` looks for what is wrong with the node.
       """, version: version)
 
   @OptionGroup var options: Options
@@ -24,6 +25,7 @@ struct AlluxioCSI: AsyncParsableCommand {
     let arguments = Array(CommandLine.arguments.dropFirst())
     switch arguments.first {
     case "status": await Status.main(Array(arguments.dropFirst()))
+    case "doctor": await Doctor.main(Array(arguments.dropFirst()))
     case "warm": Warm.main(Array(arguments.dropFirst()))
     default: await main(arguments)
     }

@@ -5,7 +5,7 @@ internal import ObjectStore
 internal import Synchronization
 internal import VolumeModel
 
-/// Clients of object stores for the controller. Nothing is loaded and nobody is asked before the first is needed.
+/// Clients of object stores for the controller, and for who asks whether one can be used. Nothing is loaded and nobody is asked before the first is needed.
 final class ObjectStoreService: Sendable {
   private struct Network {
     let http: HTTPClient
@@ -14,11 +14,16 @@ final class ObjectStoreService: Sendable {
     let nodeCredentials: [UnderFileSystemURI.Scheme: CredentialStore]
   }
 
+  private let needsCredentials: Bool
   private let variable: @Sendable (String) -> String?
   private let network = Mutex<Network?>(nil)
   private let log = Logger(label: "object-store")
 
-  init(variable: @escaping @Sendable (String) -> String?) { self.variable = variable }
+  /// - Parameter needsCredentials: without any nothing is asked; else requests are not signed, as public buckets take them.
+  init(needsCredentials: Bool = true, variable: @escaping @Sendable (String) -> String?) {
+    self.needsCredentials = needsCredentials
+    self.variable = variable
+  }
 
   /// A client of a place's bucket, with the secrets' credentials, or the controller's own where there are none.
   func client(for place: ProvisioningPlace) throws(CSIError) -> ObjectStoreClient {
@@ -40,6 +45,14 @@ final class ObjectStoreService: Sendable {
       Endpoint(place.base, place.properties, defaultRegion: NodeCredentials.region(variable: variable)),
       transport: network.http, credentials: credentials, settings: settings, log: log)
   }
+
+  /// Where a place's bucket is asked for, as far as is known beforehand.
+  func address(of place: ProvisioningPlace) -> ObjectStoreAddress {
+    Endpoint(place.base, place.properties, defaultRegion: NodeCredentials.region(variable: variable)).address
+  }
+
+  /// For requests that are not for a bucket.
+  func transport() throws(CSIError) -> HTTPClient { try connect().http }
 
   /// Loads libcurl with the first call that gets here.
   private func connect() throws(CSIError) -> Network {
@@ -65,7 +78,7 @@ final class ObjectStoreService: Sendable {
     var stores: [UnderFileSystemURI.Scheme: CredentialStore] = [:]
     for scheme in [UnderFileSystemURI.Scheme.s3, .oss] {
       let source = NodeCredentials(for: scheme, transport: http, direct: direct, region: region, variable: variable)
-      stores[scheme] = CredentialStore(NeededCredentials(source))
+      stores[scheme] = CredentialStore(needsCredentials ? NeededCredentials(source) : source)
     }
     return Network(http: http, direct: direct, nodeCredentials: stores)
   }
