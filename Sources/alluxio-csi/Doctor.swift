@@ -2,6 +2,8 @@ internal import ArgumentParser
 internal import CSIDriver
 internal import GRPC
 internal import LinuxSystem
+internal import Log
+internal import Logging
 internal import SystemPackage
 internal import VolumeModel
 
@@ -46,6 +48,8 @@ struct Doctor: AsyncParsableCommand {
   var json = false
 
   func run() async throws {
+    // What is found is said once, by the lines that are printed.
+    LineLogHandler.bootstrap(level: .critical, format: .text)
     let state = stateDir ?? "\(kubeletDir)/plugins/csi-alluxio-plugin"
     let paths = NodePaths(stateDirectory: state, kubeletDirectory: kubeletDir)
     var checkup = Checkup(

@@ -1,6 +1,7 @@
 """The image: its programs start in its root file system with nothing else of this machine, and it is as the chart says."""
 
 import contextlib
+import http.server
 import json
 import pathlib
 import re
@@ -9,6 +10,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 
 import pytest
 import yaml
@@ -140,6 +142,43 @@ def test_the_image_has_no_shell_no_privileged_file_and_no_link_to_nowhere():
 def test_the_image_trusts_the_authorities_of_debian_where_libcurl_looks():
     trusted = ssl.create_default_context(cafile=image.root() / "etc/ssl/certs/ca-certificates.crt").get_ca_certs()
     assert len(trusted) > 100
+
+
+@contextlib.contextmanager
+def encrypted_server(folder):
+    """The address of a server of HTTPS that is no object store, whose certificate is folder/ca.pem."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key.pem",
+         "-out", folder / "ca.pem"], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "ca.pem", folder / "key.pem")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"https://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@needs_root
+@needs_debian
+def test_an_object_store_is_asked_over_tls_with_the_authorities_of_the_image_or_with_those_that_are_given(folder):
+    authorities = folder / "authorities"
+    authorities.mkdir()
+    environment = {**image.Containerfile().environment, "AWS_EC2_METADATA_DISABLED": "true"}
+    given = {"mounts": [{"source": str(authorities), "path": "/authorities", "propagation": "None", "readOnly": True}],
+             "environment": {**environment, "SSL_CERT_FILE": "/authorities/ca.pem"}}
+    with encrypted_server(authorities) as address:
+        for changes, words in ({"environment": environment}, "certificate"), (given, "answered 501"):
+            done = image.run("alluxio-csi", "doctor", "--json", "--ufs", "s3://bucket", "-o", f"endpoint={address}",
+                             folder=folder, **changes)
+            [found] = [finding for finding in json.loads(done.stdout)["findings"] if finding["check"] == "object store"]
+            assert found["state"] == "FAIL" and words in found["what"], done.stdout + done.stderr
+            assert ("TLS" in found["what"]) == (words == "certificate"), found
 
 
 @needs_debian

@@ -1,7 +1,9 @@
 """The driver, run exactly as the chart renders it: the two DaemonSets on a node, and the controller."""
 
+import concurrent.futures
 import contextlib
 import copy
+import json
 import os
 import pathlib
 import queue
@@ -164,6 +166,48 @@ def _wait_for(node, name, text, ended=()):
     while text not in node.log(name) and not ended:
         assert time.monotonic() < limit, f"{name} does not say {text!r}:\n{node.log(name)[-3000:]}"
         time.sleep(0.02)
+
+
+def test_the_doctor_finds_nothing_in_the_plugins_container_and_what_is_not_shared_in_another():
+    """As `kubectl exec` runs it: with what the container has mounted, and its privileges."""
+    mounter, plugin = specifications()
+    with a_node() as node, registered(node) as registry:
+        start_mounter(node, mounter)
+        server = node.start(plugin, "csi-nodeserver")
+        connected(node, node.path(registered_socket(plugin)[0]), server, "csi-nodeserver").close()
+        found, status = examined(node, plugin)
+        failed = {name for name, states in found.items() if "FAIL" in states}
+        assert (failed, status) == (set(), 0), node.log("csi-nodeserver")
+        assert {"kernel", "propagation", "cgroups", "plugin", "registration", "mounter", "page store"} == found.keys()
+        registry.stop(None).wait()
+        _without_propagation(plugin, "csi-nodeserver", "kubelet")
+        found, status = examined(node, plugin)
+        failed = {name for name, states in found.items() if "FAIL" in states}
+        assert (failed, status) == ({"registration", "propagation"}, 1), node.log("csi-nodeserver")
+
+
+@contextlib.contextmanager
+def registered(node):
+    """The socket of a registrar, which lives."""
+    folder = node.folder / "registry"
+    folder.symlink_to(node.path(node.kubelet / "plugins_registry"))
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(1))
+    server.add_insecure_port(f"unix:{folder}/alluxio-reg.sock")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop(None).wait()
+
+
+def examined(node, plugin):
+    """What the doctor finds in the plugin's container, by check, and how it ends."""
+    pid = node.start(plugin, "csi-nodeserver", command=["alluxio-csi", "doctor", "--json"])
+    status = node.nest.wait(pid, SECONDS)
+    found = {}
+    for finding in json.loads(node.log("csi-nodeserver"))["findings"]:
+        found.setdefault(finding["check"], []).append(finding["state"])
+    return found, status
 
 
 def test_an_update_of_the_mounter_takes_a_volume_along_and_a_rollback_brings_it_back():

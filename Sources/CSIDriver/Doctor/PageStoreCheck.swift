@@ -17,8 +17,8 @@ package struct PageStoreCheck: NodeCheck {
   private func look() -> [Finding] {
     // It is made with the first volume.
     var place = folder
-    while (try? Descriptor.reach(place)) == nil, let slash = place.lastIndex(of: "/"), slash > place.startIndex {
-      place = String(place[..<slash])
+    while (try? Descriptor.reach(place)) == nil, let slash = place.lastIndex(of: "/"), place != "/" {
+      place = slash > place.startIndex ? String(place[..<slash]) : "/"
     }
     do throws(Errno) {
       let space = try FileSystemStatistics(at: place)

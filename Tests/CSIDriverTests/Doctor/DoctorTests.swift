@@ -89,6 +89,11 @@ struct DoctorTests {
     let bad = try tried()
     #expect(bad.output.contains("FAIL  object store   "), "\(bad.output)")
     #expect(!(good.output + bad.output).contains("canary"))
+    // Nothing but the lines.
+    #expect(
+      (good.output + bad.output).split(separator: "\n").allSatisfy { line in
+        Finding.State.allCases.contains { line.hasPrefix($0.rawValue) }
+      })
   }
 
   @Test(

@@ -100,6 +100,9 @@ struct NodeCheckTests {
 
   @Test("a page store on a disk of the node is well, or says what room it lacks")
   func disk() async throws {
+    for check in [PageStoreCheck(folder: "/alluxio-absent/pages"), PageStoreCheck(folder: "/")] {
+      #expect(await look(check).allSatisfy { !"\($0)".contains("No such file") })
+    }
     let findings = await look(PageStoreCheck(folder: folder.path))
     #expect(findings.allSatisfy { $0.state != .failure }, "\(findings)")
     let free = try FileSystemStatistics(at: folder.path).availableBytes >> 30
