@@ -1,9 +1,7 @@
 import CSIDriver
 import FoundationEssentials
-import GRPC
 import Glibc
 import LinuxSystem
-import Logging
 import Mounter
 import ObjectStoreServers
 import SystemPackage
@@ -15,15 +13,16 @@ import VolumeModel
 @Suite("A node's doctor", .serialized)
 struct DoctorTests {
   private func run(
-    _ arguments: [String], environment: [String] = []
-  ) throws -> (exit: ProcessExit?, output: String) {
+    _ arguments: [String]
+  ) async throws -> (exit: ProcessExit?, output: String) {
     let folder = try TemporaryDirectory("doctor")
     let log = try Descriptor.open(folder.appending("log"), O_WRONLY | O_CREAT, mode: 0o600)
     var spawn = Spawn(
       executable: try builtProduct("alluxio-csi"), arguments: ["alluxio-csi", "doctor"] + arguments,
-      environment: environment)
+      environment: [])
     spawn.descriptors = [1: log.rawValue, 2: log.rawValue]
-    let exit = try Waiting.untilEnded(try spawn.start())
+    let process = SharedBox(try spawn.start())
+    let exit = try await OwnThread.run { try Waiting.untilEnded(process.value) }
     return (exit, try WholeFile.text(folder.appending("log")))
   }
 
@@ -37,13 +36,13 @@ struct DoctorTests {
     try await PluginProcess.withSharedFolders { plugin in
       let kubelet = plugin.folder.appending("kubelet")
       let registry = try plugin.folder.makeDirectory("kubelet/plugins_registry", mode: 0o700)
-      let server = try Server(
-        endpoint: try Endpoint(path: "\(registry)/alluxio-reg.sock"), handlers: [:], interceptors: [], logger: .silent)
+      // The plugin stands for the registrar, whose methods nobody asks for.
+      #expect(symlink(plugin.folder.appending("csi/csi.sock"), "\(registry)/alluxio-reg.sock") == 0)
       let node = [
         "--kubelet-dir", kubelet, "--state-dir", plugin.folder.appending("state"), "--endpoint",
         "unix://\(plugin.folder.appending("csi/csi.sock"))", "--ufs", "file://\(plugin.data)",
       ]
-      let (exit, json) = try run(node + ["--json"])
+      let (exit, json) = try await run(node + ["--json"])
       #expect(exit == .exited(code: 0), "\(json)")
       let found = try states(json)
       for check in ["kernel", "propagation", "plugin", "registration", "mounter", "file system"] {
@@ -51,14 +50,13 @@ struct DoctorTests {
       }
       #expect(found.keys.contains("cgroups") && found.keys.contains("page store"), "\(json)")
       try plugin.kill()
-      let (end, text) = try run(node)
+      let (end, text) = try await run(node)
       #expect(end == .exited(code: 1))
       let failed = text.split(separator: "\n").filter { $0.hasPrefix("FAIL") }
-      #expect(failed.count == 1 && failed.allSatisfy { $0.contains("plugin") }, "\(text)")
+      let expected = ["FAIL  plugin", "FAIL  registration"]
+      #expect(failed.count == 2 && zip(failed, expected).allSatisfy { $0.hasPrefix($1) }, "\(text)")
       #expect(text.contains("OK    mounter        it answers"), "\(text)")
       try await plugin.restart()
-      await server.shutdown(grace: .seconds(5))
-      #expect(rmdir(registry) == 0 || errno == ENOTEMPTY)
       TemporaryDirectory.removeTree(registry)
     }
   }
@@ -73,20 +71,20 @@ struct DoctorTests {
       try secret.write("\(value)\n", to: "..data/\(name)")
       #expect(symlink("..data/\(name)", secret.appending(name)) == 0)
     }
-    func tried() throws -> (exit: ProcessExit?, output: String) {
-      try run([
+    func tried() async throws -> (exit: ProcessExit?, output: String) {
+      try await run([
         "--kubelet-dir", secret.path, "--ufs", "s3://bucket", "-o", "endpoint=\(store.server.url),path-style",
         "--secret-dir", secret.path,
       ])
     }
-    let good = try tried()
+    let good = try await tried()
     #expect(good.output.contains("OK    object store   s3://bucket/ at "), "\(good.output)")
     #expect(good.output.contains("OK    clock          "), "\(good.output)")
     // There is no plugin.
     #expect(good.exit == .exited(code: 1))
     unlink(secret.appending("s3a.secretKey"))
     try secret.write("canary-wrong-0123456789abcdef", to: "s3a.secretKey")
-    let bad = try tried()
+    let bad = try await tried()
     #expect(bad.output.contains("FAIL  object store   "), "\(bad.output)")
     #expect(!(good.output + bad.output).contains("canary"))
     // Nothing but the lines.
@@ -103,21 +101,21 @@ struct DoctorTests {
       (["-o", "endpoint=x"], "name it with --ufs"), (["--ufs", "s3://b", "--secret-dir", "/nowhere"], "--secret-dir"),
       (["--endpoint", "tcp://1.2.3.4"], "unix://"), (["--ufs", "oss://bucket"], "fs.oss.endpoint"),
     ])
-  func misuse(arguments: [String], word: String) throws {
-    let (exit, output) = try run(arguments)
+  func misuse(arguments: [String], word: String) async throws {
+    let (exit, output) = try await run(arguments)
     #expect(exit == .exited(code: 64), "\(output)")
     #expect(output.contains(word), "\(output)")
   }
 
   @Test("the flags in the README are those of the program")
-  func documented() throws {
+  func documented() async throws {
     let readme = try WholeFile.text("\(BuildFolder.sources())/README.md")
     let start = try #require(readme.firstRange(of: "<!-- doctor flags"))
     let end = try #require(readme.firstRange(of: "<!-- end of doctor flags"))
     let documented = readme[start.upperBound..<end.lowerBound].split(separator: "\n").compactMap { line in
       line.hasPrefix("| `-") ? line.dropFirst(3).prefix { $0 != "`" } : nil
     }
-    let help = try run(["--help"]).output
+    let help = try await run(["--help"]).output
     let offered = help.split(separator: "\n").compactMap { line -> Substring? in
       let flag = line.drop { $0 == " " }.prefix { $0 != " " }
       return flag.hasPrefix("-") && flag != "--version" && flag != "-h," ? flag : nil
