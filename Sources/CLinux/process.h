@@ -63,6 +63,7 @@ int setgroups(size_t, const gid_t *);
 static inline int clinux_setresuid(uid_t id) { return setresuid(id, id, id); }
 static inline int clinux_setresgid(gid_t id) { return setresgid(id, id, id); }
 static inline int clinux_drop_groups(void) { return setgroups(0, NULL); }
+static inline int clinux_keep_group(gid_t id) { return setgroups(1, &id); }
 
 /* glibc declares unshare(2) only under _GNU_SOURCE, which the Glibc module is built without. */
 static inline int clinux_unshare_mounts(void) { return (int)syscall(SYS_unshare, 0x00020000 /* CLONE_NEWNS */); }

@@ -20,6 +20,7 @@ enum DescriptorRole: UInt32, Sendable, Hashable {
   case pageFolder = 9
   case nodeEnvironment = 10
   case cacheAccount = 11
+  case sharedPages = 12
 }
 
 /// A packet from a client to the mounter.

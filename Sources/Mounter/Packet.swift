@@ -8,7 +8,7 @@ enum Packet {
   /// The largest report of a worker: a reason of 4096 characters.
   static let maximumReportBytes = 20 << 10
   /// The most descriptors beside one packet.
-  static let maximumDescriptors = 8
+  static let maximumDescriptors = 16
   /// The largest content of a secrets memfd.
   static let maximumSecretBytes = 256 << 10
 

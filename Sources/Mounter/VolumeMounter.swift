@@ -38,12 +38,17 @@ package protocol VolumeMounter: Sendable {
   /// where it has none, or no copy of it has come yet. Asks nobody.
   func cacheAccount(of key: WorkerKey) -> SharedDescriptor?
 
+  /// Where the volume's pages lie together with those of other volumes; nil where they do not, or no copy of the volume has
+  /// come yet. Asks nobody.
+  func sharedPages(of key: WorkerKey) -> SharedPages?
+
   /// What happens to volumes without a call. One consumer; nothing is kept from before it starts to listen.
   var events: AsyncStream<MounterEvent> { get }
 }
 
 extension VolumeMounter {
   package func cacheAccount(of key: WorkerKey) -> SharedDescriptor? { nil }
+  package func sharedPages(of key: WorkerKey) -> SharedPages? { nil }
 }
 
 /// What a mounter reports by itself.

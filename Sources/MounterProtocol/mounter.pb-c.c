@@ -3308,7 +3308,7 @@ const ProtobufCMessageDescriptor mounter__v1__object_store__address__descriptor 
   (ProtobufCMessageInit) mounter__v1__object_store__address__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__object_store__field_descriptors[9] =
+static const ProtobufCFieldDescriptor mounter__v1__object_store__field_descriptors[10] =
 {
   {
     "address",
@@ -3418,6 +3418,18 @@ static const ProtobufCFieldDescriptor mounter__v1__object_store__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "shared_pages",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__ObjectStore, shared_pages),
+    &mounter__v1__string_value__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__object_store__field_indices_by_name[] = {
   0,   /* field[0] = address */
@@ -3429,11 +3441,12 @@ static const unsigned mounter__v1__object_store__field_indices_by_name[] = {
   6,   /* field[6] = page_store_bytes */
   3,   /* field[3] = path_style */
   1,   /* field[1] = region */
+  9,   /* field[9] = shared_pages */
 };
 static const ProtobufCIntRange mounter__v1__object_store__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor mounter__v1__object_store__descriptor =
 {
@@ -3443,7 +3456,7 @@ const ProtobufCMessageDescriptor mounter__v1__object_store__descriptor =
   "Mounter__V1__ObjectStore",
   "mounter.v1",
   sizeof(Mounter__V1__ObjectStore),
-  9,
+  10,
   mounter__v1__object_store__field_descriptors,
   mounter__v1__object_store__field_indices_by_name,
   1,  mounter__v1__object_store__number_ranges,
@@ -7093,7 +7106,7 @@ const ProtobufCMessageDescriptor mounter__v1__from_parent__descriptor =
   (ProtobufCMessageInit) mounter__v1__from_parent__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue mounter__v1__descriptor_role__enum_values_by_number[12] =
+static const ProtobufCEnumValue mounter__v1__descriptor_role__enum_values_by_number[13] =
 {
   { "DESCRIPTOR_ROLE_UNSPECIFIED", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_UNSPECIFIED", 0 },
   { "DESCRIPTOR_ROLE_FUSE_DEVICE", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_FUSE_DEVICE", 1 },
@@ -7107,11 +7120,12 @@ static const ProtobufCEnumValue mounter__v1__descriptor_role__enum_values_by_num
   { "DESCRIPTOR_ROLE_PAGE_FOLDER", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_PAGE_FOLDER", 9 },
   { "DESCRIPTOR_ROLE_NODE_ENVIRONMENT", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_NODE_ENVIRONMENT", 10 },
   { "DESCRIPTOR_ROLE_CACHE_ACCOUNT", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_CACHE_ACCOUNT", 11 },
+  { "DESCRIPTOR_ROLE_SHARED_PAGES", "MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_SHARED_PAGES", 12 },
 };
 static const ProtobufCIntRange mounter__v1__descriptor_role__value_ranges[] = {
-{0, 0},{0, 12}
+{0, 0},{0, 13}
 };
-static const ProtobufCEnumValueIndex mounter__v1__descriptor_role__enum_values_by_name[12] =
+static const ProtobufCEnumValueIndex mounter__v1__descriptor_role__enum_values_by_name[13] =
 {
   { "DESCRIPTOR_ROLE_CACHE_ACCOUNT", 11 },
   { "DESCRIPTOR_ROLE_FUSE_DEVICE", 1 },
@@ -7119,6 +7133,7 @@ static const ProtobufCEnumValueIndex mounter__v1__descriptor_role__enum_values_b
   { "DESCRIPTOR_ROLE_NODE_ENVIRONMENT", 10 },
   { "DESCRIPTOR_ROLE_PAGE_FOLDER", 9 },
   { "DESCRIPTOR_ROLE_SECRETS", 4 },
+  { "DESCRIPTOR_ROLE_SHARED_PAGES", 12 },
   { "DESCRIPTOR_ROLE_SHARED_STATE", 2 },
   { "DESCRIPTOR_ROLE_UFS_ROOT", 3 },
   { "DESCRIPTOR_ROLE_UNSPECIFIED", 0 },
@@ -7133,9 +7148,9 @@ const ProtobufCEnumDescriptor mounter__v1__descriptor_role__descriptor =
   "DescriptorRole",
   "Mounter__V1__DescriptorRole",
   "mounter.v1",
-  12,
+  13,
   mounter__v1__descriptor_role__enum_values_by_number,
-  12,
+  13,
   mounter__v1__descriptor_role__enum_values_by_name,
   1,
   mounter__v1__descriptor_role__value_ranges,

@@ -13,6 +13,8 @@ package struct ObjectStoreRequest: Sendable, Hashable {
   package var pageSize: UInt32 = 1 << 20
   /// Files that are whole in the page store are read by the kernel itself (`cachePassthrough`).
   package var cachePassthrough = false
+  /// Where its pages are kept together with those of other volumes; nil: in the worker key's own folder.
+  package var sharedPages: SharedPages?
 
   package init(
     properties: ObjectStoreProperties, usesNodeCredentials: Bool, pageStore: String, pageStoreBytes: UInt64

@@ -39,6 +39,10 @@ struct Options: ParsableArguments {
   @Option(help: "What all of that folder may take, such as 100Gi; 0: no cache. Default: a quarter of its file system.")
   var pageStoreSize: String?
 
+  @Option(
+    help: "Buckets or prefixes, such as s3://bucket/prefix, whose volumes share what is cached, separated by commas.")
+  var sharePages: [String] = []
+
   @Option(help: "Volumes that this node takes at a time; 0: no limit.")
   var maxVolumes: Int = 0
 

@@ -47,6 +47,8 @@ struct OwnMounter: VolumeMounter {
 
   func cacheAccount(of key: WorkerKey) -> SharedDescriptor? { client.cacheAccount(of: key) }
 
+  func sharedPages(of key: WorkerKey) -> SharedPages? { client.sharedPages(of: key) }
+
   private func started<Value: Sendable>(
     by deadline: Deadline, _ call: () async throws(MounterError) -> Value
   ) async throws(MounterError) -> Value {

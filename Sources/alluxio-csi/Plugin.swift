@@ -88,6 +88,7 @@ struct Plugin {
       inlineFileRoots: settings.inlineFileRoots, maximumVolumes: settings.maximumVolumes)
     configuration.pageStore = settings.pageStore
     configuration.pageStoreBytes = settings.pageStoreBytes
+    configuration.sharePages = settings.sharePages
     let logger = Logger(label: "node")
     let warming = WarmProcesses(
       stateDirectory: settings.paths.stateDirectory, logLevel: settings.logLevel, logFormat: settings.logFormat)

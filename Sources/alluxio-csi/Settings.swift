@@ -29,6 +29,7 @@ struct Settings {
   let pageStore: String
   /// Nil: a share of its file system.
   let pageStoreBytes: UInt64?
+  let sharePages: [UnderFileSystemURI]
   let maximumVolumes: Int
   let logLevel: Logger.Level
   let logFormat: LogFormat
@@ -53,6 +54,7 @@ struct Settings {
     inlineFileRoots = try Self.roots(options.inlineFileRoots, flag: "--inline-file-roots")
     pageStore = try options.pageStore.map { try Self.folder($0, flag: "--page-store") } ?? paths.pageStore
     pageStoreBytes = try options.pageStoreSize.map { try Self.size($0, flag: "--page-store-size") }
+    sharePages = try Self.places(options.sharePages, flag: "--share-pages")
     guard options.maxVolumes >= 0 else { throw SettingsError("--max-volumes must be 0, for no limit, or more") }
     maximumVolumes = options.maxVolumes
     logFormat = try Self.word(options.logFormat, flag: "--log-format")
@@ -96,6 +98,16 @@ struct Settings {
 
   private static func roots(_ flags: [String], flag: String) throws -> [String] {
     try flags.flatMap { $0.split(separator: ",").map(String.init) }.map { try folder($0, flag: flag) }
+  }
+
+  /// Buckets, or parts of them.
+  private static func places(_ flags: [String], flag: String) throws -> [UnderFileSystemURI] {
+    try flags.flatMap { $0.split(separator: ",").map(String.init) }.map { text in
+      guard let place = try? UnderFileSystemURI(parsing: text), place.scheme != .file else {
+        throw SettingsError("\(flag) needs buckets or prefixes, such as s3://bucket or oss://bucket/prefix")
+      }
+      return place
+    }
   }
 
   /// An absolute path without a trailing slash.

@@ -85,6 +85,8 @@ package struct Fault: Codable, Sendable {
   /// Regular expressions; nil matches all.
   package var method: String?
   package var path: String?
+  /// A regular expression for the field Authorization, which names the access key.
+  package var key: String?
   /// The first match that it acts on, from 1.
   package var nth: Int?
   /// How many matches; 0 is all of them.
@@ -109,7 +111,8 @@ package struct Fault: Codable, Sendable {
   package var bytes: Int?
 
   private enum CodingKeys: String, CodingKey {
-    case fault, method, path, nth, count, every, probability, forward, early, after, by, status, code, message, body
+    case fault, method, path, key, nth, count, every, probability, forward, early, after, by, status, code, message,
+      body
     case headers, location, seconds, until, bytes
     case retryAfter = "retry_after"
     case dateShift = "date_shift"
@@ -125,6 +128,13 @@ package struct Fault: Codable, Sendable {
   package func on(method: String? = nil, path: String? = nil, nth: Int = 1, count: Int = 1) -> Fault {
     var fault = self
     (fault.method, fault.path, fault.nth, fault.count) = (method, path, nth, count)
+    return fault
+  }
+
+  /// Only requests that are signed with this access key.
+  package func by(_ accessKey: String) -> Fault {
+    var fault = self
+    fault.key = "Credential=\(accessKey)/"
     return fault
   }
 

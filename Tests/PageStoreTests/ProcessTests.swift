@@ -123,6 +123,52 @@ struct ProcessTests {
     input.closeWriter()
   }
 
+  @Test("in a shared folder a page is known to all who ask for it, and not brought twice")
+  func knownToOthers() throws {
+    let folder = try StoreFolder()
+    let sample = PageSample(3, size: 300_001)
+    let first = try folder.open { $0.isShared = true }
+    let second = try folder.open { $0.isShared = true }
+    let (mine, theirs) = (first.open(sample.version), second.open(sample.version))
+    #expect(!theirs.contains(page: 0))
+    guard case .ours(let fill) = mine.beginFill(page: 0) else {
+      Issue.record("a page was not to be had")
+      return
+    }
+    guard case .elsewhere(let wait) = theirs.beginFill(page: 0) else {
+      Issue.record("a page was given twice")
+      return
+    }
+    #expect(!wait.waitForEnd(until: .now))
+    fill.commit(PageBytes(sample.bytes(0..<Int64(StoreFolder.pageSize))))
+    first.drain(until: .never)
+    #expect(wait.waitForEnd(until: .never))
+    #expect(theirs.contains(page: 0))
+    guard case .elsewhere(let late) = theirs.beginFill(page: 0) else {
+      Issue.record("a page that is there was given once more")
+      return
+    }
+    #expect(late.waitForEnd(until: .never))
+    #expect(first.status.usedBytes == second.status.usedBytes)
+    // Evicted by one, it is forgotten by the other with its next read.
+    first.drop(sample.version)
+    first.drain(until: .never)
+    #expect(second.reader(sample).cached(0, 100) == [])
+    #expect(!theirs.contains(page: 0))
+    #expect(first.status.usedBytes == 0)
+  }
+
+  @Test("who keeps the locks of a shared folder to himself keeps others from nothing but each other's pages")
+  func lockedSum() throws {
+    let folder = try StoreFolder()
+    let store = try folder.open { $0.isShared = true }
+    let sum = try Descriptor.open("\(folder.path)/usage-1", O_RDWR)
+    try RangeLock.take(0, of: sum)
+    let sample = PageSample(3, size: 100_000)
+    store.fill(sample)
+    #expect(store.reader(sample).cached(0, 100_000) == sample.bytes(0..<100_000))
+  }
+
   @Test("what one store fills in a shared folder another one that is open already reads")
   func seenByOthers() throws {
     let folder = try StoreFolder()

@@ -34,7 +34,7 @@ MATRIX = {
         "claim": {"create": True},
     }},
     "bucket": {"alluxio-csi": {
-        "pageStore": {"hostPath": "/mnt/nvme/alluxio", "size": "500Gi"},
+        "pageStore": {"hostPath": "/mnt/nvme/alluxio", "size": "500Gi", "share": ["s3://bucket", "oss://data/public"]},
         "mounter": {"env": [{"name": "AWS_REGION", "value": "eu-central-1"}], "hostNetwork": True},
         "ufs": {"secrets": {"store-ca": "/etc/store-ca"}},
         "nodes": {"serviceAccountAnnotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/node"}},

@@ -124,7 +124,7 @@ def test_a_volume_lives_and_ends_on_a_node_with_the_two_daemon_sets():
 def test_another_folder_of_the_kubelet_a_page_store_of_its_own_and_all_other_flags():
     values = chart.merged(VALUES, {"alluxio-csi": {
         "kubeletDir": "/data/kubelet", "inlineFileRoots": [f"{DATA}/public"], "logFormat": "json", "logLevel": "debug",
-        "pageStore": {"hostPath": "/mnt/nvme/alluxio", "size": "100Mi"},
+        "pageStore": {"hostPath": "/mnt/nvme/alluxio", "size": "100Mi", "share": ["s3://bucket/prefix"]},
         "nodePlugin": {"maxVolumes": 5, "hostPID": True}, "mounter": {"noticeAfter": 5, "killAfter": 60}}})
     with a_node(kubelet="/data/kubelet") as node:
         live(node, *specifications(values))

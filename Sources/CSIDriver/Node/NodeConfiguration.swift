@@ -13,6 +13,8 @@ package struct NodeConfiguration: Sendable, Hashable {
   package var pageStore: String
   /// `--page-store-size`, in bytes: what all of these folders may take together; nil: a quarter of their file system.
   package var pageStoreBytes: UInt64?
+  /// `--share-pages`: volumes beneath one of these keep their pages together.
+  package var sharePages: [UnderFileSystemURI] = []
   /// Volumes published at a time; 0: no limit.
   package var maximumVolumes: Int
   /// For calls that bring no deadline of their own.
@@ -35,10 +37,12 @@ package struct NodeConfiguration: Sendable, Hashable {
     self.maximumVolumes = maximumVolumes
   }
 
-  /// No volume may keep more than all together.
-  func limiting(_ store: ObjectStoreRequest) -> ObjectStoreRequest {
+  /// No volume may keep more than all together. Where the administrator has said so it keeps it with others; an inline volume
+  /// never does, since anybody who may make a pod writes those.
+  func placing(_ store: ObjectStoreRequest, of path: UnderFileSystemURI, isInline: Bool) -> ObjectStoreRequest {
     var store = store
     store.pageStoreBytes = min(store.pageStoreBytes, pageStoreBytes ?? .max)
+    store.sharedPages = isInline ? nil : SharedPages(of: path, on: store, places: sharePages)
     return store
   }
 }

@@ -153,7 +153,10 @@ extension NodeService {
     var objectStore: ObjectStoreRequest?
     do {
       objectStore = try record.objectStore.map { (store) throws(ObjectStoreAddress.ParseError) in
-        configuration.limiting(try store.request(pageStore: configuration.pageStore))
+        widened(
+          configuration.placing(
+            try store.request(pageStore: configuration.pageStore), of: underFileSystem,
+            isInline: record.isInline == true))
       }
     } catch {
       throw .failed(step: "reading the record of \(record.target)", cause: "\(error)")

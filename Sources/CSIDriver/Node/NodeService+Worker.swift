@@ -36,7 +36,21 @@ extension NodeService {
     }
     return MountRequest(
       key: plan.key, underFileSystem: plan.underFileSystem, mountPoint: paths.mountPoint(plan.key),
-      fileRoots: plan.fileRoots, options: options, objectStore: plan.objectStore)
+      fileRoots: plan.fileRoots, options: options, objectStore: plan.objectStore.map(widened))
+  }
+
+  /// Of volumes that share their pages the largest `pageStoreSize` counts for all.
+  func widened(_ store: ObjectStoreRequest) -> ObjectStoreRequest {
+    guard let shared = store.sharedPages else { return store }
+    var store = store
+    for record in records.all {
+      guard let other = record.objectStore, let path = try? UnderFileSystemURI(parsing: record.underFileSystem),
+        let request = try? other.request(pageStore: configuration.pageStore)
+      else { continue }
+      let placed = configuration.placing(request, of: path, isInline: record.isInline == true)
+      if placed.sharedPages == shared { store.pageStoreBytes = max(store.pageStoreBytes, placed.pageStoreBytes) }
+    }
+    return store
   }
 
   /// Makes way for the request: a lost mount is taken away, a read-only one learns that somebody will write. A volume that
@@ -54,6 +68,7 @@ extension NodeService {
     if let store = status.request.objectStore {
       request.objectStore?.pageStore = store.pageStore
       request.objectStore?.pageStoreBytes = store.pageStoreBytes
+      request.objectStore?.sharedPages = store.sharedPages
     }
     var options = status.request.options
     options.readOnly = request.options.readOnly

@@ -56,9 +56,10 @@ package struct PublishPlan: Sendable {
     underFileSystem = context.underFileSystem
     isInline = VolumeContext.isInline(request.volumeContext)
     // Anybody who may make a pod may write an inline volume: it has its own credentials or none.
-    objectStore = store.map { [isInline] in
-      configuration.limiting(
-        ObjectStoreRequest($0, usesNodeCredentials: !isInline, pageStore: configuration.pageStore))
+    objectStore = store.map { [isInline, underFileSystem] in
+      configuration.placing(
+        ObjectStoreRequest($0, usesNodeCredentials: !isInline, pageStore: configuration.pageStore),
+        of: underFileSystem, isInline: isInline)
     }
     warmUp = store?.warmUp
     let roots = isInline ? configuration.inlineFileRoots : configuration.fileRoots

@@ -24,12 +24,13 @@ final class NodePageStore: Sendable {
     self.budget = budget
   }
 
-  /// A worker that has targets.
+  /// A folder whose workers have targets: one worker, or those of several volumes that share it.
   struct Worker: Sendable {
     var name: String
     var quota: UInt64
-    /// Nil where it has none (of an older version): it is held to its quota by measuring.
-    var account: CacheAccount?
+    var accounts: [CacheAccount]
+    /// Not where one has none (of an older version): it is held to its quota by measuring.
+    var haveAllAccounts = true
   }
 
   /// Looks at every folder. Blocks.
@@ -55,11 +56,12 @@ final class NodePageStore: Sendable {
     }
     var used: [PageStoreDivision.Used] = []
     for worker in workers {
-      let measured = isMeasuring || worker.account == nil ? try folders.measure(worker.name) : nil
-      let said = worker.account?.used ?? 0
+      let measured = isMeasuring || !worker.haveAllAccounts ? try folders.measure(worker.name) : nil
+      let said = worker.accounts.map(\.used).max() ?? 0
+      let wanted = worker.haveAllAccounts ? worker.accounts.map(\.wanted).max() ?? .max : .max
       used.append(
         PageStoreDivision.Used(
-          name: worker.name, quota: Int64(clamping: worker.quota), wanted: worker.account?.wanted ?? .max,
+          name: worker.name, quota: Int64(clamping: worker.quota), wanted: wanted,
           bytes: measured ?? said, isMeasured: measured != nil))
     }
     let total = if let budget { budget } else { try folders.defaultBudget() }

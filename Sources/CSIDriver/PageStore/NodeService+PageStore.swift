@@ -30,7 +30,8 @@ extension NodeService {
         }
       }
       for worker in workers {
-        if let allowance = division.allowances[worker.name] { worker.account?.allow(allowance) }
+        guard let allowance = division.allowances[worker.name] else { continue }
+        for account in worker.accounts { account.allow(allowance) }
       }
       for (name, limit) in division.excesses {
         logger.warning(
@@ -47,7 +48,7 @@ extension NodeService {
   private func shrinkIdle(_ name: String, to limit: Int64, by deadline: Deadline) async {
     do throws(CSIError) {
       try await turns.holding(name, until: deadline) { () async throws(CSIError) in
-        // A publish may have come in between.
+        // A publish may have come in between. Of a folder that volumes share it finds less, or nothing.
         guard records.targets(ofWorker: name).isEmpty else { return }
         try await shrink(name, to: limit, by: deadline)
         pageStore.forget(name)
@@ -66,11 +67,20 @@ extension NodeService {
     for record in records.all {
       if let store = record.objectStore { quotas[record.workerKey] = store.pageStoreBytes }
     }
-    return quotas.map { key, quota in
+    var workers: [String: NodePageStore.Worker] = [:]
+    for (key, quota) in quotas {
+      let name = mounter.sharedPages(of: key)?.name ?? key.name
+      var worker = workers[name] ?? NodePageStore.Worker(name: name, quota: 0, accounts: [])
+      worker.quota = max(worker.quota, quota)
       // One that could shrink, or is too small, is not the mounter's.
-      let account = mounter.cacheAccount(of: key).flatMap { try? CacheAccount($0.descriptor) }
-      return NodePageStore.Worker(name: key.name, quota: quota, account: account)
+      if let account = mounter.cacheAccount(of: key).flatMap({ try? CacheAccount($0.descriptor) }) {
+        worker.accounts.append(account)
+      } else {
+        worker.haveAllAccounts = false
+      }
+      workers[name] = worker
     }
+    return Array(workers.values)
   }
 
   private func shrink(_ name: String, to limit: Int64, by deadline: Deadline) async throws(CSIError) {

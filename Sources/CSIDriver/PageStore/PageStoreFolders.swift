@@ -2,8 +2,10 @@ internal import Glibc
 internal import LinuxSystem
 internal import PageStore
 internal import SystemPackage
+internal import VolumeModel
 
-/// The folders beneath `--page-store`: one for each worker key of an object store, with `pages` and `spools` in it. Made by
+/// The folders beneath `--page-store`: one for each worker key of an object store, with `pages` and `spools` in it, and one
+/// with `pages` for each group of volumes that share theirs (`SharedPages`). Made by
 /// the mounter; the plugin measures and empties them, and believes nothing that a worker wrote. Everything here may block.
 struct PageStoreFolders: Sendable {
   /// `--page-store`, absolute.
@@ -14,14 +16,16 @@ struct PageStoreFolders: Sendable {
   private static let pages = Array("pages".utf8) + [0]
   private static let spools = Array("spools".utf8) + [0]
 
-  /// Names of worker keys that have a folder; none while there is no page store.
+  /// Names of worker keys and groups that have a folder; none while there is no page store.
   func names() throws(Errno) -> [String] {
-    do throws(Errno) { return try DirectoryNames.list(path).filter(Self.isWorkerName) } catch .noSuchFileOrDirectory {
+    do throws(Errno) {
+      return try DirectoryNames.list(path).filter { Self.isWorkerName($0) || SharedPages(name: $0) != nil }
+    } catch .noSuchFileOrDirectory {
       return []
     }
   }
 
-  /// 32 hexadecimal digits: other names are not the driver's and are left alone.
+  /// 32 hexadecimal digits. Other names are not the driver's and are left alone.
   private static func isWorkerName(_ name: String) -> Bool {
     name.utf8.count == 32
       && name.utf8.allSatisfy {
@@ -60,8 +64,10 @@ struct PageStoreFolders: Sendable {
   }
 
   /// Takes a folder away that no worker has. Bytes in its `spools` that applications wrote and the store has not got are
-  /// nobody's to throw away: with them the folder stays.
+  /// nobody's to throw away: with them the folder stays. So does one that volumes share, without its pages: the next of them
+  /// may be about to open it.
   func remove(_ name: String) throws(Errno) {
+    if SharedPages(name: name) != nil { return try shrink(name, to: 0) }
     do throws(Errno) {
       let store = try Descriptor.open(path, O_RDONLY | O_DIRECTORY)
       let folder = try store.open(name: Array(name.utf8) + [0], O_RDONLY | O_DIRECTORY | O_NOFOLLOW)

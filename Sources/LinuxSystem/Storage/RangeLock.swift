@@ -31,10 +31,9 @@ package enum RangeLock {
     _ = fcntl(file.rawValue, set, &request)
   }
 
-  /// Waits for it, however long. F_OFD_SETLKW.
-  package static func wait(_ offset: Int64, of file: borrowing Descriptor) throws(Errno) {
+  /// Whether another description has it now. F_OFD_GETLK.
+  package static func isTaken(_ offset: Int64, of file: borrowing Descriptor) -> Bool {
     var request = request(F_WRLCK, offset)
-    let number = file.rawValue
-    try Syscall.retrying { fcntl(number, set + 1, &request) }
+    return fcntl(file.rawValue, set - 1, &request) == 0 && request.l_type != Int16(F_UNLCK)
   }
 }

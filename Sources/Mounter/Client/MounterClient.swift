@@ -75,6 +75,8 @@ package final class MounterClient: VolumeMounter {
 
   package func cacheAccount(of key: WorkerKey) -> SharedDescriptor? { custody?.descriptor(.cacheAccount, of: key) }
 
+  package func sharedPages(of key: WorkerKey) -> SharedPages? { custody?.sharedPages(of: key) }
+
   /// Asks the mounter to end. Without `unmountingAll` its mounts and workers stay.
   package func shutdown(unmountingAll: Bool, by deadline: Deadline) async throws(MounterError) {
     _ = try await call(.shutdown(unmountingAll: unmountingAll), by: deadline, step: "waiting for the mounter to end")

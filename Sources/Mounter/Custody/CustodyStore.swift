@@ -20,6 +20,10 @@ final class CustodyStore: Sendable {
     state.withLock { $0.copies[key]?.descriptors[role] }
   }
 
+  func sharedPages(of key: WorkerKey) -> SharedPages? {
+    state.withLock { $0.copies[key]?.volume.status.request.objectStore?.sharedPages }
+  }
+
   /// Closes an earlier copy's descriptors, but those of files that this connection's mounter has sent.
   func keep(_ copy: CustodyCopy) {
     let former = state.withLock { state in

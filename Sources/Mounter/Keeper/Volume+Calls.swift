@@ -140,6 +140,7 @@ extension MountRequest {
     if own.pageStoreBytes != others.pageStoreBytes { names.append("pageStoreSize") }
     if own.pageSize != others.pageSize { names.append("pageSize") }
     if own.cachePassthrough != others.cachePassthrough { names.append("cachePassthrough") }
+    if own.sharedPages != others.sharedPages { names.append("--share-pages") }
     if own.properties != others.properties { names.append("endpoint or region") }
     return names.isEmpty ? nil : "object store (\(names.joined(separator: ", ")))"
   }

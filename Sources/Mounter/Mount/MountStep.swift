@@ -57,6 +57,7 @@ struct MountStep: Sendable {
   private struct Source {
     var root: SharedDescriptor?
     var pageFolder: SharedDescriptor?
+    var sharedPages: SharedDescriptor?
     var cacheAccount: SharedDescriptor?
   }
 
@@ -68,6 +69,9 @@ struct MountStep: Sendable {
     }
     return Source(
       pageFolder: try PageFolder(of: request.key, in: store.pageStore, users: workerUsers).open(),
+      sharedPages: try store.sharedPages.map { (name) throws(MounterError) in
+        try PageFolder(of: name, in: store.pageStore, users: workerUsers).open()
+      },
       cacheAccount: try Self.makeAccount(allowing: store.pageStoreBytes))
   }
 
@@ -111,7 +115,7 @@ struct MountStep: Sendable {
         mountPoint: mountPoint.path, connection: fuse.connection.number, fuseInit: reduced,
         granted: fuse.reply.granted, fuseDevice: SharedDescriptor(device), sharedState: SharedDescriptor(state),
         underFileSystemRoot: source.root, pageFolder: source.pageFolder,
-        cacheAccount: source.cacheAccount)
+        sharedPages: source.sharedPages, cacheAccount: source.cacheAccount)
     } catch {
       try? Mount.unmount(mountPoint.path, flags: [.detach, .noFollow])
       throw error

@@ -9,6 +9,9 @@ internal import VolumeModel
 ///
 /// The store is the mounter's alone (0700), and each name in it a directory made here. No step follows a symbolic link. What is not as
 /// it was made is refused, except where nothing but an interrupted start can have made it so.
+///
+/// A folder that workers of several volumes share is made alike, for a user that nobody runs as: the workers join its group,
+/// and get only the `pages` in it.
 struct PageFolder {
   /// The users, and groups of the same numbers, that folders may belong to.
   let users: Range<UInt32>
@@ -16,16 +19,29 @@ struct PageFolder {
   let store: String
   let name: String
 
-  private static let parts = ["pages", "spools"]
+  private static let pages = "pages"
+  private let parts: [String]
+  /// Of each part.
+  private let mode: UInt32
+  /// Whether it is `pages` that is given away, and not the folder.
+  private let isShared: Bool
 
   /// One at a time, in one mounter by the lock and among several by the store's lock file.
   private static let lockFile = ".lock"
 
   init(of key: WorkerKey, in store: String, users: Range<UInt32>) {
     (self.users, self.store, name) = (users, store, key.name)
+    (parts, mode, isShared) = ([Self.pages, "spools"], 0o700, false)
   }
 
-  /// Opens the folder, and makes it where it is absent.
+  /// The pages that several volumes share.
+  init(of shared: SharedPages, in store: String, users: Range<UInt32>) {
+    (self.users, self.store, name) = (users, store, shared.name)
+    // What is made in it gets its group.
+    (parts, mode, isShared) = ([Self.pages], 0o2770, true)
+  }
+
+  /// Opens the folder, or the pages of a shared one, and makes it where it is absent.
   func open() throws(MounterError) -> SharedDescriptor {
     let place = "the page store \(store)"
     do throws(Errno) { try Folder.makeAll(store) } catch { throw .system(error, step: "making \(place)") }
@@ -58,7 +74,7 @@ struct PageFolder {
       // Nobody else has written here yet: what is in it, an interrupted start has made.
       try checkUnfinished(folder)
       let user = try freeUser(besides: taken)
-      for part in Self.parts { try makePart(part, in: folder, of: user, former: users) }
+      for part in parts { try makePart(part, in: folder, of: user, former: users) }
       // Last: from here on the folder is the user's.
       try failing(step) { () throws(Errno) in
         try folder.changeMode(0o700)
@@ -77,8 +93,9 @@ struct PageFolder {
     if status.mode & 0o7777 != 0o700 {
       try failing(step) { () throws(Errno) in try folder.changeMode(0o700) }
     }
-    for part in Self.parts { try makePart(part, in: folder, of: status.uid) }
-    return SharedDescriptor(folder)
+    for part in parts { try makePart(part, in: folder, of: status.uid) }
+    guard isShared else { return SharedDescriptor(folder) }
+    return SharedDescriptor(try openOrMake(Self.pages, in: folder))
   }
 
   /// A directory that is there or made now; anything else that has the name is refused.
@@ -110,10 +127,13 @@ struct PageFolder {
         guard error == .fileExists else { throw error }
       }
       let directory = try folder.open(at: part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-      let owner = try directory.status().uid
-      if owner == user { return }
-      guard owner == ProcessUser.effective || former.contains(owner) else { throw Errno.notPermitted }
-      try directory.changeOwner(uid: user, gid: user)
+      let status = try directory.status()
+      if status.uid != user {
+        guard status.uid == ProcessUser.effective || former.contains(status.uid) else { throw Errno.notPermitted }
+        try directory.changeOwner(uid: user, gid: user)
+      }
+      // Last, since a change of the owner takes the bit for the group off.
+      if isShared, status.uid != user || status.mode & 0o7777 != mode { try directory.changeMode(mode) }
     } catch .notPermitted {
       throw refusal(.notPermitted, "using \(path), which belongs to another user: remove \(store)/\(name)")
     } catch {
@@ -123,7 +143,7 @@ struct PageFolder {
 
   private func checkUnfinished(_ folder: borrowing Descriptor) throws(MounterError) {
     let names = try failing(step) { () throws(Errno) in try Self.names(in: folder) }
-    guard names.allSatisfy(Self.parts.contains) else {
+    guard names.allSatisfy(parts.contains) else {
       throw refusal(.notPermitted, "using \(store)/\(name), which no mounter has made: remove it")
     }
   }

@@ -15,6 +15,8 @@ struct VolumeMount: Sendable {
   var underFileSystemRoot: SharedDescriptor?
   /// Of a volume on an object store.
   var pageFolder: SharedDescriptor?
+  /// The same, where its pages lie together with those of other volumes.
+  var sharedPages: SharedDescriptor?
   /// The same: what its worker may keep on disk, and keeps (PageStore's `CacheAccount`). Who keeps copies may say how much.
   var cacheAccount: SharedDescriptor?
 }

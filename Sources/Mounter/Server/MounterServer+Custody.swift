@@ -13,6 +13,7 @@ extension MounterServer {
     ]
     descriptors[.underFileSystemRoot] = mount.underFileSystemRoot
     descriptors[.pageFolder] = mount.pageFolder
+    descriptors[.sharedPages] = mount.sharedPages
     descriptors[.cacheAccount] = mount.cacheAccount
     descriptors[.secrets] = holding.secrets
     if let worker = holding.worker { descriptors.merge(worker.descriptors) { $1 } }
@@ -109,7 +110,7 @@ extension MounterServer {
       mountPoint: status.request.mountPoint, connection: status.connection, fuseInit: copy.volume.fuseInit,
       granted: FuseInitFlags(rawValue: copy.volume.granted), fuseDevice: device, sharedState: state,
       underFileSystemRoot: copy.descriptors[.underFileSystemRoot], pageFolder: copy.descriptors[.pageFolder],
-      cacheAccount: copy.descriptors[.cacheAccount])
+      sharedPages: copy.descriptors[.sharedPages], cacheAccount: copy.descriptors[.cacheAccount])
     holding.secrets = copy.descriptors[.secrets]
     for (node, descriptor) in copy.nodes { _ = holding.held.apply(.held(node, descriptor)) }
     holding.worker = worker

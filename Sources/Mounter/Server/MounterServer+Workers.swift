@@ -57,6 +57,7 @@ extension MounterServer {
     if let secrets = holding.secrets { descriptors.append((.secrets, secrets)) }
     if let folder = mount.pageFolder {
       descriptors.append((.pageFolder, folder))
+      if let shared = mount.sharedPages { descriptors.append((.sharedPages, shared)) }
       if let account = mount.cacheAccount { descriptors.append((.cacheAccount, account)) }
       if let environment = nodeEnvironment(volume) { descriptors.append((.nodeEnvironment, environment)) }
     }

@@ -19,6 +19,12 @@ extension ObjectStoreRequest {
       pageStoreBytes: wire.page_store_bytes)
     pageSize = size
     cachePassthrough = unsafe wire.flag(\.cache_passthrough)
+    if let name = unsafe wire.shared_pages {
+      guard let name = SharedPages(name: unsafe name.value) else {
+        throw MissingField(name: "mount.object_store.shared_pages")
+      }
+      sharedPages = name
+    }
   }
 
   func fill(_ wire: MessageBuilder<Mounter__V1__ObjectStore>) {
@@ -37,6 +43,9 @@ extension ObjectStoreRequest {
     unsafe wire.page_store_bytes = pageStoreBytes
     unsafe wire.page_size = pageSize
     unsafe wire.setFlag(\.cache_passthrough, cachePassthrough)
+    if let sharedPages {
+      unsafe wire.make(\.shared_pages, mounter__v1__string_value__init).value = withoutNul(sharedPages.name)
+    }
   }
 }
 

@@ -36,6 +36,8 @@ package final class WorkerChannel: Sendable {
       if let directory = descriptors[.underFileSystemRoot] { root = try directory.descriptor.duplicate() }
       var pages: Descriptor?
       if let folder = descriptors[.pageFolder] { pages = try folder.descriptor.duplicate() }
+      var shared: Descriptor?
+      if let folder = descriptors[.sharedPages] { shared = try folder.descriptor.duplicate() }
       var account: Descriptor?
       if let memory = descriptors[.cacheAccount] { account = try memory.descriptor.duplicate() }
       let patience = configuration.startTimeoutMilliseconds
@@ -44,8 +46,7 @@ package final class WorkerChannel: Sendable {
         granted: FuseInitFlags(rawValue: configuration.granted), generation: configuration.generation,
         log: configuration.log, fuseDevice: try fuseDevice.descriptor.duplicate(),
         sharedState: try sharedState.descriptor.duplicate(), underFileSystemRoot: root, pageFolder: pages,
-        cacheAccount: account,
-        secrets: secrets,
+        sharedPages: shared, cacheAccount: account, secrets: secrets,
         environment: try descriptors[.nodeEnvironment].map { (memory) throws(Errno) in
           try NodeEnvironment.read(memory.descriptor)
         } ?? [:],

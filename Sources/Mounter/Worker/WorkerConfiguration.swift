@@ -22,6 +22,8 @@ package struct WorkerConfiguration: ~Copyable, Sendable {
   package let underFileSystemRoot: Descriptor?
   /// Of a volume on an object store: pages and spools. Its owner is who the worker is to be.
   package let pageFolder: Descriptor?
+  /// The same: where pages lie together with those of other volumes. Its group is one that the worker joins.
+  package let sharedPages: Descriptor?
   /// The same: the memfd of PageStore's `CacheAccount`.
   package let cacheAccount: Descriptor?
   /// Nil where the volume has none.
@@ -34,7 +36,8 @@ package struct WorkerConfiguration: ~Copyable, Sendable {
   package init(
     request: MountRequest, fuseInit: [UInt8], granted: FuseInitFlags, generation: UInt32, log: LogOptions,
     fuseDevice: consuming Descriptor, sharedState: consuming Descriptor, underFileSystemRoot: consuming Descriptor?,
-    pageFolder: consuming Descriptor? = nil, cacheAccount: consuming Descriptor? = nil, secrets: VolumeSecrets?,
+    pageFolder: consuming Descriptor? = nil, sharedPages: consuming Descriptor? = nil,
+    cacheAccount: consuming Descriptor? = nil, secrets: VolumeSecrets?,
     environment: [String: String] = [:], startTimeout: Duration? = nil
   ) {
     self.request = request
@@ -46,6 +49,7 @@ package struct WorkerConfiguration: ~Copyable, Sendable {
     self.sharedState = sharedState
     self.underFileSystemRoot = underFileSystemRoot
     self.pageFolder = pageFolder
+    self.sharedPages = sharedPages
     self.cacheAccount = cacheAccount
     self.secrets = secrets
     self.environment = environment

@@ -194,7 +194,11 @@ typedef enum _Mounter__V1__DescriptorRole {
    * The account of a worker for an object store: the memfd of PageStore's CacheAccount, by which the node plugin says what
    * the worker may keep on disk and the worker what it keeps.
    */
-  MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_CACHE_ACCOUNT = 11
+  MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_CACHE_ACCOUNT = 11,
+  /*
+   * The folder of pages that workers of several volumes share. Its group is one that the worker joins.
+   */
+  MOUNTER__V1__DESCRIPTOR_ROLE__DESCRIPTOR_ROLE_SHARED_PAGES = 12
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__DESCRIPTOR_ROLE)
 } Mounter__V1__DescriptorRole;
 /*
@@ -365,10 +369,14 @@ struct  Mounter__V1__ObjectStore
   uint64_t page_store_bytes;
   uint32_t page_size;
   protobuf_c_boolean cache_passthrough;
+  /*
+   * The name of the folder that keeps its pages together with those of other volumes: VolumeModel.SharedPages.
+   */
+  Mounter__V1__StringValue *shared_pages;
 };
 #define MOUNTER__V1__OBJECT_STORE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__object_store__descriptor) \
-    , NULL, NULL, NULL, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0 }
+    , NULL, NULL, NULL, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, NULL }
 
 
 struct  Mounter__V1__Counters__Outcome

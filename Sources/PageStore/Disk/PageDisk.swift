@@ -140,6 +140,14 @@ final class PageDisk: Sendable {
     return .all
   }
 
+  /// Whether the file says that the page was filled, by whichever process.
+  func isPresent(_ file: PageFile, page: Int64) -> Bool {
+    var flag: [UInt8] = [0]
+    let answer = flag.withMutableRawSpan { read(file, into: &$0, range: 0..<1, at: file.layout.presenceOffset + page) }
+    if case .all = answer { return flag == [1] }
+    return false
+  }
+
   private func readCold(_ file: PageFile, at offset: Int64, count: Int, _ body: (RawSpan) -> Void) -> Answer {
     guard mayRead else { return .unavailable }
     switch cold.read(file, at: offset, count: count, by: .after(readLimit), body) {

@@ -13,14 +13,21 @@ final class PageFolder: Sendable {
   let faults: DiskFaults
   /// Whether all of it is memory, so that reads need no thread of their own.
   let isMemory: Bool
+  /// Where other processes, of other users, have the folder as well.
+  let flights: FlightLocks?
+  /// What new files and folders let others do.
+  private let modes: (file: UInt32, folder: UInt32)
   /// The file system has no O_DIRECT.
   private let refusesDirect = Atomic(false)
 
   /// Opens the folder, and makes `pages-1` where it is absent.
-  init(_ folder: borrowing Descriptor, faults: DiskFaults) throws(Errno) {
+  /// - Parameter isShared: with users of the folder's group, which new files and folders get by its set-group-ID bit.
+  init(_ folder: borrowing Descriptor, isShared: Bool = false, faults: DiskFaults) throws(Errno) {
     root = try folder.open(at: ".", O_RDONLY | O_DIRECTORY)
+    modes = isShared ? (0o660, 0o770) : (0o600, 0o700)
+    flights = isShared ? try? FlightLocks(in: root, mode: modes.file) : nil
     do throws(Errno) {
-      try root.makeDirectory(name: Self.pagesName, mode: 0o700)
+      try root.makeDirectory(name: Self.pagesName, mode: modes.folder)
     } catch .fileExists {
     } catch .readOnlyFileSystem {
     } catch .permissionDenied {
@@ -74,10 +81,10 @@ final class PageFolder: Sendable {
     try reach(.createFile)
     let flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW
     do throws(Errno) {
-      return try pages.open(path: id.pathName, flags, mode: 0o600, resolve: Self.resolution)
+      return try pages.open(path: id.pathName, flags, mode: modes.file, resolve: Self.resolution)
     } catch .noSuchFileOrDirectory {
-      do throws(Errno) { try pages.makeDirectory(name: id.folderName, mode: 0o700) } catch .fileExists {}
-      return try pages.open(path: id.pathName, flags, mode: 0o600, resolve: Self.resolution)
+      do throws(Errno) { try pages.makeDirectory(name: id.folderName, mode: modes.folder) } catch .fileExists {}
+      return try pages.open(path: id.pathName, flags, mode: modes.file, resolve: Self.resolution)
     }
   }
 

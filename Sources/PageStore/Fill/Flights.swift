@@ -13,14 +13,17 @@ final class Flights: @unchecked Sendable {
     fileprivate let changed: Condition
     fileprivate var content: (any PageContent)?
     fileprivate var isOver = false
-    /// Whose byte is locked against other processes.
-    fileprivate var locked: PageFile?
+    /// What keeps other processes from it meanwhile.
+    fileprivate var lock: FlightLocks?
 
     fileprivate init(file: CachedFile, page: Int64, changed: Condition) {
       self.file = file
       self.page = page
       self.changed = changed
     }
+
+    /// By which other processes know it.
+    var key: UInt64 { file.id.key(page: page) }
   }
 
   private struct Key: Hashable {
@@ -44,8 +47,13 @@ final class Flights: @unchecked Sendable {
     }
   }
 
-  /// The flight holds the lock of its page in `file` until it is over.
-  func holdsLock(_ flight: Flight, in file: PageFile) { monitor.locked { flight.locked = file } }
+  /// Whether somebody in this process fetches or writes the page.
+  func isOn(_ file: CachedFile, page: Int64) -> Bool {
+    monitor.locked { flights[Key(file: ObjectIdentifier(file), page: page)] != nil }
+  }
+
+  /// The flight holds the lock of its page until it is over.
+  func holdsLock(_ flight: Flight, _ lock: FlightLocks) { monitor.locked { flight.lock = lock } }
 
   /// Those that wait have the bytes at once, before they are on disk.
   func arrived(_ flight: Flight, with content: any PageContent) {
@@ -62,15 +70,15 @@ final class Flights: @unchecked Sendable {
 
   /// The page is on disk, or is not going to be.
   func end(_ flight: Flight) {
-    let locked = monitor.locked { () -> PageFile? in
+    let lock = monitor.locked { () -> FlightLocks? in
       guard !flight.isOver else { return nil }
       flight.isOver = true
       flights[Key(file: ObjectIdentifier(flight.file), page: flight.page)] = nil
       flight.changed.broadcast()
-      defer { flight.locked = nil }
-      return flight.locked
+      defer { flight.lock = nil }
+      return flight.lock
     }
-    if let locked { RangeLock.release(PageWait.lockOffset(flight.page), of: locked.descriptor) }
+    lock?.release(flight.key)
   }
 
   func wait(for flight: Flight, until deadline: Deadline) -> PageWait.Outcome {
@@ -80,6 +88,14 @@ final class Flights: @unchecked Sendable {
         if flight.isOver { return .tryAgain }
         if !flight.changed.wait(until: deadline), flight.content == nil, !flight.isOver { return .timedOut }
       }
+    }
+  }
+
+  /// Until the page is on disk or is not going to be. - Returns: false when the deadline passed first.
+  func waitForEnd(of flight: Flight, until deadline: Deadline) -> Bool {
+    monitor.locked {
+      while !flight.isOver { if !flight.changed.wait(until: deadline) { return flight.isOver } }
+      return true
     }
   }
 
@@ -105,37 +121,42 @@ package struct PageWait: Sendable {
 
   enum Holder: Sendable {
     case flight(Flights.Flight)
-    case process(PageFile, page: Int64)
+    case process(FlightLocks, key: UInt64)
+    /// Somebody has brought it already.
+    case nobody
   }
 
   let holder: Holder
   let flights: Flights
 
-  /// Beyond every file's end, so that no lock of a page meets anything else.
-  static func lockOffset(_ page: Int64) -> Int64 { 1 << 62 + page }
-
   /// Waits on the caller's thread, at most until `deadline`.
   package func wait(until deadline: Deadline) -> Outcome {
     switch holder {
     case .flight(let flight): flights.wait(for: flight, until: deadline)
-    case .process(let file, let page): waitForProcess(file, page, deadline)
+    case .process(let locks, let key): waitForProcess(locks, key, deadline)
+    case .nobody: .tryAgain
+    }
+  }
+
+  /// Waits on the caller's thread until the page can be read from the store, or nobody brings it.
+  /// - Returns: false when the deadline passed first.
+  package func waitForEnd(until deadline: Deadline) -> Bool {
+    switch holder {
+    case .flight(let flight): return flights.waitForEnd(of: flight, until: deadline)
+    case .process(let locks, let key):
+      if case .tryAgain = waitForProcess(locks, key, deadline) { return true }
+      return false
+    case .nobody: return true
     }
   }
 
   /// The kernel tells nobody when such a lock comes free but one that waits for it without an end.
-  private func waitForProcess(_ file: PageFile, _ page: Int64, _ deadline: Deadline) -> Outcome {
+  private func waitForProcess(_ locks: FlightLocks, _ key: UInt64, _ deadline: Deadline) -> Outcome {
     var nap: Duration = .milliseconds(1)
     while !deadline.hasPassed {
-      do throws(Errno) {
-        try RangeLock.take(Self.lockOffset(page), of: file.descriptor)
-        RangeLock.release(Self.lockOffset(page), of: file.descriptor)
-        return .tryAgain
-      } catch .resourceTemporarilyUnavailable {
-        flights.pause(nap, until: deadline)
-        nap = min(nap * 2, .milliseconds(16))
-      } catch {
-        return .timedOut
-      }
+      if !locks.isTaken(key) { return .tryAgain }
+      flights.pause(nap, until: deadline)
+      nap = min(nap * 2, .milliseconds(16))
     }
     return .timedOut
   }

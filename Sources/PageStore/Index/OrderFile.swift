@@ -83,7 +83,8 @@ extension PageStore {
     let bytes = OrderFile.encode(pageSize: configuration.pageSize, index)
     do throws(Errno) {
       let flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK
-      let file = try folder.root.open(name: OrderFile.temporaryName, flags, mode: 0o600)
+      let file = try folder.root.open(
+        name: OrderFile.temporaryName, flags, mode: configuration.isShared ? 0o660 : 0o600)
       let half = bytes.count / 2
       guard try file.write(bytes, range: 0..<half, at: 0) == half else { return }
       try folder.reach(.middleOfOrder)

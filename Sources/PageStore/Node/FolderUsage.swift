@@ -8,6 +8,9 @@ package enum FolderUsage {
   /// Folders lie no deeper in a page folder.
   private static let depth = 4
 
+  /// What all that share a folder have open: without it they would not know of each other.
+  private static let kept = ["flights-1", "usage-1"].map { Array($0.utf8) + [0] }
+
   /// One file beneath a page folder.
   private struct Found {
     var folder: [UInt8]
@@ -32,7 +35,7 @@ package enum FolderUsage {
     var excess = files.reduce(0) { $0 + $1.bytes } - limit
     var freed: Int64 = 0
     files.sort { $0.modified < $1.modified }
-    for file in files where excess > 0 {
+    for file in files where excess > 0 && !(file.folder.isEmpty && kept.contains(file.name)) {
       let place =
         file.folder.isEmpty
         ? try folder.open(at: ".", O_RDONLY | O_DIRECTORY)

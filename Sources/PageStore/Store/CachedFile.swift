@@ -36,8 +36,20 @@ package final class CachedFile: Sendable {
   /// The length of a page; fewer bytes than the page size for the last one.
   package func pageLength(_ page: Int64) -> Int { layout?.pageLength(page) ?? 0 }
 
-  /// Whether the page is there, as far as the index knows: no disk is asked.
-  package func contains(page: Int64) -> Bool { store.index.contains(id, page: page) }
+  /// Whether the page is there, as far as the index knows. Where other processes fill the folder too, the file is asked.
+  package func contains(page: Int64) -> Bool {
+    if store.index.contains(id, page: page) { return true }
+    return store.configuration.isShared && isFilledByOthers(page)
+  }
+
+  /// In a folder that others fill as well: whether the file says that the page is there, which the index knows from then on.
+  func isFilledByOthers(_ page: Int64) -> Bool {
+    guard let layout, page >= 0, page < layout.pageCount, let file = openFile(),
+      store.disk.isPresent(file, page: page)
+    else { return false }
+    store.index.insert(PageIndex.Page(id: id, page: UInt32(page), size: version.size))
+    return true
+  }
 
   // MARK: Reading
 
@@ -48,6 +60,7 @@ package final class CachedFile: Sendable {
     let wanted = Int(min(Int64(target.byteCount), version.size - offset))
     guard wanted > 0, let layout, let file = openFile() else {
       store.statistics.count(hit: 0, of: wanted)
+      if store.configuration.isShared, let layout { forgetEvicted(offset / Int64(layout.pageSize)) }
       return 0
     }
     var done = 0
@@ -62,7 +75,16 @@ package final class CachedFile: Sendable {
     } else {
       store.statistics.count(hit: 0, of: wanted)
     }
+    if done < wanted, store.configuration.isShared { forgetEvicted((offset + Int64(done)) / Int64(layout.pageSize)) }
     return done
+  }
+
+  /// A page that others have evicted, and counted, is one that the index is wrong about.
+  private func forgetEvicted(_ page: Int64) {
+    // What this process is about to write is in the index before it is in the file.
+    guard store.index.contains(id, page: page), !store.flights.isOn(self, page: page) else { return }
+    if let file = openFile(), store.disk.isPresent(file, page: page) { return }
+    store.index.remove(id, page: page)
   }
 
   /// Several reads in a row of one page are one.
@@ -245,25 +267,17 @@ package final class CachedFile: Sendable {
 
   /// Against other processes.
   private func lockPage(_ flight: Flights.Flight) -> FillStart {
-    let page = flight.page
-    guard let folder = store.folder() else {
+    guard let locks = store.folder()?.flights else { return .ours(PageFill(flight, store: store)) }
+    guard locks.take(flight.key) else {
       store.flights.end(flight)
-      return .refused
+      return .elsewhere(PageWait(holder: .process(locks, key: flight.key), flights: store.flights))
     }
-    do throws(Errno) {
-      let file = try fileForFill(onlyPage: nil, in: folder).file
-      do throws(Errno) {
-        try RangeLock.take(PageWait.lockOffset(page), of: file.descriptor)
-      } catch .resourceTemporarilyUnavailable {
-        store.flights.end(flight)
-        return .elsewhere(PageWait(holder: .process(file, page: page), flights: store.flights))
-      }
-      store.flights.holdsLock(flight, in: file)
-      return .ours(PageFill(flight, store: store))
-    } catch {
-      store.disk.writeFailed(error)
+    store.flights.holdsLock(flight, locks)
+    // Since somebody looked for it, another may have brought it.
+    if isFilledByOthers(flight.page) {
       store.flights.end(flight)
-      return .refused
+      return .elsewhere(PageWait(holder: .nobody, flights: store.flights))
     }
+    return .ours(PageFill(flight, store: store))
   }
 }

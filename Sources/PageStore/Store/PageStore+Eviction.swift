@@ -4,8 +4,11 @@ import Synchronization
 import SystemPackage
 
 extension PageStore {
-  /// What the store may take now, in bytes.
-  var limit: Int64 { min(configuration.quota, configuration.account?.allowance ?? .max) }
+  /// What the store may take now, in bytes. Who shares a folder has no quota of its own in it but what all are allowed.
+  var limit: Int64 {
+    guard let account = configuration.account else { return configuration.quota }
+    return configuration.isShared ? account.allowance : min(configuration.quota, account.allowance)
+  }
 
   /// What is taken: by all that share the folder, where it is shared.
   var usedBytes: Int64 {
@@ -123,7 +126,7 @@ struct SharedUse: ~Copyable, Sendable {
   private let file: Descriptor
 
   init(_ folder: borrowing Descriptor) throws(Errno) {
-    file = try folder.open(name: Self.name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode: 0o600)
+    file = try folder.open(name: Self.name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode: 0o660)
   }
 
   /// - Returns: the new sum.
@@ -134,8 +137,20 @@ struct SharedUse: ~Copyable, Sendable {
 
   borrowing func total() throws(Errno) -> Int64 { try read() }
 
+  /// Others hold the lock for as long as a write takes. One that keeps it longer makes the sum wrong until the next scan,
+  /// and keeps nobody.
+  private borrowing func lock() throws(Errno) {
+    for _ in 0..<100 {
+      do throws(Errno) { return try RangeLock.take(0, of: file) } catch {
+        guard error == .resourceTemporarilyUnavailable else { throw error }
+        Deadline.after(.milliseconds(1)).wait()
+      }
+    }
+    throw .timedOut
+  }
+
   private borrowing func change(_ body: (Int64) -> Int64) throws(Errno) -> Int64 {
-    try RangeLock.wait(0, of: file)
+    try lock()
     defer { RangeLock.release(0, of: file) }
     let sum = body(try read())
     var bytes: [UInt8] = []

@@ -84,7 +84,7 @@ package final class PageStore: Sendable {
       if let folder = opened.folder { return folder }
       guard let given, opened.retry.isOn(at: .now) else { return nil }
       do throws(Errno) {
-        let folder = try PageFolder(given.descriptor, faults: faults)
+        let folder = try PageFolder(given.descriptor, isShared: configuration.isShared, faults: faults)
         opened.folder = folder
         opened.error = nil
         if configuration.isShared { sharedUse.withLock { $0 = try? SharedUse(folder.root) } }

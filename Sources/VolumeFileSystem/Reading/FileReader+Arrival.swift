@@ -9,6 +9,10 @@ extension FileReader {
   func arrived(_ fetch: RangeFetch, _ buffer: PageBuffer, _ range: Range<Int64>) -> Bool {
     counters.bytesFetched.count(range.count)
     let (isCancelled, isComplete) = monitor.locked { () -> (Bool, Bool) in
+      if let question = fetch.question {
+        fetch.question = nil
+        proofs?.add(version, answering: question)
+      }
       let whole = grid.inner(fetch.range.lowerBound..<range.upperBound, of: buffer.page) & buffer.requested
       guard whole != 0 else { return (fetch.isCancelled, false) }
       buffer.present |= whole
@@ -33,11 +37,12 @@ extension FileReader {
 
   /// Hands a page to the page store.
   private func lend(_ buffer: PageBuffer) {
+    let right = monitor.locked { buffer.right.take() }
     guard let pages, loans.begin() else {
       counters.fillsRefused.count()
       return returned(buffer)
     }
-    let isTaken = pages.fill(page: buffer.page, with: LentPage(buffer, of: self, loans))
+    let isTaken = pages.fill(page: buffer.page, with: LentPage(buffer, of: self, loans), by: right)
     if isTaken { counters.pagesFilled.count() } else { counters.fillsRefused.count() }
   }
 
@@ -57,10 +62,12 @@ extension FileReader {
       fetch.transfer = nil
       fetches.removeAll { $0 === fetch }
       if error == .versionGone { isGone = true }
+      if error == .permissionDenied || error == .versionGone { proofs?.remove(version) }
       for buffer in fetch.buffers {
         let lost = grid.mask(fetch.range, in: buffer.page) & buffer.requested
         buffer.requested &= ~lost
         buffer.ahead &= ~lost
+        if lost != 0 { buffer.right = nil }
         if buffer.present == 0, buffer.isIdle { drop(buffer) } else { settle(buffer) }
       }
       if waiting > 0 { arrival.broadcast() }

@@ -5,10 +5,22 @@ import UnderFileSystem
 // MARK: - Asking
 
 extension FileReader {
+  /// What comes of a demand.
+  enum Demanded {
+    case asked
+    /// Another worker of this node was bringing the page, and has ended that.
+    case otherWorker
+  }
+
   /// Asks for the part of a read that is neither in memory nor on its way, and for what the advice adds, if there is room
-  /// for that. Waits for room.
-  func demand(_ part: Range<Int64>, _ request: inout ReadRequest) throws(Errno) {
+  /// for that. Waits for room, and for another worker that brings the page.
+  func demand(_ part: Range<Int64>, _ request: inout ReadRequest) throws(Errno) -> Demanded {
     let page = grid.page(at: part.lowerBound)
+    if !mayReadPages, pages?.contains(page: page) ?? false {
+      // What is asked for shows that the rest may be read as well.
+      _ = try ask(for: part, within: grid.aligned(part), waits: true, &request)
+      return .asked
+    }
     var wish = max(grid.start(of: page), min(part.lowerBound, request.advice.demand.lowerBound))..<part.upperBound
     // What follows, as far as the page store has it not.
     var end = request.advice.demand.upperBound
@@ -21,8 +33,14 @@ extension FileReader {
       wish = grid.start(of: page)..<grid.end(of: page)
       request.advice.ahead = request.advice.ahead ?? wish
     }
-    if try ask(for: part, within: grid.aligned(wish), waits: false, &request) { return }
+    let run = claimed(of: part, within: grid.aligned(wish))
+    if let arrival = run.elsewhere {
+      if mayReadPages, try wait(for: arrival, &request) { return .otherWorker }
+    } else if try ask(for: part, within: run.wish, waits: false, &request, run.rights) {
+      return .asked
+    }
     _ = try ask(for: part, within: grid.aligned(part), waits: true, &request)
+    return .asked
   }
 
   /// Whether a random read finds part of its page in memory: another one was here before, and a whole page can be kept.
@@ -45,7 +63,8 @@ extension FileReader {
   /// - Parameter waits: for room.
   /// - Returns: false when there is no room; true also when nothing is missing any more.
   private func ask(
-    for part: Range<Int64>, within wish: Range<Int64>, waits: Bool, _ request: inout ReadRequest
+    for part: Range<Int64>, within wish: Range<Int64>, waits: Bool, _ request: inout ReadRequest,
+    _ rights: PageRights = [:]
   ) throws(Errno) -> Bool {
     let bytes = monitor.locked { missingRun(of: part, within: wish).map { newBytes($0) } }
     guard let bytes else { return true }
@@ -59,7 +78,7 @@ extension FileReader {
       if pool.isEnding { throw .leftToNextWorker }
       return false
     }
-    request.own = start(room: bytes, isAhead: false) { missingRun(of: part, within: wish) }
+    request.own = start(room: bytes, isAhead: false, rights) { missingRun(of: part, within: wish) }
     // Nobody reads a file that is closed.
     if monitor.locked({ isClosed }) { throw .leftToNextWorker }
     return true
@@ -74,7 +93,14 @@ extension FileReader {
         offset = grid.end(of: page)
         continue
       }
-      let rest = grid.aligned(offset..<upperBound(from: page, upTo: min(range.upperBound, offset + request)))
+      let wish = grid.aligned(offset..<upperBound(from: page, upTo: min(range.upperBound, offset + request)))
+      let claims = claimed(of: wish, within: wish)
+      if claims.elsewhere != nil {
+        // Who comes to it finds it, or waits for it.
+        offset = grid.end(of: page)
+        continue
+      }
+      let rest = claims.wish
       let (run, bytes) = monitor.locked { () -> (Range<Int64>?, Int) in
         guard !isGone, !isClosed, let run = missingRun(of: rest, within: rest) else { return (nil, 0) }
         return (run, newBytes(run))
@@ -87,7 +113,7 @@ extension FileReader {
         monitor.locked { window.notAsked(from: run.lowerBound, of: range) }
         return
       }
-      start(room: bytes, isAhead: true) { missingRun(of: run, within: run) }
+      start(room: bytes, isAhead: true, claims.rights) { missingRun(of: run, within: run) }
       offset = run.upperBound
     }
   }
@@ -95,7 +121,9 @@ extension FileReader {
   /// Starts a fetch of the run that `find` names under the lock.
   /// - Parameter room: reserved for it; what it does not need is given back.
   @discardableResult
-  private func start(room: Int, isAhead: Bool, _ find: () -> Range<Int64>?) -> RangeFetch? {
+  private func start(
+    room: Int, isAhead: Bool, _ rights: PageRights = [:], _ find: () -> Range<Int64>?
+  ) -> RangeFetch? {
     var left = room
     let fetch: RangeFetch? = monitor.locked {
       guard var run = find(), !isClosed, !pool.isEnding else { return nil }
@@ -106,7 +134,7 @@ extension FileReader {
         run = run.lowerBound..<shorter
       }
       left -= newBytes(run)
-      return makeFetch(run, isAhead: isAhead)
+      return makeFetch(run, isAhead: isAhead, rights)
     }
     pool.giveBack(left, of: self)
     guard let fetch else { return nil }
@@ -121,7 +149,7 @@ extension FileReader {
   }
 
   /// Room is there. With the lock held.
-  private func makeFetch(_ run: Range<Int64>, isAhead: Bool) -> RangeFetch {
+  private func makeFetch(_ run: Range<Int64>, isAhead: Bool, _ rights: PageRights) -> RangeFetch {
     var parts: [PageBuffer] = []
     for page in grid.pages(run) {
       let mask = grid.mask(run, in: page)
@@ -137,11 +165,15 @@ extension FileReader {
       buffer.assigned |= mask
       buffer.requested |= mask
       if isAhead { buffer.ahead |= mask }
+      if let right = rights[page], grid.all(of: page) & ~(buffer.present | buffer.requested) == 0 {
+        buffer.right = right
+      }
       tick += 1
       buffer.lastUse = tick
       parts.append(buffer)
     }
     let fetch = RangeFetch(run, into: parts, of: self)
+    fetch.question = proofs?.question()
     fetches.append(fetch)
     return fetch
   }
@@ -160,7 +192,7 @@ extension FileReader {
 
   /// The run of missing grains around the first one of `part` that is missing, within `wish`, which consists of whole
   /// grains and holds it. With the lock held.
-  private func missingRun(of part: Range<Int64>, within wish: Range<Int64>) -> Range<Int64>? {
+  func missingRun(of part: Range<Int64>, within wish: Range<Int64>) -> Range<Int64>? {
     let grain = Int64(grid.grain)
     var lower = part.lowerBound / grain * grain
     while lower < part.upperBound, !isMissing(lower) { lower += grain }

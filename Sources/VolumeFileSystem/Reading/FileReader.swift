@@ -4,7 +4,7 @@ import UnderFileSystem
 
 /// Serves reads of one version of a file from memory, from the page store, and from ranges that it asks for or that
 /// others have asked for already. Its lock is held for moments only: never while bytes are copied, nor while the page store,
-/// the pool or the under file system is called.
+/// the pool or the under file system is called, but to give back the right to bring a page.
 ///
 /// It lives as long as somebody holds its bytes, and asks for nothing more once it is closed.
 final class FileReader: @unchecked Sendable {
@@ -16,6 +16,8 @@ final class FileReader: @unchecked Sendable {
   let pages: (any CachedPages)?
   let loans: PageLoans
   let counters: ReadCounters
+  /// Nil where the page store is this worker's own.
+  let proofs: ReadProofs?
 
   let monitor = Monitor()
   let arrival: Condition
@@ -36,6 +38,7 @@ final class FileReader: @unchecked Sendable {
     pool = reading.pool
     loans = reading.loans
     counters = reading.counters
+    proofs = reading.proofs
     grid = PageGrid(size: version.size, pageSize: pool.cellSize)
     pages = reading.cache?.pages(of: version)
     arrival = Condition(of: monitor)
@@ -104,7 +107,10 @@ final class FileReader: @unchecked Sendable {
         }
         if isGone { throw .versionGone }
         hasWaited = true
-        try demand(part, &request)
+        if try demand(part, &request) == .otherWorker {
+          hasAskedPages = false
+          continue
+        }
         if let ahead = request.advice.ahead {
           request.advice.ahead = nil
           readAhead(ahead, request.advice.request)
@@ -113,11 +119,14 @@ final class FileReader: @unchecked Sendable {
     }
   }
 
+  /// What others keep is for those who have shown that they may read it.
+  var mayReadPages: Bool { proofs?.hold(version) ?? true }
+
   /// Reads from the page store. - Returns: whether it has the bytes.
   private func readPages(
     _ offset: Int64, into buffer: inout MutableRawSpan, _ target: Range<Int>
   ) throws(Errno) -> Bool {
-    guard let pages else { return false }
+    guard let pages, mayReadPages else { return false }
     let isThere: Bool
     if target.count == buffer.byteCount {
       isThere = pages.read(into: &buffer, at: offset)
@@ -140,6 +149,8 @@ struct ReadRequest {
   /// Parts that are in memory, and whether others, or these before, went into the buffer.
   let lent: LentBytes
   var isCopied = false
+  /// Until then a page is waited for that another worker brings; nil: none was met yet.
+  var othersLimit: Deadline?
 }
 
 // MARK: - Memory
@@ -231,6 +242,7 @@ extension FileReader {
     let unread = buffer.isOffered ? 0 : buffer.ahead & buffer.present
     if unread != 0 { counters.readAheadWasted.count(unread.nonzeroBitCount * grid.grain) }
     buffers[buffer.page] = nil
+    buffer.right = nil
     pool.release(buffer.cell, of: self)
   }
 }

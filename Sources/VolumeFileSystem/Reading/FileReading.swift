@@ -11,13 +11,18 @@ package struct ReadPolicy: Sendable {
   /// Where pages are kept; nil: nowhere.
   package var cache: (any PageCache)?
 
+  /// Of a cache that is shared: how long bytes of a version show that it may be read.
+  package var proofLifetime: Duration
+
   /// 16 MiB, with which a worker at full speed stays below 40 MB.
   package init(
-    memoryBudget: Int = 16 << 20, idleTime: Duration = .seconds(10), cache: (any PageCache)? = nil
+    memoryBudget: Int = 16 << 20, idleTime: Duration = .seconds(10), cache: (any PageCache)? = nil,
+    proofLifetime: Duration = .seconds(300)
   ) {
     self.memoryBudget = memoryBudget
     self.idleTime = idleTime
     self.cache = cache
+    self.proofLifetime = proofLifetime
   }
 }
 
@@ -28,6 +33,8 @@ final class FileReading: Sendable {
     let loans: PageLoans
     let cache: (any PageCache)?
     let counters: ReadCounters
+    /// Nil where nobody else keeps pages in the cache.
+    let proofs: ReadProofs?
     var limits = ReadAheadWindow.Limits()
   }
 
@@ -38,9 +45,13 @@ final class FileReading: Sendable {
 
   private let policy: ReadPolicy
   private let counters = ReadCounters()
+  private let proofs: ReadProofs?
   private let state = Mutex(State())
 
-  init(_ policy: ReadPolicy) { self.policy = policy }
+  init(_ policy: ReadPolicy) {
+    self.policy = policy
+    proofs = policy.cache?.isShared == true ? ReadProofs(lifetime: policy.proofLifetime) : nil
+  }
 
   deinit { end() }
 
@@ -55,12 +66,15 @@ final class FileReading: Sendable {
         budget: policy.memoryBudget, pageSize: pageSize, idleTime: policy.idleTime, counters: counters)
       let parts = Parts(
         pool: pool, loans: PageLoans(limit: max(1, pool.budget / 4 / pageSize)), cache: policy.cache,
-        counters: counters)
+        counters: counters, proofs: proofs)
       if state.isEnding { pool.end() }
       state.parts = parts
       return parts
     }
   }
+
+  /// Requests are signed by other credentials from now on.
+  func credentialsChanged() { proofs?.removeAll() }
 
   var hasCache: Bool { policy.cache != nil }
 

@@ -19,6 +19,8 @@ final class PageBuffer {
   /// It was handed to the page store, or refused.
   var isOffered = false
   var lastUse: UInt64 = 0
+  /// To bring the page, against other workers; kept while all of it is here or on its way.
+  var right: (any PageRight)?
 
   init(page: Int64, cell: Int) {
     self.page = page

@@ -18,6 +18,8 @@ final class RangeFetch: RangeSink, @unchecked Sendable {
   var isDone = false
   /// Of who waits for it.
   var error: Errno?
+  /// What its first bytes prove; nil where nothing is to be proved, or was.
+  var question: ReadProofs.Question?
 
   init(_ range: Range<Int64>, into buffers: [PageBuffer], of reader: FileReader) {
     self.range = range

@@ -24,6 +24,10 @@ extension VolumeFileSystem {
   /// What reads of files that come over a network did so far.
   package var readStatistics: ReadStatistics { reading.statistics }
 
+  /// Requests to the under file system are signed by other credentials from now on: what the ones before were allowed to
+  /// read is not theirs yet.
+  package func credentialsChanged() { reading.credentialsChanged() }
+
   /// The worker ends: reads that wait for the network end with `Errno.leftToNextWorker`, now and from now on, and what is on
   /// its way is cancelled. Reads of what is here are served.
   package func endReads() { reading.end() }

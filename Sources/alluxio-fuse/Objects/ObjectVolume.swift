@@ -45,13 +45,15 @@ final class ObjectVolume: Sendable {
   /// - Parameters:
   ///   - folder: the worker key's own in the page store, opened for reading; what is missing in it is made. nil: nothing is
   ///     cached, and no file can be written.
+  ///   - sharedPages: where pages are kept instead, together with those of other volumes.
   ///   - account: by which the node's budget allows the volume pages; nil: its quota is all that bounds them.
   ///   - secrets: of the CSI call; empty: the node's own credentials where the request allows them, or none.
   ///   - environment: of the node: `AWS_*` and `OSS_*`, proxies, `SSL_CERT_FILE`, `HOME`.
   ///   - isSameMount: a worker before this one has served the mount; what it was writing is taken up.
   init(
     _ request: ObjectStoreRequest, path: UnderFileSystemURI, folder: consuming Descriptor?,
-    account: CacheAccount? = nil, secrets: [String: String], environment: [String: String], isSameMount: Bool,
+    sharedPages: consuming Descriptor? = nil, account: CacheAccount? = nil, secrets: [String: String],
+    environment: [String: String], isSameMount: Bool,
     options: WorkerOptions = WorkerOptions(), log: Logger
   ) throws(Problem) {
     let sources = try CredentialSources(request, path.scheme, environment)
@@ -65,9 +67,10 @@ final class ObjectVolume: Sendable {
     client = ObjectStoreClient(
       Endpoint(path, request.properties, defaultRegion: NodeCredentials.region { environment[$0] }),
       transport: sources.transport, credentials: CredentialStore(source, clock: clock), clock: clock, log: log)
+    let sharedPages = Self.shared(sharedPages)
     let volumeFolder = try VolumeFolder(Self.shared(folder), isSameMount: isSameMount)
-    pages = volumeFolder.pageStore(request, account)
-    var policy = ReadPolicy(cache: pages.map(StoredPages.init))
+    pages = volumeFolder.pageStore(request, sharedPages, account)
+    var policy = ReadPolicy(cache: pages.map { StoredPages($0, isShared: sharedPages != nil) })
     // A cgroup without room for the buffers would end the worker with the first large read.
     if let limit = options.memoryLimitBytes { policy.memoryBudget = min(policy.memoryBudget, Int(clamping: limit / 4)) }
     readPolicy = policy
@@ -164,11 +167,24 @@ private struct VolumeFolder {
   }
 
   /// nil where the volume is to keep nothing.
-  func pageStore(_ request: ObjectStoreRequest, _ account: CacheAccount?) -> PageStore? {
-    guard let pages, request.pageStoreBytes > 0 else { return nil }
+  func pageStore(
+    _ request: ObjectStoreRequest, _ sharedPages: SharedDescriptor?, _ account: CacheAccount?
+  ) -> PageStore? {
+    guard let own = pages, request.pageStoreBytes > 0 else { return nil }
+    if sharedPages != nil { Self.clear(own) }
+    let pages = sharedPages ?? own
     var configuration = PageStore.Configuration(quota: Int64(clamping: request.pageStoreBytes))
     configuration.pageSize = Int(request.pageSize)
     configuration.account = account
+    configuration.isShared = sharedPages != nil
     return PageStore(folder: pages.descriptor, configuration: configuration)
+  }
+
+  /// Pages from when the volume shared with nobody are of no use any more.
+  private static func clear(_ pages: SharedDescriptor) {
+    // What fails leaves them to the plugin.
+    try? DetachedThread.start(name: "page-clear", stackSize: 256 << 10) {
+      try? FolderUsage.clear(pages.descriptor)
+    }
   }
 }

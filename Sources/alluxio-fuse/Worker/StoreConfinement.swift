@@ -25,9 +25,12 @@ enum StoreConfinement {
 
   /// - Parameters:
   ///   - folder: of the volume in the page store.
+  ///   - sharedPages: that the volume keeps its pages in together with others, whose group it joins.
   ///   - environment: of the node; names files with its credentials.
   /// - Returns: what could not be given up, for the log.
-  static func apply(folder: borrowing Descriptor, environment: [String: String]) throws(Problem) -> [String] {
+  static func apply(
+    folder: borrowing Descriptor, sharedPages: borrowing Descriptor?, environment: [String: String]
+  ) throws(Problem) -> [String] {
     // From here on no library can be relied on to be found.
     do throws(HTTPError) { try HTTPClient.preload() } catch { throw .library(error) }
     let owner: FileStatus
@@ -36,11 +39,18 @@ enum StoreConfinement {
     var restriction = FileRestriction()
     restriction.readable = files + credentialFiles(environment)
     restriction.writable = [number]
+    var group: UInt32?
+    switch sharedPages {
+    case .some(let pages):
+      restriction.writable.append(pages.rawValue)
+      do throws(Errno) { group = try pages.status().gid } catch { throw .identity(uid: owner.uid, error) }
+    case .none: break
+    }
     var failures = ProcessSettings.attempt([
       ("landlock", { () throws(Errno) in try restriction.apply() }),
       ("bounding set", { () throws(Errno) in try Capabilities.clearBounding() }),
     ])
-    do throws(Errno) { try ProcessIdentity.become(uid: owner.uid, gid: owner.gid) } catch {
+    do throws(Errno) { try ProcessIdentity.become(uid: owner.uid, gid: owner.gid, group: group) } catch {
       throw .identity(uid: owner.uid, error)
     }
     failures += ProcessSettings.attempt([

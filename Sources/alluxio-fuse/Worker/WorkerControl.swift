@@ -29,6 +29,7 @@ final class WorkerControl: Sendable {
     trial = volume.objects.map { objects in
       SecretsTrial { secrets, revision in
         let problem = objects.replaceSecrets(secrets.values, by: .after(Self.patience))
+        if problem == nil { volume.fileSystem.credentialsChanged() }
         try? channel.credentials(revision: revision, problem: problem)
       }
     }

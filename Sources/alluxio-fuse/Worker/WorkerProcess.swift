@@ -61,7 +61,9 @@ enum WorkerProcess {
   ) throws(StoreConfinement.Problem) -> [String] {
     if configuration.request.objectStore == nil { return ProcessSettings.confineToDirectory() }
     switch configuration.pageFolder {
-    case .some(let folder): return try StoreConfinement.apply(folder: folder, environment: configuration.environment)
+    case .some(let folder):
+      return try StoreConfinement.apply(
+        folder: folder, sharedPages: configuration.sharedPages, environment: configuration.environment)
     case .none: throw .folderMissing
     }
   }

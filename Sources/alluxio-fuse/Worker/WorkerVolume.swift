@@ -47,14 +47,16 @@ enum WorkerVolume {
     do throws(Problem) {
       let folder: Descriptor?
       do throws(Errno) { folder = try duplicate(configuration.pageFolder) } catch { throw .system(error) }
-      objects = try makeObjects(store, configuration, folder, log)
+      let shared: Descriptor?
+      do throws(Errno) { shared = try duplicate(configuration.sharedPages) } catch { throw .system(error) }
+      objects = try makeObjects(store, configuration, folder, shared, log)
     } catch {
       // Whoever uses the mount reads on, without a disk to keep anything on.
       guard isSameMount, case .objects(.folder) = error else { throw error }
       log.error(
         "files are read from the store alone and cannot be written",
         metadata: ["reason": "\(error.sentence(configuration.request.underFileSystem))"])
-      objects = try makeObjects(store, configuration, nil, log)
+      objects = try makeObjects(store, configuration, nil, nil, log)
     }
     if !isSameMount {
       // The rest is for undoing the mount.
@@ -72,12 +74,13 @@ enum WorkerVolume {
 
   private static func makeObjects(
     _ store: ObjectStoreRequest, _ configuration: borrowing WorkerConfiguration, _ folder: consuming Descriptor?,
-    _ log: Logger
+    _ sharedPages: consuming Descriptor?, _ log: Logger
   ) throws(Problem) -> ObjectVolume {
     let request = configuration.request
     do throws(ObjectVolume.Problem) {
       return try ObjectVolume(
-        store, path: request.underFileSystem, folder: folder, account: account(configuration.cacheAccount, log),
+        store, path: request.underFileSystem, folder: folder, sharedPages: sharedPages,
+        account: account(configuration.cacheAccount, log),
         secrets: configuration.secrets?.values ?? [:], environment: configuration.environment,
         isSameMount: configuration.generation > 1, options: request.options, log: log)
     } catch {

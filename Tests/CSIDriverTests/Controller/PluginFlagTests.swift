@@ -48,6 +48,7 @@ struct PluginFlagTests {
       (["--endpoint", "unix:///s", "--max-volumes", "-1"], "--max-volumes"),
       (["--endpoint", "unix:///s", "--page-store", "pages"], "--page-store needs an absolute path"),
       (["--endpoint", "unix:///s", "--page-store-size", "much"], "--page-store-size needs a size"),
+      (["--endpoint", "unix:///s", "--share-pages", "s3://b,/data"], "--share-pages needs buckets or prefixes"),
       (["--endpoint", "unix:///s", "--log-level", "loud"], "--log-level must be one of trace"),
       (["--endpoint", "unix:///s", "--log-format", "xml"], "--log-format must be one of text, json"),
       (["--endpoint", "unix:///s", "--nonsense"], "--nonsense"),

@@ -146,6 +146,56 @@ struct NodeObjectStoreTests {
     }
   }
 
+  @Test("volumes share their pages where the administrator says so, and others, and inline volumes, never do")
+  func sharing() async throws {
+    let store = try TestStore.moto()
+    try store.put("team/file", String(repeating: "x", count: 300_000))
+    try await PluginProcess.with(["--share-pages", "s3://bucket/team"]) { plugin in
+      var context = store.context(bucket: "bucket/team")
+      try await plugin.calls.publish(
+        "small", at: plugin.target("a"), context: context.merging(["pageStoreSize": "64Mi"]) { $1 },
+        secrets: TestStore.secrets())
+      try await plugin.calls.publish(
+        "large", at: plugin.target("b"), context: context.merging(["pageStoreSize": "1Gi"]) { $1 },
+        secrets: TestStore.secrets())
+      context[VolumeContextKey.ephemeral] = "true"
+      try await plugin.calls.publish("inline", at: plugin.target("c"), context: context, secrets: TestStore.secrets())
+      try await plugin.calls.publish(
+        "beside", at: plugin.target("d"), context: store.context(), secrets: TestStore.secrets())
+      var folders: [String: String] = [:]
+      for status in try await plugin.mounter.list(by: .after(.patient)) {
+        folders[status.request.key.volumeID] = status.request.objectStore?.sharedPages?.name
+      }
+      let name = try #require(folders["small"])
+      #expect(folders == ["small": name, "large": name])
+      for target in ["a", "b", "c"] {
+        #expect(try WholeFile.text(plugin.target("\(target)/file")).utf8.count == 300_000)
+      }
+      // A second target finds the worker as it is, and one that comes later has the largest size of all.
+      let keys = ["small", "large"].map { WorkerKey(volumeID: $0) }
+      try await plugin.calls.publish(
+        "small", at: plugin.target("a2"),
+        context: context.merging(["pageStoreSize": "64Mi"]) { $1 }
+          .filter { $0.key != VolumeContextKey.ephemeral }, secrets: TestStore.secrets())
+      for status in try await plugin.mounter.list(by: .after(.patient)) where keys.contains(status.request.key) {
+        #expect(status.request.objectStore?.sharedPages?.name == name)
+      }
+      try await plugin.calls.publish(
+        "later", at: plugin.target("e"),
+        context: context.merging(["pageStoreSize": "1Mi"]) { $1 }
+          .filter { $0.key != VolumeContextKey.ephemeral }, secrets: TestStore.secrets())
+      let later = try await plugin.mounter.status(of: WorkerKey(volumeID: "later"), by: .after(.patient))
+      #expect(later?.request.objectStore?.pageStoreBytes == 1 << 30)
+      for (id, target) in [
+        ("small", "a"), ("small", "a2"), ("large", "b"), ("inline", "c"), ("beside", "d"), ("later", "e"),
+      ] {
+        try await plugin.calls.unpublish(id, at: plugin.target(target))
+      }
+      // The folder stays for the next of them.
+      #expect(try DirectoryNames.list(plugin.folder.appending("state/pages")).contains(name))
+    }
+  }
+
   @Test("what a volume left in the node's page store gives way to what another one reads")
   func budget() async throws {
     let store = try TestStore.moto()

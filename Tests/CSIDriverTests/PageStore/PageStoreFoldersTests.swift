@@ -52,6 +52,22 @@ struct PageStoreFoldersTests {
     #expect(try WholeFile.text(directory.appending("\(Self.name)/spools/file")) == "bytes")
   }
 
+  @Test("a folder that volumes share is emptied, and stays for the next of them")
+  func shared() throws {
+    let (directory, folders) = try store()
+    let name = "shared-\(Self.name)"
+    try Folder.makeAll(directory.appending("\(name)/pages/pages-1/ab"))
+    try directory.write(String(repeating: "x", count: 100_000), to: "\(name)/pages/pages-1/ab/file")
+    // By which those who have it open know of each other.
+    try directory.write("12345678", to: "\(name)/pages/usage-1")
+    #expect(try folders.names().sorted() == [Self.name, name])
+    #expect(try folders.measure(name) >= 100_000)
+    try folders.remove(name)
+    #expect(try folders.measure(name) < 100_000)
+    #expect(try DirectoryNames.list(directory.appending("\(name)/pages")).sorted() == ["pages-1", "usage-1"])
+    #expect(try DirectoryNames.list(directory.appending("\(name)/pages/pages-1/ab")).isEmpty)
+  }
+
   @Test("symlinks in the place of folders are not followed")
   func links() throws {
     let (directory, folders) = try store()

@@ -15,6 +15,7 @@ DELETE /__log             forgets what was asked
 A rule is an object; the first that matches a request is used up by it:
   fault         what to do: a name of faults.py
   method, path  regular expressions that the method and the target (path and query) must contain; default: all
+  key           a regular expression that the field Authorization must contain; default: all
   nth           the first match that it acts on, from 1; default 1
   count         how many it acts on; default 1, 0: all
   every         acts on each so many of them only; default 1
@@ -46,12 +47,13 @@ class Rule:
         self.fault = faults.BY_NAME[fields["fault"]]
         self.method = re.compile(fields.get("method", ""))
         self.path = re.compile(fields.get("path", ""))
+        self.key = re.compile(fields.get("key", ""))
         self.nth = fields.get("nth", 1)
         self.count = fields.get("count", 1)
         self.matched = self.injected = 0
 
-    def takes(self, method: str, target: str) -> bool:
-        if not (self.method.search(method) and self.path.search(target)):
+    def takes(self, method: str, target: str, authorization: str) -> bool:
+        if not (self.method.search(method) and self.path.search(target) and self.key.search(authorization)):
             return False
         self.matched += 1
         if self.matched < self.nth or (self.count and self.injected >= self.count):
@@ -96,7 +98,8 @@ class Proxy:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         target = request.raw_path
-        rule = next((rule for rule in self.rules if rule.takes(request.method, target)), None)
+        authorization = request.headers.get("Authorization", "")
+        rule = next((rule for rule in self.rules if rule.takes(request.method, target, authorization)), None)
         is_early = bool(rule and rule.fields.get("early"))
         body = b"" if is_early else await request.read()
         entry = {

@@ -13,11 +13,16 @@ struct ReadingScene {
   var pool: BufferPool { parts.pool }
   var counters: ReadStatistics { parts.counters.values }
 
-  init(budget: Int = 16 << 20, pageSize: Int = 1 << 20, cache: (any PageCache)? = nil) throws(Errno) {
+  /// - Parameter proofLifetime: of a shared cache.
+  init(
+    budget: Int = 16 << 20, pageSize: Int = 1 << 20, cache: (any PageCache)? = nil,
+    proofLifetime: Duration = .seconds(86_400)
+  ) throws(Errno) {
     let counters = ReadCounters()
     let pool = try BufferPool(budget: budget, pageSize: pageSize, idleTime: .zero, counters: counters)
     parts = FileReading.Parts(
-      pool: pool, loans: PageLoans(limit: max(1, pool.budget / 4 / pageSize)), cache: cache, counters: counters)
+      pool: pool, loans: PageLoans(limit: max(1, pool.budget / 4 / pageSize)), cache: cache, counters: counters,
+      proofs: cache?.isShared == true ? ReadProofs(lifetime: proofLifetime) : nil)
   }
 
   func open(_ file: ScriptedFile) -> any OpenFile { CachingFile(file, parts) }
@@ -108,7 +113,62 @@ final class PagesInMemory: PageCache {
   let held = Mutex<[(ContentVersion, Int64, LentPage)]?>(nil)
   let fills = Events<Int64>()
 
-  init(pageSize: Int = 1 << 20) { self.pageSize = pageSize }
+  /// Others fill it, too.
+  let isShared: Bool
+  /// Pages that others bring.
+  let others = Mutex<[Int64: OthersPage]>([:])
+  /// Rights that are given now.
+  let rights = Mutex<Set<Int64>>([])
+
+  init(pageSize: Int = 1 << 20, isShared: Bool = false) {
+    self.pageSize = pageSize
+    self.isShared = isShared
+  }
+
+  /// As another worker does it.
+  func put(_ file: ScriptedFile, page: Int64) {
+    let start = page * Int64(pageSize)
+    let bytes = file.content(start..<min(start + Int64(pageSize), file.contentVersion.size))
+    kept.withLock { $0[file.contentVersion, default: [:]][page] = bytes }
+  }
+
+  /// A page that another worker brings, until the test says that it has ended.
+  final class OthersPage: PageArrival, @unchecked Sendable {
+    // SAFETY (Sendable): the state is touched under the monitor alone.
+    private let monitor = Monitor()
+    private let changed: Condition
+    private var hasEnded = false
+    let waits = Events<Void>()
+
+    init() { changed = Condition(of: monitor) }
+
+    func end() {
+      monitor.locked {
+        hasEnded = true
+        changed.broadcast()
+      }
+    }
+
+    func wait(until deadline: Deadline) -> Bool {
+      waits.add(())
+      return monitor.locked {
+        while !hasEnded { if !changed.wait(until: deadline) { return hasEnded } }
+        return true
+      }
+    }
+  }
+
+  private final class Right: PageRight {
+    let cache: PagesInMemory
+    let page: Int64
+
+    init(_ cache: PagesInMemory, _ page: Int64) {
+      self.cache = cache
+      self.page = page
+    }
+
+    deinit { _ = cache.rights.withLock { $0.remove(page) } }
+  }
 
   func pages(of version: ContentVersion) -> (any CachedPages)? { Pages(self, version) }
   func forget() { kept.withLock { $0 = [:] } }
@@ -157,7 +217,14 @@ final class PagesInMemory: PageCache {
 
     func contains(page: Int64) -> Bool { cache.kept.withLock { $0[version]?[page] != nil } }
 
-    func fill(page: Int64, with bytes: LentPage) -> Bool {
+    func claim(page: Int64) -> PageClaim {
+      guard cache.isShared else { return .ours(nil) }
+      if let other = cache.others.withLock({ $0[page] }) { return .elsewhere(other) }
+      _ = cache.rights.withLock { $0.insert(page) }
+      return .ours(Right(cache, page))
+    }
+
+    func fill(page: Int64, with bytes: LentPage, by right: (any PageRight)?) -> Bool {
       let isHeld = cache.held.withLock { held in
         guard held != nil else { return false }
         held?.append((version, page, bytes))
