@@ -130,3 +130,29 @@ static inline CURLMcode ccurl_multi_set_long(const struct ccurl_functions *_Nonn
 }
 /* `data` of a message is a union. */
 static inline CURLcode ccurl_message_result(const CURLMsg *_Nonnull message) { return message->data.result; }
+
+/* SHA-256 of libcrypto (OpenSSL 1.1.0 and later), which libcurl brings for TLS and which is therefore no library of ours:
+   its headers may be missing. */
+struct ccurl_digest_functions {
+  void *_Nullable (*_Nonnull context_new)(void);
+  void (*_Nonnull context_free)(void *_Nullable context);
+  const void *_Nullable (*_Nonnull sha256)(void);
+  int (*_Nonnull begin)(void *_Nonnull context, const void *_Nonnull type, void *_Nullable engine);
+  int (*_Nonnull update)(void *_Nonnull context, const void *_Nullable bytes, size_t count);
+  int (*_Nonnull finish)(void *_Nonnull context, unsigned char *_Nonnull digest, unsigned *_Nullable count);
+};
+
+/* As ccurl_resolve. */
+static inline const char *_Nullable ccurl_resolve_digest(void *_Nonnull library,
+                                                         struct ccurl_digest_functions *_Nonnull table) {
+#define CCURL_RESOLVE(field, name) \
+  if ((table->field = (__typeof__(table->field))dlsym(library, name)) == NULL) return name;
+  CCURL_RESOLVE(context_new, "EVP_MD_CTX_new")
+  CCURL_RESOLVE(context_free, "EVP_MD_CTX_free")
+  CCURL_RESOLVE(sha256, "EVP_sha256")
+  CCURL_RESOLVE(begin, "EVP_DigestInit_ex")
+  CCURL_RESOLVE(update, "EVP_DigestUpdate")
+  CCURL_RESOLVE(finish, "EVP_DigestFinal_ex")
+#undef CCURL_RESOLVE
+  return NULL;
+}

@@ -8,16 +8,19 @@ enum SourceDigest {
 
   /// 64 digits; nil where the body cannot be read to its end.
   static func sha256(of source: any HTTPBodySource) -> String? {
-    var hash = SHA256()
+    // Where libcurl has brought none, libmd's.
+    let fast = LibraryDigest()
+    var slow = SHA256()
     var buffer = [UInt8](repeating: 0, count: piece)
     var offset: UInt64 = 0
     while offset < source.length {
       let wanted = Int(min(UInt64(piece), source.length - offset))
       if buffer.count != wanted { buffer = [UInt8](repeating: 0, count: wanted) }
       guard let read = try? SourceBytes.read(source, into: &buffer, at: offset), read > 0 else { return nil }
-      hash.update(read == wanted ? buffer : Array(buffer.prefix(read)))
+      if read < wanted { buffer.removeLast(wanted - read) }
+      if let fast { fast.update(buffer) } else { slow.update(buffer) }
       offset += UInt64(read)
     }
-    return Digest.hex(hash.finish())
+    return (fast.map { $0.finish() } ?? slow.finish()).map { Digest.hex($0) }
   }
 }
