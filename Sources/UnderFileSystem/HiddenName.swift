@@ -5,6 +5,8 @@ package enum HiddenName {
   package static let ownerMarker: FileName = ".alluxio.volume"
   /// In a prefix that is being archived: where to, so that the next attempt goes on there.
   static let archiveNote: FileName = ".alluxio.tmp.archive"
+  /// In an archive: how far a large object has come.
+  static let copyNotePrefix = Array(".alluxio.tmp.copy.".utf8)
   static let temporaryPrefix = Array(".alluxio.tmp.".utf8)
 
   /// The temporary name of a token, which is unique among all workers: a random start and a counter.

@@ -279,6 +279,110 @@ struct ObjectVolumeDirectoriesTests {
       ])
   }
 
+  /// A bucket whose copies of parts end after a while, as those of a call whose time is over; each such copy is counted.
+  private static func hasty(_ perCall: Int) -> (bucket: InMemoryBucket, copies: Counts) {
+    let counts = Counts()
+    var manners = InMemoryBucket.Manners()
+    manners.largestCopy = 10
+    let bucket = InMemoryBucket(manners) { call, _, isDone in
+      guard call == .copyPart else { return nil }
+      return counts.count(isDone: isDone, limit: perCall) ? BucketError(.late, "the time is over") : nil
+    }
+    return (bucket, counts)
+  }
+
+  private final class Counts: Sendable {
+    private let state = Mutex<(call: Int, done: Int)>((0, 0))
+    var done: Int { state.withLock { $0.done } }
+    func beginCall() { state.withLock { $0.call = 0 } }
+    /// - Returns: whether the call has had its share.
+    func count(isDone: Bool, limit: Int) -> Bool {
+      state.withLock { state in
+        if isDone { state.done += 1 } else { state.call += 1 }
+        return !isDone && state.call > limit
+      }
+    }
+  }
+
+  @Test("an object that is too large for one call is archived by several, and no part is copied twice")
+  func hugeObject() throws {
+    var limits = ObjectVolumeDirectories.CopyLimits()
+    (limits.largestCopy, limits.partSize) = (10, 2)
+    let (bucket, copies) = Self.hasty(16)
+    let content = String((0..<199).map { Character(Unicode.Scalar(UInt8(0x21 + $0 % 90))) })
+    let first = ObjectVolumeDirectories(bucket: bucket, prefix: "base".utf8, limits: limits)
+    try first.createDirectory(named: "vol", owner: "id")
+    bucket.set("base/vol/huge", content)
+    var calls = 0
+    var failure: VolumeDirectoryError?
+    repeat {
+      calls += 1
+      copies.beginCall()
+      let call = ObjectVolumeDirectories(bucket: bucket, prefix: "base".utf8, limits: limits)
+      failure = Self.failure { () throws(VolumeDirectoryError) in
+        try call.archiveDirectory(named: "vol", owner: "id")
+      }
+      #expect(failure == nil || bucket.content("base/vol/huge") != nil)
+    } while failure != nil && calls < 20
+    #expect(calls == 7)
+    #expect(copies.done == 100)
+    #expect(bucket.content("base/archived-vol/huge") == Array(content.utf8))
+    #expect(Self.names(bucket) == ["base/archived-vol/.alluxio.volume", "base/archived-vol/huge"])
+    #expect(bucket.uploads.isEmpty)
+  }
+
+  @Test(
+    "an object that is replaced between two calls is copied anew, and so is one whose upload is gone",
+    arguments: [false, true])
+  func changedBetween(isUploadGone: Bool) throws {
+    var limits = ObjectVolumeDirectories.CopyLimits()
+    (limits.largestCopy, limits.partSize) = (10, 2)
+    let (bucket, copies) = Self.hasty(16)
+    let directories = ObjectVolumeDirectories(bucket: bucket, prefix: "base".utf8, limits: limits)
+    try directories.createDirectory(named: "vol", owner: "id")
+    bucket.set("base/vol/huge", String(repeating: "a", count: 40))
+    #expect(throws: VolumeDirectoryError.self) { try directories.archiveDirectory(named: "vol", owner: "id") }
+    if isUploadGone {
+      for upload in bucket.uploads { try bucket.abort(upload) }
+    } else {
+      bucket.set("base/vol/huge", String(repeating: "b", count: 30))
+    }
+    for _ in 0..<3 {
+      copies.beginCall()
+      _ = try? directories.archiveDirectory(named: "vol", owner: "id")
+    }
+    let expected = String(repeating: isUploadGone ? "a" : "b", count: isUploadGone ? 40 : 30)
+    #expect(text(bucket, "base/archived-vol/huge") == expected)
+    #expect(Self.names(bucket) == ["base/archived-vol/.alluxio.volume", "base/archived-vol/huge"])
+    #expect(bucket.uploads.isEmpty)
+  }
+
+  private static func failure(_ body: () throws(VolumeDirectoryError) -> Void) -> VolumeDirectoryError? {
+    do throws(VolumeDirectoryError) {
+      try body()
+      return nil
+    } catch { return error }
+  }
+
+  private func text(_ bucket: InMemoryBucket, _ key: ObjectKey) -> String? {
+    bucket.content(key).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  @Test("a note of a copy is read as it was written, and nothing else is one")
+  func copyNote() {
+    var progress = CopyProgress(uploadID: "u p", source: "40 2 tag")
+    progress.tags = [1: EntityTag("a"), 12: EntityTag("b c")]
+    let bytes = progress.bytes
+    #expect(CopyProgress(bytes) == progress)
+    for length in bytes.indices {
+      let cut = CopyProgress(Array(bytes.prefix(length)))
+      #expect(cut == nil || cut?.tags.count ?? 0 < 2)
+    }
+    for text in ["", "u", "u\n", "\ns\n", "u\ns\nx a\n", "u\ns\n0 a\n", "u\ns\n1\n"] {
+      #expect(CopyProgress(Array(text.utf8)) == nil, "\(text)")
+    }
+  }
+
   @Test("large objects are archived in parts, and keys that would become too long are named before anything moves")
   func largeAndLong() throws {
     var limits = ObjectVolumeDirectories.CopyLimits()

@@ -24,7 +24,9 @@ extension ObjectVolumeDirectories {
       return left
     }
     // Copies in parts that an earlier attempt left.
-    try self.sweep(of: target).abortUploads()
+    let archive = self.sweep(of: target)
+    try archive.abortUploads()
+    _ = try archive.delete(try keys(beneath: target.copyNotes))
     try remove(source.owner)
     try remove(source.note)
   }
@@ -38,11 +40,17 @@ extension ObjectVolumeDirectories {
     }
     let copied = Mutex<[ObjectKey]>([])
     try work.asking("copy its objects", times: objects.count, width: Self.width) {
-      [bucket, limits] index throws(BucketError) in
+      [bucket, limits, work] index throws(BucketError) in
       let (key, version) = objects[index]
-      let copy = ObjectCopy(bucket, version, largestCopy: limits.largestCopy, partSize: limits.partSize)
+      let goal = target.moved(key, from: source)
       do throws(BucketError) {
-        _ = try copy.run(key, to: target.moved(key, from: source), ifAbsent: false)
+        if version.size > limits.largestCopy {
+          try ResumableCopy(
+            bucket: bucket, work: work, version: version, partSize: limits.partSize, note: target.copyNote(of: key)
+          ).run(key, to: goal)
+        } else {
+          _ = try bucket.copy(key, ifMatch: version.entityTag, to: goal, ifAbsent: false)
+        }
         copied.withLock { $0.append(key) }
       } catch  where error.kind == .notFound || error.kind == .precondition {
         // Gone or replaced since it was listed: the next pass sees what there is.

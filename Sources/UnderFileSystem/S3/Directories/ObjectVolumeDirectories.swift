@@ -133,6 +133,15 @@ package final class ObjectVolumeDirectories: VolumeDirectories {
     return first
   }
 
+  /// The first thousand.
+  func keys(beneath prefix: ObjectKey) throws(VolumeDirectoryError) -> [ObjectKey] {
+    var request = ListRequest(prefix: prefix)
+    request.isDelimited = false
+    let page = try work.asking("list its notes") { () throws(BucketError) in try bucket.list(request) }
+    guard page.objects.allSatisfy({ $0.key.bytes.starts(with: prefix.bytes) }) else { throw .strayKey }
+    return page.objects.map(\.key)
+  }
+
   /// The text of a small object; nil where there is none, empty for what is none of this driver's.
   func text(of key: ObjectKey) throws(VolumeDirectoryError) -> String? {
     // It may be replaced between the look and the read.

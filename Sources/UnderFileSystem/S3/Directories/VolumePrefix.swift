@@ -16,6 +16,14 @@ struct VolumePrefix: Sendable {
   var owner: ObjectKey { ObjectKey(bytes: bytes + HiddenName.ownerMarker.bytes) }
   /// The object that says where the directory is being archived to.
   var note: ObjectKey { ObjectKey(bytes: bytes + HiddenName.archiveNote.bytes) }
+  /// What notes of copies in parts begin with.
+  var copyNotes: ObjectKey { ObjectKey(bytes: bytes + HiddenName.copyNotePrefix) }
+  /// The object that says how far the copy of a large object of another prefix has come.
+  func copyNote(of key: ObjectKey) -> ObjectKey {
+    var hash = StableHash(seed: 5)
+    hash.combine(key.bytes)
+    return ObjectKey(bytes: copyNotes.bytes + Array(String(hash.value, radix: 16).utf8))
+  }
   /// An object in the directory's place.
   var file: ObjectKey { ObjectKey(bytes: bytes.dropLast()) }
 
