@@ -1,6 +1,7 @@
 """The image: its programs start in its root file system with nothing else of this machine, and it is as the chart says."""
 
 import contextlib
+import fnmatch
 import http.server
 import json
 import pathlib
@@ -249,6 +250,10 @@ def test_the_containerfile_builds_what_is_here_and_ends_with_nothing_else():
         assert origin is None or origin[1] in stages, value
         if origin is None:
             assert all((chart.CHECKOUT / source).exists() for source in sources), value
+    ignored = (chart.CHECKOUT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    for value in containerfile.values("COPY"):
+        if "--from=" not in value:
+            assert not [one for one in value.split() for rule in ignored if fnmatch.fnmatch(one, rule)], value
     # Both bases are of the release whose packages are unpacked.
     release = re.search(r"^release (\w+)$", (image.FOLDER / "packages").read_text(encoding="utf-8"), re.MULTILINE)[1]
     assert all(release in value for value in containerfile.values("ARG") if "_IMAGE=" in value)
