@@ -101,14 +101,16 @@ let package = Package(
     .target(
       name: "CSIDriver",
       dependencies: [
-        "CSIProtocol", "GRPC", "HTTP", "LinuxSystem", "Mounter", "ObjectStore", "PageStore", "ProtobufC",
-        "UnderFileSystem", "VolumeModel", logging, system,
+        "CSIProtocol", "GRPC", "HTTP", "Kubernetes", "LinuxSystem", "Mounter", "ObjectStore", "PageStore",
+        "ProtobufC", "UnderFileSystem", "VolumeModel", logging, system,
       ],
       swiftSettings: safe),
 
     .executableTarget(
       name: "alluxio-csi",
-      dependencies: ["CSIDriver", "GRPC", "LinuxSystem", "Log", "Mounter", "VolumeModel", arguments, logging, system],
+      dependencies: [
+        "CSIDriver", "GRPC", "Kubernetes", "LinuxSystem", "Log", "Mounter", "VolumeModel", arguments, logging, system,
+      ],
       swiftSettings: safe),
     .executableTarget(
       name: "alluxio-mounter", dependencies: ["LinuxSystem", "Log", "Mounter", "VolumeModel", logging, system],
@@ -142,8 +144,9 @@ let package = Package(
     .testTarget(
       name: "CSIDriverTests",
       dependencies: [
-        "ApplicationLoad", "CProtobufC", "CSIDriver", "CSIProtocol", "GRPC", "HTTP", "LinuxSystem", "Log", "Mounter",
-        "ObjectStore", "ObjectStoreServers", "ProtobufC", "TestSupport", "VolumeModel", "volume-deleter", logging,
+        "ApplicationLoad", "CProtobufC", "CSIDriver", "CSIProtocol", "GRPC", "HTTP", "Kubernetes", "LinuxSystem", "Log",
+        "Mounter", "ObjectStore", "ObjectStoreServers", "ProtobufC", "TestSupport", "VolumeModel", "volume-deleter",
+        logging,
         system,
       ],
       swiftSettings: swift),

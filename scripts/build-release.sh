@@ -42,9 +42,9 @@ for program in "${programs[@]}"; do
   stat --printf='%s %n\n' ".build-release/$program"
 done | awk '{ printf "%-32s %5.1f MB stripped\n", $2, $1 / 1e6 }'
 
-# What is in the programs besides Swift packages, for bills of materials: kind, name, version. Of expat it is the static
-# library, of xxHash the header (CExpat, CXXHash).
+# What is in the programs besides Swift packages, for bills of materials: kind, name, version. Of expat and libfyaml it is
+# the static library, of xxHash the header (CExpat, CYAML, CXXHash).
 {
   swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9.]*\).*/swift runtime \1/p'
-  ! command -v dpkg-query >/dev/null || dpkg-query --show --showformat='debian ${Package} ${Version}\n' libexpat1-dev libxxhash-dev
+  ! command -v dpkg-query >/dev/null || dpkg-query --show --showformat='debian ${Package} ${Version}\n' libexpat1-dev libfyaml-dev libxxhash-dev
 } >.build-release/linked

@@ -14,7 +14,8 @@ struct Options: ParsableArguments {
   @Option(help: "The name of the driver, in GetPluginInfo.")
   var driverName: String = "alluxio"
 
-  @Option(help: "Where volumes are remembered: file:DIRECTORY. Default: registry/ in the state folder.")
+  @Option(
+    help: "Where volumes are remembered: file:DIRECTORY, kubernetes. Default: registry/ in the state folder.")
   var registry: String?
 
   @Option(help: "The folder of the driver's own state. Default: plugins/csi-alluxio-plugin/ in the kubelet's folder.")

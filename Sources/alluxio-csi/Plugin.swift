@@ -1,5 +1,6 @@
 internal import CSIDriver
 internal import GRPC
+internal import Kubernetes
 internal import LinuxSystem
 internal import Log
 internal import Logging
@@ -25,7 +26,7 @@ struct Plugin {
     path = try ListeningPath(settings.endpoint)
     self.logger = logger
     try Self.makeFolders(settings)
-    let registry = try DirectoryVolumeRegistry(path: settings.registry, logger: Logger(label: "registry"))
+    let registry = try Self.registry(settings)
     let node = settings.servesNode ? try await Self.node(settings, version, registry) : nil
     self.node = node
     controller =
@@ -63,7 +64,9 @@ struct Plugin {
   func followMounter() async { await node?.followMounter() }
 
   private static func makeFolders(_ settings: Settings) throws {
-    for folder in [settings.paths.stateDirectory, settings.registry] {
+    var folders = [settings.paths.stateDirectory]
+    if case .folder(let folder) = settings.registry { folders.append(folder) }
+    for folder in folders {
       do throws(Errno) {
         try Folder.makeAll(folder)
       } catch {
@@ -75,8 +78,15 @@ struct Plugin {
     }
   }
 
+  private static func registry(_ settings: Settings) throws -> any VolumeRegistry {
+    switch settings.registry {
+    case .folder(let path): return try DirectoryVolumeRegistry(path: path, logger: Logger(label: "registry"))
+    case .kubernetes(let access): return KubernetesVolumeRegistry(try KubernetesClient(access))
+    }
+  }
+
   private static func node(
-    _ settings: Settings, _ version: String, _ registry: DirectoryVolumeRegistry
+    _ settings: Settings, _ version: String, _ registry: any VolumeRegistry
   ) async throws -> NodeService {
     let client = MounterClient(
       socket: settings.mounterSocket ?? settings.paths.mounterSocket, program: "alluxio-csi \(version)",

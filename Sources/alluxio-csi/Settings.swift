@@ -1,5 +1,6 @@
 internal import CSIDriver
 internal import GRPC
+internal import Kubernetes
 internal import LinuxSystem
 internal import Log
 internal import Logging
@@ -15,13 +16,19 @@ struct SettingsError: Error, CustomStringConvertible {
 struct Settings {
   enum Mode: String, CaseIterable { case all, controller, node }
 
+  /// Where volumes are remembered.
+  enum RegistryPlace {
+    case folder(String)
+    /// In the cluster that this pod runs in, or that a kubeconfig file names.
+    case kubernetes(ClusterAccess)
+  }
+
   let mode: Mode
   let endpoint: Endpoint
   let nodeID: String
   let driverName: String
   let paths: NodePaths
-  /// The registry's folder.
-  let registry: String
+  let registry: RegistryPlace
   /// Nil: start one.
   let mounterSocket: String?
   let fileRoots: [String]
@@ -81,12 +88,23 @@ struct Settings {
     return id
   }
 
-  private static func registry(_ flag: String?, _ paths: NodePaths) throws -> String {
-    guard let flag else { return paths.registry }
-    guard PathComponents.has(flag, prefix: "file:") else {
-      throw SettingsError("--registry must be file:DIRECTORY; this version knows no other kind")
+  private static func registry(_ flag: String?, _ paths: NodePaths) throws -> RegistryPlace {
+    guard let flag else { return .folder(paths.registry) }
+    if flag == "kubernetes" {
+      return .kubernetes(
+        try mapped { () throws(KubernetesError) in
+          try ClusterAccess.pod(variable: { ProcessEnvironment.value(of: $0) })
+        })
     }
-    return try folder(String(flag.dropFirst("file:".count)), flag: "--registry")
+    func path(after prefix: String) throws -> String? {
+      guard PathComponents.has(flag, prefix: prefix) else { return nil }
+      return try folder(String(flag.dropFirst(prefix.count)), flag: "--registry")
+    }
+    if let file = try path(after: "kubernetes:") {
+      return .kubernetes(try mapped { () throws(KubernetesError) in try ClusterAccess.kubeconfig(file) })
+    }
+    if let folder = try path(after: "file:") { return .folder(folder) }
+    throw SettingsError("--registry must be file:DIRECTORY, kubernetes or kubernetes:KUBECONFIG")
   }
 
   private static func size(_ text: String, flag: String) throws -> UInt64 {

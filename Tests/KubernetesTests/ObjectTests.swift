@@ -13,7 +13,7 @@ struct ObjectTests {
   private func start(_ service: Service) throws -> (server: AnyObject, client: KubernetesClient) {
     switch service {
     case .kmock:
-      let server = try ServerProcess.kmock(["v1/configmaps", "csi.alluxio.com/v1alpha1/alluxiovolumes"])
+      let server = try ServerProcess.kmock(["v1/configmaps", "example.com/v1/widgets"])
       return (server, try KubernetesClient(server.url))
     case .strict:
       let server = try KubernetesServer()
@@ -47,13 +47,13 @@ struct ObjectTests {
   @Test("an object in no namespace, whose status is changed apart from the rest", arguments: Service.allCases)
   func clusterWide(service: Service) async throws {
     let (server, client) = try start(service)
-    _ = try await client.create(Volume("v", size: 5))
+    _ = try await client.create(Widget("v", size: 5))
     struct Patch: Encodable {
-      var status = Volume.Status(phase: "Ready")
+      var status = Widget.Status(phase: "Ready")
     }
-    let changed = try await client.patch(Volume.self, name: "v", subresource: "status", with: Patch())
+    let changed = try await client.patch(Widget.self, name: "v", subresource: "status", with: Patch())
     #expect(changed.status?.phase == "Ready" && changed.spec?.size == 5)
-    #expect(try await client.list(Volume.self).items.map(\.metadata.name) == ["v"])
+    #expect(try await client.list(Widget.self).items.map(\.metadata.name) == ["v"])
     withExtendedLifetime(server) {}
   }
 
@@ -83,18 +83,18 @@ struct ObjectTests {
   func statusAlone() async throws {
     let server = try KubernetesServer()
     let client = try KubernetesClient(server.url)
-    _ = try await client.create(Volume("v", size: 1))
+    _ = try await client.create(Widget("v", size: 1))
     struct Patch: Encodable {
-      var spec = Volume.Spec(size: 7)
-      var status = Volume.Status(phase: "Ready")
+      var spec = Widget.Spec(size: 7)
+      var status = Widget.Status(phase: "Ready")
     }
-    let first = try await client.patch(Volume.self, name: "v", subresource: "status", with: Patch())
+    let first = try await client.patch(Widget.self, name: "v", subresource: "status", with: Patch())
     #expect(first.spec?.size == 1 && first.status?.phase == "Ready" && first.metadata.generation == 1)
     struct Other: Encodable {
-      var spec = Volume.Spec(size: 7)
-      var status = Volume.Status(phase: "Lost")
+      var spec = Widget.Spec(size: 7)
+      var status = Widget.Status(phase: "Lost")
     }
-    let second = try await client.patch(Volume.self, name: "v", with: Other())
+    let second = try await client.patch(Widget.self, name: "v", with: Other())
     #expect(second.spec?.size == 7 && second.status?.phase == "Ready" && second.metadata.generation == 2)
   }
 
@@ -168,20 +168,20 @@ struct ObjectTests {
   func removal() async throws {
     let server = try KubernetesServer()
     let client = try KubernetesClient(server.url)
-    let made = try await client.create(Volume("v", finalizers: ["csi.alluxio.com/published"]))
+    let made = try await client.create(Widget("v", finalizers: ["csi.alluxio.com/published"]))
     let wrong = await failure { () async throws(KubernetesError) in
-      try await client.delete(Volume.self, name: "v", version: "1")
+      try await client.delete(Widget.self, name: "v", version: "1")
     }
     #expect(wrong?.kind == .conflict)
-    try await client.delete(Volume.self, name: "v", version: made.metadata.resourceVersion)
-    #expect(try await client.get(Volume.self, name: "v").metadata.deletionTimestamp != nil)
+    try await client.delete(Widget.self, name: "v", version: made.metadata.resourceVersion)
+    #expect(try await client.get(Widget.self, name: "v").metadata.deletionTimestamp != nil)
     struct Patch: Encodable {
       struct Metadata: Encodable { var finalizers: [String] = [] }
       var metadata = Metadata()
     }
-    _ = try await client.patch(Volume.self, name: "v", with: Patch())
+    _ = try await client.patch(Widget.self, name: "v", with: Patch())
     #expect(
-      await failure { () async throws(KubernetesError) in try await client.get(Volume.self, name: "v") }?.kind
+      await failure { () async throws(KubernetesError) in try await client.get(Widget.self, name: "v") }?.kind
         == .absent)
   }
 
@@ -192,13 +192,13 @@ struct ObjectTests {
     let client = try KubernetesClient(server.url) { call in calls.withLock { $0.append(call) } }
     _ = try await client.create(ConfigMap("a"))
     _ = try await client.change(ConfigMap.self, name: "a") { _ throws(KubernetesError) in DataPatch(["x": "1"]) }
-    _ = try await client.create(Volume("v"))
+    _ = try await client.create(Widget("v"))
     struct Patch: Encodable {
-      var status = Volume.Status(phase: "Ready")
+      var status = Widget.Status(phase: "Ready")
     }
-    _ = try await client.patch(Volume.self, name: "v", subresource: "status", with: Patch())
-    _ = try await client.list(Volume.self)
-    try await client.delete(Volume.self, name: "v")
+    _ = try await client.patch(Widget.self, name: "v", subresource: "status", with: Patch())
+    _ = try await client.list(Widget.self)
+    try await client.delete(Widget.self, name: "v")
     let watching = Watching<ConfigMap>(client)
     try await server.opened(1)
     let seen = try await server.calls()
@@ -206,7 +206,7 @@ struct ObjectTests {
     #expect(told.map(\.verb.rawValue) == seen.map(\.verb))
     #expect(told.map(\.group) == seen.map(\.group) && told.map(\.plural) == seen.map(\.resource))
     #expect(told.map(\.subresource) == seen.map(\.subresource) && told.map(\.namespace) == seen.map(\.namespace))
-    #expect(told.contains { $0.description == "patch alluxiovolumes.csi.alluxio.com/status" })
+    #expect(told.contains { $0.description == "patch widgets.example.com/status" })
     _ = await watching.end()
   }
 

@@ -18,9 +18,9 @@ struct ConfigMap: KubernetesObject, Hashable {
 }
 
 /// A kind in no namespace, with a status.
-struct Volume: KubernetesObject, Hashable {
+struct Widget: KubernetesObject, Hashable {
   static let resource = APIResource(
-    group: "csi.alluxio.com", version: "v1alpha1", kind: "AlluxioVolume", plural: "alluxiovolumes", isNamespaced: false)
+    group: "example.com", version: "v1", kind: "Widget", plural: "widgets", isNamespaced: false)
   struct Spec: Codable, Hashable { var size: Int }
   struct Status: Codable, Hashable { var phase: String }
   var metadata: ObjectMetadata

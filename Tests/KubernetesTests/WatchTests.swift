@@ -97,7 +97,7 @@ struct WatchTests {
   @Test("a bookmark moves the version from which a watch goes on")
   func bookmark() async throws {
     let watching = try await watching()
-    _ = try await client.create(Volume("unrelated"))
+    _ = try await client.create(Widget("unrelated"))
     try await server.bookmark()
     try await server.compact()
     try await server.act(.end)

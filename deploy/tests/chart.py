@@ -52,6 +52,7 @@ MATRIX = {
         "replicas": 2, "registryClaim": "registry", "resizer": {"enabled": True},
         "affinity": {"podAntiAffinity": {}}, "nodeSelector": {"node-role.kubernetes.io/control-plane": ""},
         "tolerations": [{"operator": "Exists"}], "podAnnotations": {"example.com/note": "a"}}}},
+    "volumes as objects": {"alluxio-csi": {"controllerPlugin": {"registry": "kubernetes", "replicas": 3}}},
     "another kubelet": {"alluxio-csi": {
         "kubeletDir": "/data/kubelet", "driverName": "csi.example.com", "logLevel": "debug", "logFormat": "json",
         "nodePlugin": {"hostPID": True, "livenessProbe": {"enabled": False}, "updateStrategy": {"type": "OnDelete"}},

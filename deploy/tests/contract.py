@@ -30,6 +30,12 @@ RESIZER = {
 }
 """external-resizer, deploy/kubernetes/rbac.yaml; of attribute classes main.go, which watches them in any case."""
 
+REGISTRY = {
+    ("csi.alluxio.com", "alluxiovolumes"): {"get", "list", "create", "patch", "delete"},
+    ("csi.alluxio.com", "alluxiovolumes/status"): {"patch"},
+}
+"""What the controller calls itself; KubernetesRegistryTests records it against these rules."""
+
 LEASES = {("coordination.k8s.io", "leases"): {"get", "list", "watch", "create", "update", "patch", "delete"}}
 
 
@@ -67,6 +73,10 @@ def rbac(things):
         wanted["alluxio-external-resizer-role"] = RESIZER
     if elects:
         wanted["alluxio-csi-leader-election"] = LEASES
+    if "--registry=kubernetes" in chart.container(controller, "csi-controller")["args"]:
+        wanted["alluxio-csi-registry"] = REGISTRY
+        if not of_kind(things, "CustomResourceDefinition"):
+            yield "volumes are objects of a kind that is not defined"
     roles = {thing["metadata"]["name"]: thing for thing in of_kind(things, "ClusterRole", "Role")
              if thing["metadata"]["name"] != "alluxio-csi-provisioner-secrets"}
     yield from (f"{name} grants {granted(roles[name])}" for name in wanted

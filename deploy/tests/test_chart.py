@@ -99,8 +99,8 @@ def test_rendered_objects_have_one_name_each():
 
 @pytest.mark.parametrize("path", sorted(
     path.relative_to(chart.DEPLOY).as_posix() for path in [
-        *chart.CHART.rglob("Chart.yaml"), *chart.CHART.rglob("values.yaml"), *manifests.FOLDER.glob("*.yaml"),
-        *(chart.DEPLOY / "examples").glob("*.yaml")]))
+        *chart.CHART.rglob("Chart.yaml"), *chart.CHART.rglob("values.yaml"), *chart.CHART.rglob("definitions/*.yaml"),
+        *manifests.FOLDER.glob("*.yaml"), *(chart.DEPLOY / "examples").glob("*.yaml")]))
 def test_yaml_is_written_well(path):
     assert not lint((chart.DEPLOY / path).read_text(encoding="utf-8"))
 

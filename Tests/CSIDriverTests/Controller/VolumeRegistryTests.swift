@@ -1,18 +1,21 @@
 import CSIDriver
+import Kubernetes
 import LinuxSystem
 import Logging
+import ObjectStoreServers
 import TestSupport
 import Testing
 import VolumeModel
 
 /// The registries that the conformance suite runs on.
 enum RegistryKind: String, CaseIterable, Sendable {
-  case inMemory, directory
+  case inMemory, directory, kubernetes
 
   func make(_ folder: TemporaryDirectory) throws -> any VolumeRegistry {
     switch self {
     case .inMemory: InMemoryVolumeRegistry()
     case .directory: try DirectoryVolumeRegistry(path: folder.appending("registry"), logger: .silent)
+    case .kubernetes: try KubernetesVolumeRegistry(.toServer(KubernetesServer()))
     }
   }
 }

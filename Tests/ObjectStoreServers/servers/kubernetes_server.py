@@ -4,7 +4,8 @@ usage: kubernetes_server.py [--certificate FILE --key FILE [--clients AUTHORITY]
 
 Below each path `/@NAME` is a server of its own. It serves the kinds of `RESOURCES` as a real one does: every change has a version, patches and deletions of another version
 are refused (409), lists come in pages of one moment, watches go on from a version, tell bookmarks and forget what was
-compacted (410), the status is changed through its subresource alone, events must have the form that is asked of them.
+compacted (410), the status is changed through its subresource alone, events must have the form that is asked of them,
+what the definition of AlluxioVolume in the chart does not have is left out.
 
 GET    /__calls           every call so far: verb, group, resource, subresource, namespace, name, status
 DELETE /__calls           forgets them
@@ -25,12 +26,14 @@ import base64
 import copy
 import datetime
 import json
+import pathlib
 import re
 import ssl
 import uuid
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+import yaml
 from aiohttp import web
 
 # plural, group: version, kind, in namespaces, with a status
@@ -39,8 +42,11 @@ RESOURCES = {
     ("persistentvolumeclaims", ""): ("v1", "PersistentVolumeClaim", True, True),
     ("persistentvolumes", ""): ("v1", "PersistentVolume", False, True),
     ("events", "events.k8s.io"): ("v1", "Event", True, False),
+    ("widgets", "example.com"): ("v1", "Widget", False, True),
     ("alluxiovolumes", "csi.alluxio.com"): ("v1alpha1", "AlluxioVolume", False, True),
 }
+CHART = pathlib.Path(__file__).resolve().parents[3] / "deploy/charts/alluxio-operator/charts/alluxio-csi"
+SCHEMAS = {("alluxiovolumes", "csi.alluxio.com"): CHART / "definitions/alluxiovolumes.yaml"}
 PATH = re.compile(
     r"^/(?:api|apis/(?P<group>[^/]+))/(?P<version>[^/]+)(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[^/]+)"
     r"(?:/(?P<name>[^/]+)(?:/(?P<subresource>[^/]+))?)?$")
@@ -71,6 +77,41 @@ def merge(target, patch):
         else:
             result[key] = merge(result.get(key), value)
     return result
+
+
+TYPES = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
+
+
+def pruned(value, schema: dict, path: str):
+    """What a structural schema leaves of a value. kubernetes.io: CustomResourceDefinitions, field pruning."""
+    def must(condition, what):
+        if not condition:
+            raise Refused(422, "Invalid", f"{path}: {what}")
+
+    must(type(value) is TYPES[schema["type"]], f"must be of type {schema['type']}")
+    must(value in schema.get("enum", [value]), f"must be one of {schema.get('enum')}")
+    if schema["type"] == "array":
+        return [pruned(item, schema["items"], f"{path}[]") for item in value]
+    if schema["type"] != "object":
+        return value
+    for name in schema.get("required", []):
+        must(value.get(name) is not None, f"{name} is required")
+    known, others = schema.get("properties", {}), schema.get("additionalProperties")
+    return {name: pruned(item, known.get(name) or others, f"{path}.{name}") for name, item in value.items()
+            if (name in known or others) and item is not None}
+
+
+def check_custom(resource: tuple, obj: dict) -> None:
+    """Leaves of a custom object what its definition knows."""
+    if resource not in SCHEMAS:
+        return
+    definition = yaml.safe_load(SCHEMAS[resource].read_text(encoding="utf-8"))
+    schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    rest = {name: value for name, value in obj.items() if name not in ("apiVersion", "kind", "metadata")}
+    left = pruned(rest, schema, RESOURCES[resource][1])
+    for name in rest:
+        del obj[name]
+    obj.update(left)
 
 
 def check_event(event: dict) -> None:
@@ -225,6 +266,7 @@ class Server:
             metadata["namespace"] = namespace
         if resource[0] == "events":
             check_event(obj)
+        check_custom(resource, obj)
         self.objects[key] = obj
         self.change("ADDED", key, obj)
         return obj
@@ -246,6 +288,7 @@ class Server:
                 new["metadata"][name] = old["metadata"][name]
         if key[0][0] == "events":
             check_event(new)
+        check_custom(key[0], new)
         if new == old:
             return old
         if new.get("spec") != old.get("spec"):
