@@ -328,6 +328,12 @@ void   mounter__v1__object_store__address__init
   static const Mounter__V1__ObjectStore__Address init_value = MOUNTER__V1__OBJECT_STORE__ADDRESS__INIT;
   *message = init_value;
 }
+void   mounter__v1__object_store__web_identity__init
+                     (Mounter__V1__ObjectStore__WebIdentity         *message)
+{
+  static const Mounter__V1__ObjectStore__WebIdentity init_value = MOUNTER__V1__OBJECT_STORE__WEB_IDENTITY__INIT;
+  *message = init_value;
+}
 void   mounter__v1__object_store__init
                      (Mounter__V1__ObjectStore         *message)
 {
@@ -3308,7 +3314,71 @@ const ProtobufCMessageDescriptor mounter__v1__object_store__address__descriptor 
   (ProtobufCMessageInit) mounter__v1__object_store__address__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__object_store__field_descriptors[10] =
+static const ProtobufCFieldDescriptor mounter__v1__object_store__web_identity__field_descriptors[3] =
+{
+  {
+    "role",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__ObjectStore__WebIdentity, role),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "audience",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__ObjectStore__WebIdentity, audience),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "endpoint",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__ObjectStore__WebIdentity, endpoint),
+    &mounter__v1__object_store__address__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mounter__v1__object_store__web_identity__field_indices_by_name[] = {
+  1,   /* field[1] = audience */
+  2,   /* field[2] = endpoint */
+  0,   /* field[0] = role */
+};
+static const ProtobufCIntRange mounter__v1__object_store__web_identity__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor mounter__v1__object_store__web_identity__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.ObjectStore.WebIdentity",
+  "WebIdentity",
+  "Mounter__V1__ObjectStore__WebIdentity",
+  "mounter.v1",
+  sizeof(Mounter__V1__ObjectStore__WebIdentity),
+  3,
+  mounter__v1__object_store__web_identity__field_descriptors,
+  mounter__v1__object_store__web_identity__field_indices_by_name,
+  1,  mounter__v1__object_store__web_identity__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__object_store__web_identity__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__object_store__field_descriptors[11] =
 {
   {
     "address",
@@ -3430,6 +3500,18 @@ static const ProtobufCFieldDescriptor mounter__v1__object_store__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "web_identity",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__ObjectStore, web_identity),
+    &mounter__v1__object_store__web_identity__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__object_store__field_indices_by_name[] = {
   0,   /* field[0] = address */
@@ -3442,11 +3524,12 @@ static const unsigned mounter__v1__object_store__field_indices_by_name[] = {
   3,   /* field[3] = path_style */
   1,   /* field[1] = region */
   9,   /* field[9] = shared_pages */
+  10,   /* field[10] = web_identity */
 };
 static const ProtobufCIntRange mounter__v1__object_store__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor mounter__v1__object_store__descriptor =
 {
@@ -3456,7 +3539,7 @@ const ProtobufCMessageDescriptor mounter__v1__object_store__descriptor =
   "Mounter__V1__ObjectStore",
   "mounter.v1",
   sizeof(Mounter__V1__ObjectStore),
-  10,
+  11,
   mounter__v1__object_store__field_descriptors,
   mounter__v1__object_store__field_indices_by_name,
   1,  mounter__v1__object_store__number_ranges,
@@ -7156,7 +7239,7 @@ const ProtobufCEnumDescriptor mounter__v1__descriptor_role__descriptor =
   mounter__v1__descriptor_role__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue mounter__v1__refusal__enum_values_by_number[6] =
+static const ProtobufCEnumValue mounter__v1__refusal__enum_values_by_number[7] =
 {
   { "REFUSAL_UNSPECIFIED", "MOUNTER__V1__REFUSAL__REFUSAL_UNSPECIFIED", 0 },
   { "REFUSAL_ABSENT", "MOUNTER__V1__REFUSAL__REFUSAL_ABSENT", 1 },
@@ -7164,15 +7247,17 @@ static const ProtobufCEnumValue mounter__v1__refusal__enum_values_by_number[6] =
   { "REFUSAL_CONFIGURATION", "MOUNTER__V1__REFUSAL__REFUSAL_CONFIGURATION", 3 },
   { "REFUSAL_UNREACHABLE", "MOUNTER__V1__REFUSAL__REFUSAL_UNREACHABLE", 4 },
   { "REFUSAL_OTHER", "MOUNTER__V1__REFUSAL__REFUSAL_OTHER", 5 },
+  { "REFUSAL_FULL", "MOUNTER__V1__REFUSAL__REFUSAL_FULL", 6 },
 };
 static const ProtobufCIntRange mounter__v1__refusal__value_ranges[] = {
-{0, 0},{0, 6}
+{0, 0},{0, 7}
 };
-static const ProtobufCEnumValueIndex mounter__v1__refusal__enum_values_by_name[6] =
+static const ProtobufCEnumValueIndex mounter__v1__refusal__enum_values_by_name[7] =
 {
   { "REFUSAL_ABSENT", 1 },
   { "REFUSAL_CONFIGURATION", 3 },
   { "REFUSAL_CREDENTIALS", 2 },
+  { "REFUSAL_FULL", 6 },
   { "REFUSAL_OTHER", 5 },
   { "REFUSAL_UNREACHABLE", 4 },
   { "REFUSAL_UNSPECIFIED", 0 },
@@ -7184,9 +7269,9 @@ const ProtobufCEnumDescriptor mounter__v1__refusal__descriptor =
   "Refusal",
   "Mounter__V1__Refusal",
   "mounter.v1",
-  6,
+  7,
   mounter__v1__refusal__enum_values_by_number,
-  6,
+  7,
   mounter__v1__refusal__enum_values_by_name,
   1,
   mounter__v1__refusal__value_ranges,

@@ -8,6 +8,8 @@ package struct ObjectStoreProperties: Sendable, Hashable {
   package var endpointRegion: String?
   /// Whether the bucket stands in the path even where it could stand in the host name.
   package var isPathStyle = false
+  /// Where requests are made as the pod's service account; nil: with an access key, or the node's own credentials.
+  package var webIdentity: WebIdentity?
 
   package init() {}
 
@@ -24,6 +26,7 @@ package struct ObjectStoreProperties: Sendable, Hashable {
       endpointRegion = try Self.region(.s3EndpointRegion, values)
       let style = VolumeContextKey.s3PathStyle
       if let text = values[style.name] { isPathStyle = try style.flag(text) }
+      webIdentity = try WebIdentity(values)
     case .oss:
       guard let endpoint = try Self.address(.ossEndpoint, values) else {
         throw .missing(key: VolumeContextKey.ossEndpoint.name)
@@ -32,7 +35,7 @@ package struct ObjectStoreProperties: Sendable, Hashable {
     }
   }
 
-  private static func address(
+  static func address(
     _ key: VolumeContextKey, _ values: [String: String]
   ) throws(VolumeContextError) -> ObjectStoreAddress? {
     guard let text = values[key.name] else { return nil }

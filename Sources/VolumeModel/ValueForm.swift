@@ -17,6 +17,8 @@ package enum ValueForm: Sendable, Hashable {
   case endpoint
   /// The name of a region, as it stands in a signature.
   case region
+  /// A role by its ARN: `WebIdentity`.
+  case role
 
   /// What the error says is expected.
   package var expectation: String {
@@ -33,6 +35,7 @@ package enum ValueForm: Sendable, Hashable {
     case .directoryPattern: "a directory name of text and \(DirectoryPattern.Variable.allSpellings)"
     case .endpoint: "a host name or address, with http:// or https:// before it and a port behind it where needed"
     case .region: "the name of a region, such as eu-central-1"
+    case .role: "the ARN of a role, such as arn:aws:iam::123456789012:role/name"
     }
   }
 

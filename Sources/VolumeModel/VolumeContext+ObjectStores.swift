@@ -18,7 +18,27 @@ extension VolumeContextKey {
     "fs.oss.endpoint", .endpoint, .everywhere, availability: .only([.oss]),
     "Endpoint of the OSS service, without the bucket, such as oss-cn-hangzhou.aliyuncs.com. Needed by oss:// volumes.")
 
-  static let objectStoreKeys = [s3Endpoint, s3EndpointRegion, s3Region, s3PathStyle, ossEndpoint]
+  package static let roleARN = VolumeContextKey(
+    "roleArn", .role, .volumes, availability: .only([.s3]),
+    "Role that is taken with a token of the pod's service account (STS AssumeRoleWithWebIdentity) instead of an access "
+      + "key; pods of other service accounts get FUSE processes of their own.")
+  package static let tokenAudience = VolumeContextKey(
+    "tokenAudience", .text, default: WebIdentity.usualAudience, .volumes, availability: .only([.s3]),
+    "Audience of that token, one of `tokenRequests` in the CSIDriver object.")
+  package static let stsEndpoint = VolumeContextKey(
+    "stsEndpoint", .endpoint, .volumes, availability: .only([.s3]),
+    "Where STS answers for that role. Unset: Amazon's of the region.")
+
+  static let objectStoreKeys = [
+    s3Endpoint, s3EndpointRegion, s3Region, s3PathStyle, roleARN, tokenAudience, stsEndpoint, ossEndpoint,
+  ]
+
+  /// Tokens of the pod's service account by audience, as JSON: in the volume context, or in the secrets where the CSIDriver
+  /// object asks for that.
+  package static let serviceAccountTokens = "csi.storage.k8s.io/serviceAccount.tokens"
+  /// The pod's, which the kubelet adds with `podInfoOnMount`.
+  package static let serviceAccountName = "csi.storage.k8s.io/serviceAccount.name"
+  package static let podNamespace = "csi.storage.k8s.io/pod.namespace"
 
   /// One value of a secret with its other names.
   package struct SecretKey: Sendable, Hashable {
@@ -46,9 +66,12 @@ extension VolumeContextKey {
   package static let ossAccessKeySecret = SecretKey("fs.oss.accessKeySecret")
   package static let ossSecurityToken = SecretKey("fs.oss.securityToken")
 
+  /// The token that is exchanged for the credentials of `roleArn`; the plugin takes it from the kubelet's.
+  package static let webIdentityToken = SecretKey("s3a.webIdentityToken")
+
   /// Keys of secrets. Elsewhere they are refused by name and their values never repeated.
   package static let secrets = [
-    s3AccessKeyID, s3SecretKey, s3SessionToken, ossAccessKeyID, ossAccessKeySecret, ossSecurityToken,
+    s3AccessKeyID, s3SecretKey, s3SessionToken, webIdentityToken, ossAccessKeyID, ossAccessKeySecret, ossSecurityToken,
   ]
 
   /// Whether a key belongs into a secret.

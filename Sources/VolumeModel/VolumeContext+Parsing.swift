@@ -199,7 +199,7 @@ extension VolumeContextKey {
       case .powerOfTwo(let range):
         ValueForm.quantity(value, in: range).flatMap { $0.nonzeroBitCount == 1 ? $0 : nil }
       case .duration(let maximum): ValueForm.duration(value, maximumSeconds: maximum).map(UInt64.init)
-      case .text, .oneOf, .underFileSystem, .directoryPattern, .endpoint, .region: nil
+      case .text, .oneOf, .underFileSystem, .directoryPattern, .endpoint, .region, .role: nil
       }
     guard let number else { throw .malformed(key: name, expectation: form.expectation) }
     return number

@@ -37,6 +37,8 @@ enum WireSamples {
     properties.region = "eu-central-1"
     properties.endpointRegion = ""
     properties.isPathStyle = true
+    properties.webIdentity = WebIdentity(
+      role: "arn:aws:iam::1:role/r", audience: "sts.example", endpoint: ObjectStoreAddress(host: "sts.example"))
     var store = ObjectStoreRequest(
       properties: properties, usesNodeCredentials: true, pageStore: "/state/pages ä", pageStoreBytes: .max)
     store.pageSize = 1 << 24

@@ -181,7 +181,7 @@ struct AnswerFuzzTests {
         MetadataCredentials(transport: container) { $0 == "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" ? "/v2" : nil })
       let sts = WebIdentityCredentials(
         transport: ScriptedTransport([.reply(200, [:], Self.text(xml, &random))]),
-        token: .given(ObjectStoreSecret("canary.jwt")), role: "arn:aws:iam::1:role/r", region: nil)
+        token: .given({ ObjectStoreSecret("canary.jwt") }), role: "arn:aws:iam::1:role/r", region: nil)
       for source in [role, sts] as [any CredentialSource] {
         guard let found = try? source.fetch(by: .never) else { continue }
         for text in [found.accessKeyID, found.secretKey, found.sessionToken ?? "t"] {

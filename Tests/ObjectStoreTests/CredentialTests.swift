@@ -274,7 +274,7 @@ struct CredentialTests {
       "<ErrorResponse><Error><Code>ExpiredTokenException</Code><Message>canary.jwt</Message></Error></ErrorResponse>"
     let transport = ScriptedTransport([.reply(200, [:], reply), .reply(400, [:], refusal), .reply(200, [:], "?")])
     let source = WebIdentityCredentials(
-      transport: transport, token: .given(ObjectStoreSecret("canary.jwt")), role: "arn:aws:iam::1:role/r",
+      transport: transport, token: .given({ ObjectStoreSecret("canary.jwt") }), role: "arn:aws:iam::1:role/r",
       region: "eu-west-1")
     let credentials = try #require(try source.fetch(by: Self.far))
     #expect(credentials.accessKeyID == "ak")
@@ -290,6 +290,36 @@ struct CredentialTests {
     #expect(error?.code == "ExpiredTokenException")
     #expect(error?.description.contains("canary") == false)
     #expect(throws: CredentialError.self) { try source.fetch(by: Self.far) }
+  }
+
+  @Test("the kubelet's tokens are told by audience, and what cannot be one is none")
+  func kubeletTokens() throws {
+    let json = """
+      {"sts.amazonaws.com": {"token": "a.b.c", "expirationTimestamp": "2033-05-18T03:33:20Z"},
+       "": {"token": "for-the-cluster"}, "odd": {"token": "two words"}, "none": {"expirationTimestamp": "x"}, "n": 1}
+      """
+    let tokens = try #require(ServiceAccountTokens(json))
+    #expect(tokens["sts.amazonaws.com"]?.value == "a.b.c")
+    #expect(tokens[""]?.value == "for-the-cluster")
+    for audience in ["odd", "none", "n", "absent"] { #expect(tokens[audience] == nil) }
+    for text in ["", "[]", "a.b.c", "{\"a\": {\"token\": \"canary", "{} {}"] {
+      #expect(ServiceAccountTokens(text) == nil)
+    }
+    #expect(!"\(tokens)".contains("a.b.c"))
+  }
+
+  @Test("of several tokens the one that came last is exchanged")
+  func latestToken() throws {
+    let latest = Mutex<ObjectStoreSecret?>(nil)
+    let transport = ScriptedTransport([.reply(200, [:], "?")])
+    let source = WebIdentityCredentials(
+      transport: transport, token: .given { latest.withLock { $0 } }, role: "arn:aws:iam::1:role/r", region: nil)
+    let none = #expect(throws: CredentialError.self) { try source.fetch(by: Self.far) }
+    #expect(none?.description.contains("no web identity token") == true && transport.requests.isEmpty)
+    for token in ["first", "second"] { latest.withLock { $0 = ObjectStoreSecret(token) } }
+    #expect(throws: CredentialError.self) { try source.fetch(by: Self.far) }
+    guard case .bytes(let body) = transport.requests[0].body else { throw CredentialError("no body") }
+    #expect(String(decoding: body, as: UTF8.self).hasSuffix("WebIdentityToken=second"))
   }
 
   @Test("an instance's role is asked for with a session token; where nobody answers there is none")

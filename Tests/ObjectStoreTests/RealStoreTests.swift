@@ -221,7 +221,7 @@ struct RealStoreTests {
   func webIdentity() throws {
     let store = try RealStore.moto()
     let source = WebIdentityCredentials(
-      transport: store.http, token: .given(ObjectStoreSecret("header.payload.signature")),
+      transport: store.http, token: .given({ ObjectStoreSecret("header.payload.signature") }),
       role: "arn:aws:iam::123456789012:role/reader", region: "us-east-1",
       endpoint: try ObjectStoreAddress(parsing: store.server.url))
     let credentials = try #require(try source.fetch(by: store.deadline))

@@ -33,6 +33,24 @@ struct ObjectStoreKeyTests {
     #expect(all.isPathStyle)
   }
 
+  @Test("a role is named with what its token and its STS are; both mean nothing without it")
+  func role() throws {
+    let role = "arn:aws:iam::123456789012:role/reader"
+    #expect(try parse("s3://bucket", ["roleArn": role]).webIdentity == WebIdentity(role: role))
+    let given = try parse(
+      "s3://bucket", ["roleArn": role, "tokenAudience": "minio", "stsEndpoint": "http://minio.storage:9000"])
+    #expect(given.webIdentity?.audience == "minio")
+    #expect(given.webIdentity?.endpoint?.host == "minio.storage")
+    for (key, value) in [("tokenAudience", "a"), ("stsEndpoint", "sts.example")] {
+      #expect(problem("s3://bucket", [key: value])?.description.contains("applies only beside roleArn") == true)
+    }
+    for value in ["", "reader", "arn:aws:iam::123456789012:role/canary reader", "arn:\u{7}aws:iam::1:role/canary"] {
+      let text = problem("s3://bucket", ["roleArn": value])?.description ?? ""
+      #expect(text.contains("ARN") && !text.contains("canary"))
+    }
+    #expect(problem("oss://bucket", ["roleArn": role, "fs.oss.endpoint": "host"]) != nil)
+  }
+
   @Test("an oss:// volume needs its endpoint")
   func oss() throws {
     #expect(problem("oss://bucket", [:]) == .missing(key: "fs.oss.endpoint"))

@@ -81,6 +81,7 @@ package struct BucketCheck: NodeCheck {
     case .credentials: "correct the secret, and publish the volume again"
     case .configuration: "correct the options that name the service"
     case .unreachable: "try from this node, with its proxy's variables: curl -I"
+    case .full: "make room in the service, or have its owner raise the quota"
     case .other: "ask whoever runs the service, with the request id"
     }
   }

@@ -19,7 +19,7 @@ extension CSIError {
     case .badPagingToken: .aborted
     case .outOfRange: .outOfRange
     case .exhausted: .resourceExhausted
-    // Of NodePublishVolume, which has it for volumes that are not there.
+    // Where calls have it for volumes that are not there, their bucket is what is not there.
     case .underFileSystemAbsent: .notFound
     case .underFileSystemMisnamed: .invalidArgument
     case .permissionDenied: .permissionDenied

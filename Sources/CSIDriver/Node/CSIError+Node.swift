@@ -25,14 +25,7 @@ extension CSIError {
     case .underFileSystemNotServed(let scheme):
       self = .volumeContext(.notSupported(key: "path", reason: "names \(scheme)://: \(error)"))
     case .underFileSystemRefused(let refusal, let sentence):
-      self =
-        switch refusal {
-        case .absent: .underFileSystemAbsent(problem: sentence)
-        case .configuration: .underFileSystemMisnamed(problem: sentence)
-        case .credentials: .permissionDenied(problem: sentence)
-        case .unreachable: .unavailable(problem: sentence)
-        case .other: .failed(step: "the mount", cause: sentence)
-        }
+      self = .refused(refusal, sentence, step: "the mount")
     case .busy: self = .failed(step: "the unmount", cause: error.description)
     case .deadline(let step): self = .deadlineExceeded(step: step)
     case .unreachable, .shuttingDown, .cancelled: self = .unavailable(problem: error.description)

@@ -1,4 +1,5 @@
 package import Mounter
+internal import ObjectStore
 package import VolumeModel
 
 /// A NodePublishVolume request that was found valid: who is mounted where, and how.
@@ -64,10 +65,27 @@ package struct PublishPlan: Sendable {
     warmUp = store?.warmUp
     let roots = isInline ? configuration.inlineFileRoots : configuration.fileRoots
     fileRoots = store == nil ? roots : []
-    key = WorkerKey(volumeID: volumeID, mountGroup: group.isEmpty ? nil : group)
+    let identity = try store?.properties.webIdentity.map { (identity) throws(CSIError) in
+      try PodIdentity(identity, context: request.volumeContext, secrets: request.secrets)
+    }
+    key = WorkerKey(
+      volumeID: volumeID, mountGroup: group.isEmpty ? nil : group, credentialIdentity: identity?.name)
     fingerprint = Self.fingerprint(volumeID, capability, readOnly: readOnly, values: context.values)
-    secrets = request.secrets.isEmpty ? nil : VolumeSecrets(request.secrets)
-    needsSecrets = try Self.hasCredentials(request.secrets, for: context.underFileSystem.scheme)
+    let given = try Self.secrets(request.secrets, identity, for: context.underFileSystem.scheme)
+    secrets = given.values.isEmpty ? nil : VolumeSecrets(given.values)
+    needsSecrets = given.areNeeded
+  }
+
+  /// What the worker gets, and whether it holds what the under file system is asked with. Of tokens it is the one that the
+  /// volume uses, if it uses one.
+  private static func secrets(
+    _ secrets: [String: String], _ identity: PodIdentity?, for scheme: UnderFileSystemURI.Scheme
+  ) throws(CSIError) -> (values: [String: String], areNeeded: Bool) {
+    var values = secrets
+    values[VolumeContextKey.serviceAccountTokens] = nil
+    guard let identity else { return (values, try hasCredentials(values, for: scheme)) }
+    values[VolumeContextKey.webIdentityToken.name] = identity.token.value
+    return (values, true)
   }
 
   /// Whether the secrets hold an access key for the scheme. What cannot be one is refused before anything is mounted.

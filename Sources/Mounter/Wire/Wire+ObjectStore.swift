@@ -14,6 +14,7 @@ extension ObjectStoreRequest {
     if let region = unsafe wire.region { properties.region = unsafe region.value }
     if let region = unsafe wire.endpoint_region { properties.endpointRegion = unsafe region.value }
     properties.isPathStyle = unsafe wire.flag(\.path_style)
+    if let identity = unsafe wire.web_identity { properties.webIdentity = unsafe try WebIdentity(wire: identity) }
     unsafe self.init(
       properties: properties, usesNodeCredentials: wire.flag(\.node_credentials), pageStore: folder,
       pageStoreBytes: wire.page_store_bytes)
@@ -38,6 +39,9 @@ extension ObjectStoreRequest {
       unsafe wire.make(\.endpoint_region, mounter__v1__string_value__init).value = withoutNul(region)
     }
     unsafe wire.setFlag(\.path_style, properties.isPathStyle)
+    if let identity = properties.webIdentity {
+      unsafe identity.fill(wire.make(\.web_identity, mounter__v1__object_store__web_identity__init))
+    }
     unsafe wire.setFlag(\.node_credentials, usesNodeCredentials)
     unsafe wire.page_store = withoutNul(pageStore)
     unsafe wire.page_store_bytes = pageStoreBytes
@@ -61,6 +65,22 @@ extension ObjectStoreAddress {
     unsafe wire.setFlag(\.secure, isSecure)
     unsafe wire.host = withoutNul(host)
     unsafe wire.port = UInt32(port ?? 0)
+  }
+}
+
+extension WebIdentity {
+  fileprivate init(wire: borrowing MessageView<Mounter__V1__ObjectStore__WebIdentity>) throws(MissingField) {
+    let role = unsafe wire.role
+    let audience = unsafe wire.audience
+    guard !role.isEmpty, !audience.isEmpty else { throw MissingField(name: "mount.object_store.web_identity") }
+    self.init(role: role, audience: audience)
+    if let address = unsafe wire.endpoint { endpoint = unsafe try ObjectStoreAddress(wire: address) }
+  }
+
+  fileprivate func fill(_ wire: MessageBuilder<Mounter__V1__ObjectStore__WebIdentity>) {
+    unsafe wire.role = withoutNul(role)
+    unsafe wire.audience = withoutNul(audience)
+    if let endpoint { unsafe endpoint.fill(wire.make(\.endpoint, mounter__v1__object_store__address__init)) }
   }
 }
 
@@ -135,6 +155,7 @@ extension UnderFileSystemRefusal {
     case MOUNTER__V1__REFUSAL__REFUSAL_CREDENTIALS: self = .credentials
     case MOUNTER__V1__REFUSAL__REFUSAL_CONFIGURATION: self = .configuration
     case MOUNTER__V1__REFUSAL__REFUSAL_UNREACHABLE: self = .unreachable
+    case MOUNTER__V1__REFUSAL__REFUSAL_FULL: self = .full
     // One of a newer version, too.
     default: self = .other
     }
@@ -146,6 +167,7 @@ extension UnderFileSystemRefusal {
     case .credentials: MOUNTER__V1__REFUSAL__REFUSAL_CREDENTIALS
     case .configuration: MOUNTER__V1__REFUSAL__REFUSAL_CONFIGURATION
     case .unreachable: MOUNTER__V1__REFUSAL__REFUSAL_UNREACHABLE
+    case .full: MOUNTER__V1__REFUSAL__REFUSAL_FULL
     case .other: MOUNTER__V1__REFUSAL__REFUSAL_OTHER
     }
   }

@@ -24,6 +24,7 @@ typedef struct Mounter__V1__Options Mounter__V1__Options;
 typedef struct Mounter__V1__Mount Mounter__V1__Mount;
 typedef struct Mounter__V1__ObjectStore Mounter__V1__ObjectStore;
 typedef struct Mounter__V1__ObjectStore__Address Mounter__V1__ObjectStore__Address;
+typedef struct Mounter__V1__ObjectStore__WebIdentity Mounter__V1__ObjectStore__WebIdentity;
 typedef struct Mounter__V1__Counters Mounter__V1__Counters;
 typedef struct Mounter__V1__Counters__Outcome Mounter__V1__Counters__Outcome;
 typedef struct Mounter__V1__Counters__Requests Mounter__V1__Counters__Requests;
@@ -210,7 +211,8 @@ typedef enum _Mounter__V1__Refusal {
   MOUNTER__V1__REFUSAL__REFUSAL_CREDENTIALS = 2,
   MOUNTER__V1__REFUSAL__REFUSAL_CONFIGURATION = 3,
   MOUNTER__V1__REFUSAL__REFUSAL_UNREACHABLE = 4,
-  MOUNTER__V1__REFUSAL__REFUSAL_OTHER = 5
+  MOUNTER__V1__REFUSAL__REFUSAL_OTHER = 5,
+  MOUNTER__V1__REFUSAL__REFUSAL_FULL = 6
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__REFUSAL)
 } Mounter__V1__Refusal;
 
@@ -352,6 +354,24 @@ struct  Mounter__V1__ObjectStore__Address
 
 
 /*
+ * VolumeModel.WebIdentity.
+ */
+struct  Mounter__V1__ObjectStore__WebIdentity
+{
+  ProtobufCMessage base;
+  char *role;
+  char *audience;
+  /*
+   * Of STS; absent: Amazon's.
+   */
+  Mounter__V1__ObjectStore__Address *endpoint;
+};
+#define MOUNTER__V1__OBJECT_STORE__WEB_IDENTITY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__object_store__web_identity__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL }
+
+
+/*
  * VolumeModel.ObjectStoreRequest.
  */
 struct  Mounter__V1__ObjectStore
@@ -373,10 +393,11 @@ struct  Mounter__V1__ObjectStore
    * The name of the folder that keeps its pages together with those of other volumes: VolumeModel.SharedPages.
    */
   Mounter__V1__StringValue *shared_pages;
+  Mounter__V1__ObjectStore__WebIdentity *web_identity;
 };
 #define MOUNTER__V1__OBJECT_STORE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__object_store__descriptor) \
-    , NULL, NULL, NULL, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, NULL }
+    , NULL, NULL, NULL, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, NULL, NULL }
 
 
 struct  Mounter__V1__Counters__Outcome
@@ -1611,6 +1632,9 @@ void   mounter__v1__mount__free_unpacked
 /* Mounter__V1__ObjectStore__Address methods */
 void   mounter__v1__object_store__address__init
                      (Mounter__V1__ObjectStore__Address         *message);
+/* Mounter__V1__ObjectStore__WebIdentity methods */
+void   mounter__v1__object_store__web_identity__init
+                     (Mounter__V1__ObjectStore__WebIdentity         *message);
 /* Mounter__V1__ObjectStore methods */
 void   mounter__v1__object_store__init
                      (Mounter__V1__ObjectStore         *message);
@@ -2653,6 +2677,9 @@ typedef void (*Mounter__V1__Mount_Closure)
 typedef void (*Mounter__V1__ObjectStore__Address_Closure)
                  (const Mounter__V1__ObjectStore__Address *message,
                   void *closure_data);
+typedef void (*Mounter__V1__ObjectStore__WebIdentity_Closure)
+                 (const Mounter__V1__ObjectStore__WebIdentity *message,
+                  void *closure_data);
 typedef void (*Mounter__V1__ObjectStore_Closure)
                  (const Mounter__V1__ObjectStore *message,
                   void *closure_data);
@@ -2838,6 +2865,7 @@ extern const ProtobufCMessageDescriptor mounter__v1__options__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__mount__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__object_store__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__object_store__address__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__object_store__web_identity__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__counters__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__counters__outcome__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__counters__requests__descriptor;

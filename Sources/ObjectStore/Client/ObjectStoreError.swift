@@ -21,7 +21,7 @@ package enum ObjectOperation: String, Sendable, Hashable, CaseIterable {
 /// Why a request has no result. It holds nothing secret, and no key of an object: an error may reach a log that others read.
 package struct ObjectStoreError: Error, Sendable, Hashable {
   /// What a caller does differently.
-  package enum Kind: Sendable, Hashable {
+  package enum Kind: Sendable, Hashable, CaseIterable {
     case noSuchKey, noSuchBucket, noSuchUpload
     case accessDenied
     /// The service does not know the access key; the signature is wrong; the temporary key's time is over.

@@ -8,8 +8,8 @@ package struct WebIdentityCredentials: CredentialSource {
   package enum Token: Sendable {
     /// Read for each request: the kubelet replaces it.
     case file(String)
-    /// Given by the kubelet with the volume; a secret.
-    case given(ObjectStoreSecret)
+    /// Given by the kubelet with the volume, and another one every now and then: asked for with each request.
+    case given(@Sendable () -> ObjectStoreSecret?)
   }
 
   private let transport: any HTTPTransport
@@ -46,7 +46,9 @@ package struct WebIdentityCredentials: CredentialSource {
   package func fetch(by deadline: Deadline) throws(CredentialError) -> ObjectStoreCredentials? {
     let text: String
     switch token {
-    case .given(let secret): text = secret.value
+    case .given(let latest):
+      guard let secret = latest() else { throw CredentialError("there is no web identity token yet") }
+      text = secret.value
     case .file(let path):
       guard let bytes = try? WholeFile.read(path, limit: 64 << 10) else {
         throw CredentialError("the web identity token \(path) cannot be read")

@@ -105,7 +105,7 @@ final class ObjectVolume: Sendable {
   func replaceSecrets(_ values: [String: String], by deadline: Deadline) -> String? {
     let known = secrets.withLock { $0 }
     if known.isAccepted, known.values == values { return nil }
-    let problem = tryOut(values, by: deadline)
+    let problem = known.isAccepted && sources.keepToken(of: values) ? nil : tryOut(values, by: deadline)
     secrets.withLock { $0 = (values, problem == nil) }
     return problem
   }

@@ -99,7 +99,7 @@ struct ObjectProvisioningTests {
       return (error?.code, error?.message ?? "")
     }
     let absent = await problem(["path": "s3://no-such-bucket/base"])
-    #expect(absent.code == .failedPrecondition)
+    #expect(absent.code == .notFound)
     #expect(absent.message.contains("there is no bucket no-such-bucket at 127.0.0.1"), "\(absent)")
     let silent = await problem(["alluxio.underfs.s3.endpoint": "http://127.0.0.1:\(try freePort())"])
     #expect(silent.code == .unavailable)

@@ -1,4 +1,5 @@
 import GRPC
+import Mounter
 import Testing
 import VolumeModel
 
@@ -48,6 +49,60 @@ struct PublishPlanTests {
     let plan = try PublishPlan.example(target: "/k/a", group: "2000")
     #expect(plan.options.mountGroup == 2000)
     #expect(plan.key.name != (try PublishPlan.example(target: "/k/a").key.name))
+  }
+
+  /// Of a volume with a role, with what the kubelet adds.
+  private func rolePlan(
+    _ tokens: String?, account: String = "reader", secrets: [String: String] = [:], audience: String? = nil
+  ) throws(CSIError) -> PublishPlan {
+    var values = [
+      "path": "s3://bucket", "roleArn": "arn:aws:iam::123456789012:role/reader",
+      VolumeContextKey.serviceAccountName: account, VolumeContextKey.podNamespace: "apps",
+    ]
+    values[VolumeContextKey.tokenAudience.name] = audience
+    values[VolumeContextKey.serviceAccountTokens] = tokens
+    return try .example(target: "/k/a", secrets: secrets, values: values)
+  }
+
+  private static let tokens =
+    "{\"sts.amazonaws.com\":{\"token\":\"hush.1\"},\"vault\":{\"token\":\"hush.2\"}}"
+
+  @Test("a volume with a role gets the token of its audience and no other, from the context or the secrets")
+  func role() throws {
+    let plan = try rolePlan(Self.tokens)
+    #expect(plan.secrets?.values == ["s3a.webIdentityToken": "hush.1"] && plan.needsSecrets)
+    #expect(try rolePlan(Self.tokens, audience: "vault").secrets?.values == ["s3a.webIdentityToken": "hush.2"])
+    let secret = try rolePlan(nil, secrets: [VolumeContextKey.serviceAccountTokens: Self.tokens])
+    #expect(secret.secrets?.values == ["s3a.webIdentityToken": "hush.1"])
+    let own = try rolePlan(nil, secrets: ["s3a.webIdentityToken": "mine"])
+    #expect(own.secrets?.values == ["s3a.webIdentityToken": "mine"])
+  }
+
+  @Test("pods of another service account have a worker of their own, those of one share it")
+  func accounts() throws {
+    let key = try rolePlan(Self.tokens).key
+    #expect(key.credentialIdentity == "apps/reader")
+    #expect(try rolePlan("{\"sts.amazonaws.com\":{\"token\":\"other\"}}").key == key)
+    #expect(try rolePlan(Self.tokens, account: "writer").key.name != key.name)
+  }
+
+  @Test(
+    "a token that the kubelet does not hand over is asked for, and none stands in the error",
+    arguments: [nil, "{}", "{\"other\":{\"token\":\"hush.3\"}}", "hush.4"])
+  func noToken(tokens: String?) throws {
+    let error = #expect(throws: CSIError.self) { try rolePlan(tokens) }
+    #expect(error?.message.contains("token") == true && error?.message.contains("hush") == false)
+    #expect(error?.code == (tokens == "hush.4" ? .invalidArgument : .failedPrecondition))
+    let nobody = #expect(throws: CSIError.self) { try rolePlan(Self.tokens, account: "") }
+    #expect(nobody?.message.contains("podInfoOnMount") == true)
+  }
+
+  @Test("a volume without a role gets no token")
+  func noRole() throws {
+    let plan = try PublishPlan.example(
+      target: "/k/a", secrets: [VolumeContextKey.serviceAccountTokens: Self.tokens],
+      values: [VolumeContextKey.serviceAccountTokens: Self.tokens])
+    #expect(plan.secrets == nil && plan.key.credentialIdentity == nil)
   }
 
   @Test(

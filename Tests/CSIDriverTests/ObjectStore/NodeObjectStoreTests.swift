@@ -48,6 +48,33 @@ struct NodeObjectStoreTests {
     }
   }
 
+  @Test("a pod's service account takes a role with the kubelet's token, which is kept nowhere")
+  func role() async throws {
+    let store = try TestStore.moto()
+    try store.put("file", "x")
+    try await PluginProcess.with { plugin in
+      func context(_ account: String, _ token: String) -> [String: String] {
+        store.context().merging([
+          "roleArn": "arn:aws:iam::123456789012:role/reader", "stsEndpoint": store.server.url,
+          VolumeContextKey.serviceAccountName: account, VolumeContextKey.podNamespace: "apps",
+          VolumeContextKey.serviceAccountTokens: "{\"sts.amazonaws.com\":{\"token\":\"\(token)\"}}",
+        ]) { $1 }
+      }
+      try await plugin.calls.publish("v", at: plugin.target("a"), context: context("one", "canary.jwt.1"))
+      #expect(try WholeFile.text(plugin.target("a/file")) == "x")
+      // The kubelet's repetition, with the next token, and another account.
+      try await plugin.calls.publish("v", at: plugin.target("a"), context: context("one", "canary.jwt.2"))
+      try await plugin.calls.publish("v", at: plugin.target("b"), context: context("two", "canary.jwt.3"))
+      #expect(try WholeFile.text(plugin.target("b/file")) == "x")
+      let requests = try await plugin.mounter.list(by: .after(.patient)).map(\.request)
+      #expect(Set(requests.map(\.key.credentialIdentity)) == ["apps/one", "apps/two"])
+      #expect(try await plugin.calls.stats("v", at: plugin.target("a")).condition.abnormal == false)
+      for name in ["a", "b"] { try await plugin.calls.unpublish("v", at: plugin.target(name)) }
+      #expect(try await plugin.isClean())
+      #expect(!plugin.log.contains("canary"))
+    }
+  }
+
   @Test("an inline volume with credentials of its own, and pods of another group with a worker of their own")
   func inlineAndGroup() async throws {
     let store = try TestStore.moto()
