@@ -43,6 +43,7 @@ let package = Package(
     .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CExpat", providers: [.apt(["libexpat1-dev"])]),
     .systemLibrary(name: "CYAML", providers: [.apt(["libfyaml-dev"])]),
+    .systemLibrary(name: "CMicroHTTPD", providers: [.apt(["libmicrohttpd-dev"])]),
     .systemLibrary(name: "CLinux"),
 
     // Generated from Protos/ by protoc-c and checked in.
@@ -65,6 +66,11 @@ let package = Package(
     // The API of Kubernetes: typed objects, watches, events. It knows nothing of volumes.
     .target(
       name: "Kubernetes", dependencies: ["CYAML", "HTTP", "LinuxSystem", deque, system], swiftSettings: safe),
+
+    // What scrapers and probes ask; loaded where it is wanted.
+    .target(name: "HTTPServer", dependencies: ["CMicroHTTPD", "LinuxSystem", system], swiftSettings: swift),
+    // The table of metrics, and their text.
+    .target(name: "Metrics", swiftSettings: safe),
 
     // How all programs write their log.
     .target(name: "Log", dependencies: [logging], swiftSettings: swift),
@@ -101,15 +107,16 @@ let package = Package(
     .target(
       name: "CSIDriver",
       dependencies: [
-        "CSIProtocol", "GRPC", "HTTP", "Kubernetes", "LinuxSystem", "Mounter", "ObjectStore", "PageStore",
-        "ProtobufC", "UnderFileSystem", "VolumeModel", logging, system,
+        "CSIProtocol", "GRPC", "HTTP", "Kubernetes", "LinuxSystem", "Log", "Metrics", "Mounter", "ObjectStore",
+        "PageStore", "ProtobufC", "UnderFileSystem", "VolumeModel", logging, system,
       ],
       swiftSettings: safe),
 
     .executableTarget(
       name: "alluxio-csi",
       dependencies: [
-        "CSIDriver", "GRPC", "Kubernetes", "LinuxSystem", "Log", "Mounter", "VolumeModel", arguments, logging, system,
+        "CSIDriver", "GRPC", "HTTPServer", "Kubernetes", "LinuxSystem", "Log", "Metrics", "Mounter", "VolumeModel",
+        arguments, logging, system,
       ],
       swiftSettings: safe),
     .executableTarget(
@@ -145,8 +152,8 @@ let package = Package(
       name: "CSIDriverTests",
       dependencies: [
         "ApplicationLoad", "CProtobufC", "CSIDriver", "CSIProtocol", "GRPC", "HTTP", "Kubernetes", "LinuxSystem", "Log",
-        "Mounter", "ObjectStore", "ObjectStoreServers", "ProtobufC", "TestSupport", "VolumeModel", "volume-deleter",
-        logging,
+        "Metrics", "Mounter", "ObjectStore", "ObjectStoreServers", "ProtobufC", "TestSupport", "VolumeModel",
+        "volume-deleter", logging,
         system,
       ],
       swiftSettings: swift),
@@ -177,6 +184,10 @@ let package = Package(
         "HTTP", "LinuxSystem", "ObjectStore", "ObjectStoreServers", "TestSupport", "VolumeModel", logging, system,
       ],
       swiftSettings: swift),
+    .testTarget(
+      name: "HTTPServerTests", dependencies: ["HTTP", "HTTPServer", "LinuxSystem", "TestSupport", system],
+      swiftSettings: swift),
+    .testTarget(name: "MetricsTests", dependencies: ["Metrics"], swiftSettings: swift),
     .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem", "TestSupport", system], swiftSettings: swift),
     .testTarget(
       name: "UnderFileSystemTests",

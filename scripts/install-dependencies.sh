@@ -10,6 +10,7 @@ build_packages=(
   protobuf-compiler libprotobuf-dev          # protoc and google/protobuf/*.proto
   libfuse3-dev libmd-dev pkg-config          # FUSE, SHA-256
   libcurl4-openssl-dev                       # HTTP: headers to build with, and the library that is loaded
+  libmicrohttpd-dev                          # the server of metrics: headers, and the library that is loaded
   libexpat1-dev                              # XML of object stores
   libfyaml-dev                               # YAML of kubeconfig files
   libxxhash-dev                              # XXH3, for the page store
@@ -19,6 +20,7 @@ test_packages=(
   python3 python3-venv                       # the conformance suite and the demo are an independent client in Python
   util-linux attr acl tar git                # unshare, and what is run on a mounted volume
   stress-ng fio sqlite3 btrfs-progs
+  prometheus                                 # promtool: rules of alerts and their tests
   openssl nginx-light tinyproxy-bin          # certificates, HTTP/2 and a proxy for the client of HTTP
 )
 bench_packages=(curl s3fs nginx-light)         # beside volumes on object stores, and before them

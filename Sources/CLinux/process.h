@@ -115,3 +115,7 @@ static inline int clinux_start_detached_thread(pthread_t *thread, size_t stack_s
 
 /* malloc.h is not part of Swift's Glibc module. */
 static inline void clinux_limit_malloc_arenas(int count) { mallopt(M_ARENA_MAX, count); }
+
+/* strerrorname_np(3): glibc declares it only under _GNU_SOURCE. */
+extern const char *strerrorname_np(int number);
+static inline const char *_Nullable clinux_error_name(int number) { return strerrorname_np(number); }

@@ -8,12 +8,17 @@ package struct CallContext: Sendable {
   package let deadline: ContinuousClock.Instant?
   /// Bytes of the request message.
   package let requestBytes: Int
+  /// The header `traceparent` of W3C's Trace Context, as the client sent it.
+  package let traceParent: String?
 
-  package init(method: String, authority: String, deadline: ContinuousClock.Instant?, requestBytes: Int) {
+  package init(
+    method: String, authority: String, deadline: ContinuousClock.Instant?, requestBytes: Int, traceParent: String? = nil
+  ) {
     self.method = method
     self.authority = authority
     self.deadline = deadline
     self.requestBytes = requestBytes
+    self.traceParent = traceParent
   }
 }
 

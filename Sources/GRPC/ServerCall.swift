@@ -85,7 +85,8 @@ final class ServerCall: @unchecked Sendable {
   private func run(_ message: UnsafeMutablePointer<grpc_byte_buffer>) {
     let context = CallContext(
       method: string(storage.pointee.details.method), authority: string(storage.pointee.details.host),
-      deadline: instant(storage.pointee.details.deadline), requestBytes: grpc_byte_buffer_length(message))
+      deadline: instant(storage.pointee.details.deadline), requestBytes: grpc_byte_buffer_length(message),
+      traceParent: header("traceparent"))
     let handler = server.handler(of: context.method)
     server.handlerStarted()
     // Owned by the task alone from here on.
@@ -174,6 +175,13 @@ final class ServerCall: @unchecked Sendable {
     }.makeTag()
     let error = grpc_call_start_batch(call, ops, ops.count, tag, nil)
     precondition(error == GRPC_CALL_OK, String(cString: grpc_call_error_to_string(error)))
+  }
+
+  /// The first of this name that the client sent.
+  private func header(_ name: String) -> String? {
+    // SAFETY: core owns the array until the call's storage goes, and writes to it no more.
+    let headers = UnsafeBufferPointer(start: storage.pointee.metadata.metadata, count: storage.pointee.metadata.count)
+    return headers.first { string($0.key) == name }.map { string($0.value) }
   }
 
   private func instant(_ time: gpr_timespec) -> ContinuousClock.Instant? {

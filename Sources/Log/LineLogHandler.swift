@@ -38,6 +38,7 @@ package struct LineLogHandler: LogHandler {
 
   package func log(event: LogEvent) {
     var values = metadata
+    if let trace = TraceID.current { values["trace"] = "\(trace)" }
     if let own = event.metadata { values.merge(own) { $1 } }
     let line = LogLine(
       time: LogLine.now(), level: event.level, label: label, message: event.message.description, metadata: values)

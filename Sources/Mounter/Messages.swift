@@ -1,4 +1,5 @@
 internal import LinuxSystem
+internal import Log
 internal import VolumeModel
 
 /// The version of `Protos/mounter.proto` that this build speaks, and the oldest it understands.
@@ -30,6 +31,8 @@ struct CallMessage: Sendable, Hashable {
   var timeoutMilliseconds: UInt32 = 0
   /// Of the descriptors beside the packet, in order; nil for unknown ones.
   var roles: [DescriptorRole?] = []
+  /// Of the CSI call that it is for.
+  var trace: TraceID?
   var call: Call
 
   enum Call: Sendable, Hashable {
@@ -117,6 +120,8 @@ struct CommandMessage: Sendable, Hashable {
     var log: LogOptions
     /// 0: not said.
     var startTimeoutMilliseconds: UInt32 = 0
+    /// Of the call that mounted the volume.
+    var trace: TraceID?
   }
 }
 

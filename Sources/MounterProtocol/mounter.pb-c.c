@@ -436,6 +436,57 @@ void   mounter__v1__counters__free_unpacked
   assert(message->base.descriptor == &mounter__v1__counters__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   mounter__v1__activity__errors__init
+                     (Mounter__V1__Activity__Errors         *message)
+{
+  static const Mounter__V1__Activity__Errors init_value = MOUNTER__V1__ACTIVITY__ERRORS__INIT;
+  *message = init_value;
+}
+void   mounter__v1__activity__init
+                     (Mounter__V1__Activity         *message)
+{
+  static const Mounter__V1__Activity init_value = MOUNTER__V1__ACTIVITY__INIT;
+  *message = init_value;
+}
+size_t mounter__v1__activity__get_packed_size
+                     (const Mounter__V1__Activity *message)
+{
+  assert(message->base.descriptor == &mounter__v1__activity__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mounter__v1__activity__pack
+                     (const Mounter__V1__Activity *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mounter__v1__activity__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mounter__v1__activity__pack_to_buffer
+                     (const Mounter__V1__Activity *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mounter__v1__activity__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mounter__V1__Activity *
+       mounter__v1__activity__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mounter__V1__Activity *)
+     protobuf_c_message_unpack (&mounter__v1__activity__descriptor,
+                                allocator, len, data);
+}
+void   mounter__v1__activity__free_unpacked
+                     (Mounter__V1__Activity *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mounter__v1__activity__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   mounter__v1__secrets__values_entry__init
                      (Mounter__V1__Secrets__ValuesEntry         *message)
 {
@@ -575,6 +626,51 @@ void   mounter__v1__death__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &mounter__v1__death__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   mounter__v1__death_count__init
+                     (Mounter__V1__DeathCount         *message)
+{
+  static const Mounter__V1__DeathCount init_value = MOUNTER__V1__DEATH_COUNT__INIT;
+  *message = init_value;
+}
+size_t mounter__v1__death_count__get_packed_size
+                     (const Mounter__V1__DeathCount *message)
+{
+  assert(message->base.descriptor == &mounter__v1__death_count__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mounter__v1__death_count__pack
+                     (const Mounter__V1__DeathCount *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mounter__v1__death_count__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mounter__v1__death_count__pack_to_buffer
+                     (const Mounter__V1__DeathCount *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mounter__v1__death_count__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mounter__V1__DeathCount *
+       mounter__v1__death_count__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mounter__V1__DeathCount *)
+     protobuf_c_message_unpack (&mounter__v1__death_count__descriptor,
+                                allocator, len, data);
+}
+void   mounter__v1__death_count__free_unpacked
+                     (Mounter__V1__DeathCount *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mounter__v1__death_count__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   mounter__v1__status__init
@@ -3597,7 +3693,7 @@ const ProtobufCMessageDescriptor mounter__v1__counters__outcome__descriptor =
   (ProtobufCMessageInit) mounter__v1__counters__outcome__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__counters__requests__field_descriptors[4] =
+static const ProtobufCFieldDescriptor mounter__v1__counters__requests__field_descriptors[6] =
 {
   {
     "kind",
@@ -3647,17 +3743,43 @@ static const ProtobufCFieldDescriptor mounter__v1__counters__requests__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "answered",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Counters__Requests, answered),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "total_us",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Counters__Requests, total_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__counters__requests__field_indices_by_name[] = {
+  4,   /* field[4] = answered */
   0,   /* field[0] = kind */
   2,   /* field[2] = median_us */
   1,   /* field[1] = outcomes */
   3,   /* field[3] = p99_us */
+  5,   /* field[5] = total_us */
 };
 static const ProtobufCIntRange mounter__v1__counters__requests__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor mounter__v1__counters__requests__descriptor =
 {
@@ -3667,7 +3789,7 @@ const ProtobufCMessageDescriptor mounter__v1__counters__requests__descriptor =
   "Mounter__V1__Counters__Requests",
   "mounter.v1",
   sizeof(Mounter__V1__Counters__Requests),
-  4,
+  6,
   mounter__v1__counters__requests__field_descriptors,
   mounter__v1__counters__requests__field_indices_by_name,
   1,  mounter__v1__counters__requests__number_ranges,
@@ -3879,6 +4001,134 @@ const ProtobufCMessageDescriptor mounter__v1__counters__descriptor =
   mounter__v1__counters__field_indices_by_name,
   1,  mounter__v1__counters__number_ranges,
   (ProtobufCMessageInit) mounter__v1__counters__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__activity__errors__field_descriptors[2] =
+{
+  {
+    "number",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Activity__Errors, number),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "count",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Activity__Errors, count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mounter__v1__activity__errors__field_indices_by_name[] = {
+  1,   /* field[1] = count */
+  0,   /* field[0] = number */
+};
+static const ProtobufCIntRange mounter__v1__activity__errors__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor mounter__v1__activity__errors__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.Activity.Errors",
+  "Errors",
+  "Mounter__V1__Activity__Errors",
+  "mounter.v1",
+  sizeof(Mounter__V1__Activity__Errors),
+  2,
+  mounter__v1__activity__errors__field_descriptors,
+  mounter__v1__activity__errors__field_indices_by_name,
+  1,  mounter__v1__activity__errors__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__activity__errors__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mounter__v1__activity__field_descriptors[4] =
+{
+  {
+    "answered",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Activity, answered),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "read_bytes",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Activity, read_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "written_bytes",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Activity, written_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "errors",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__Activity, n_errors),
+    offsetof(Mounter__V1__Activity, errors),
+    &mounter__v1__activity__errors__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mounter__v1__activity__field_indices_by_name[] = {
+  0,   /* field[0] = answered */
+  3,   /* field[3] = errors */
+  1,   /* field[1] = read_bytes */
+  2,   /* field[2] = written_bytes */
+};
+static const ProtobufCIntRange mounter__v1__activity__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor mounter__v1__activity__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.Activity",
+  "Activity",
+  "Mounter__V1__Activity",
+  "mounter.v1",
+  sizeof(Mounter__V1__Activity),
+  4,
+  mounter__v1__activity__field_descriptors,
+  mounter__v1__activity__field_indices_by_name,
+  1,  mounter__v1__activity__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__activity__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor mounter__v1__secrets__values_entry__field_descriptors[2] =
@@ -4164,6 +4414,57 @@ const ProtobufCMessageDescriptor mounter__v1__death__descriptor =
   (ProtobufCMessageInit) mounter__v1__death__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor mounter__v1__death_count__field_descriptors[2] =
+{
+  {
+    "cause",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__DeathCount, cause),
+    &mounter__v1__death__cause__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "count",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__DeathCount, count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mounter__v1__death_count__field_indices_by_name[] = {
+  0,   /* field[0] = cause */
+  1,   /* field[1] = count */
+};
+static const ProtobufCIntRange mounter__v1__death_count__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor mounter__v1__death_count__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mounter.v1.DeathCount",
+  "DeathCount",
+  "Mounter__V1__DeathCount",
+  "mounter.v1",
+  sizeof(Mounter__V1__DeathCount),
+  2,
+  mounter__v1__death_count__field_descriptors,
+  mounter__v1__death_count__field_indices_by_name,
+  1,  mounter__v1__death_count__number_ranges,
+  (ProtobufCMessageInit) mounter__v1__death_count__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCEnumValue mounter__v1__status__state__enum_values_by_number[6] =
 {
   { "STATE_UNSPECIFIED", "MOUNTER__V1__STATUS__STATE__STATE_UNSPECIFIED", 0 },
@@ -4200,7 +4501,7 @@ const ProtobufCEnumDescriptor mounter__v1__status__state__descriptor =
   mounter__v1__status__state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__status__field_descriptors[13] =
+static const ProtobufCFieldDescriptor mounter__v1__status__field_descriptors[17] =
 {
   {
     "mount",
@@ -4358,26 +4659,78 @@ static const ProtobufCFieldDescriptor mounter__v1__status__field_descriptors[13]
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "death_counts",
+    14,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__Status, n_death_counts),
+    offsetof(Mounter__V1__Status, death_counts),
+    &mounter__v1__death_count__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "total_pause_ms",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Status, total_pause_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "activity",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Status, activity),
+    &mounter__v1__activity__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "resident_bytes",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Status, resident_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__status__field_indices_by_name[] = {
+  15,   /* field[15] = activity */
   4,   /* field[4] = connection */
   11,   /* field[11] = counters */
   12,   /* field[12] = credential_problem */
   10,   /* field[10] = custodians */
+  13,   /* field[13] = death_counts */
   7,   /* field[7] = deaths */
   8,   /* field[8] = longest_pause_ms */
   0,   /* field[0] = mount */
   3,   /* field[3] = pid */
   2,   /* field[2] = reason */
+  16,   /* field[16] = resident_bytes */
   5,   /* field[5] = restarts */
   9,   /* field[9] = revision */
   6,   /* field[6] = started_at_ms */
   1,   /* field[1] = state */
+  14,   /* field[14] = total_pause_ms */
 };
 static const ProtobufCIntRange mounter__v1__status__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 13 }
+  { 0, 17 }
 };
 const ProtobufCMessageDescriptor mounter__v1__status__descriptor =
 {
@@ -4387,7 +4740,7 @@ const ProtobufCMessageDescriptor mounter__v1__status__descriptor =
   "Mounter__V1__Status",
   "mounter.v1",
   sizeof(Mounter__V1__Status),
-  13,
+  17,
   mounter__v1__status__field_descriptors,
   mounter__v1__status__field_indices_by_name,
   1,  mounter__v1__status__number_ranges,
@@ -5246,7 +5599,7 @@ const ProtobufCMessageDescriptor mounter__v1__end_take_over__descriptor =
   (ProtobufCMessageInit) mounter__v1__end_take_over__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__request__field_descriptors[18] =
+static const ProtobufCFieldDescriptor mounter__v1__request__field_descriptors[19] =
 {
   {
     "id",
@@ -5282,6 +5635,18 @@ static const ProtobufCFieldDescriptor mounter__v1__request__field_descriptors[18
     NULL,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "trace",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__Request, trace),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
@@ -5467,29 +5832,30 @@ static const ProtobufCFieldDescriptor mounter__v1__request__field_descriptors[18
 };
 static const unsigned mounter__v1__request__field_indices_by_name[] = {
   2,   /* field[2] = descriptors */
-  17,   /* field[17] = end_take_over */
-  4,   /* field[4] = ensure_mounted */
-  6,   /* field[6] = get_status */
-  16,   /* field[16] = hand_over */
-  3,   /* field[3] = hello */
+  18,   /* field[18] = end_take_over */
+  5,   /* field[5] = ensure_mounted */
+  7,   /* field[7] = get_status */
+  17,   /* field[17] = hand_over */
+  4,   /* field[4] = hello */
   0,   /* field[0] = id */
-  12,   /* field[12] = keep_custody */
-  7,   /* field[7] = list */
-  13,   /* field[13] = offer_custody */
-  14,   /* field[14] = offer_node */
-  9,   /* field[9] = refresh_secrets */
-  11,   /* field[11] = shutdown */
-  8,   /* field[8] = subscribe */
-  15,   /* field[15] = take_over */
+  13,   /* field[13] = keep_custody */
+  8,   /* field[8] = list */
+  14,   /* field[14] = offer_custody */
+  15,   /* field[15] = offer_node */
+  10,   /* field[10] = refresh_secrets */
+  12,   /* field[12] = shutdown */
+  9,   /* field[9] = subscribe */
+  16,   /* field[16] = take_over */
   1,   /* field[1] = timeout_ms */
-  5,   /* field[5] = unmount */
-  10,   /* field[10] = update_options */
+  3,   /* field[3] = trace */
+  6,   /* field[6] = unmount */
+  11,   /* field[11] = update_options */
 };
 static const ProtobufCIntRange mounter__v1__request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 10, 3 },
-  { 0, 18 }
+  { 10, 4 },
+  { 0, 19 }
 };
 const ProtobufCMessageDescriptor mounter__v1__request__descriptor =
 {
@@ -5499,7 +5865,7 @@ const ProtobufCMessageDescriptor mounter__v1__request__descriptor =
   "Mounter__V1__Request",
   "mounter.v1",
   sizeof(Mounter__V1__Request),
-  18,
+  19,
   mounter__v1__request__field_descriptors,
   mounter__v1__request__field_indices_by_name,
   2,  mounter__v1__request__number_ranges,
@@ -5808,7 +6174,7 @@ const ProtobufCMessageDescriptor mounter__v1__reply__descriptor =
   (ProtobufCMessageInit) mounter__v1__reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__worker_configuration__field_descriptors[7] =
+static const ProtobufCFieldDescriptor mounter__v1__worker_configuration__field_descriptors[8] =
 {
   {
     "mount",
@@ -5894,6 +6260,18 @@ static const ProtobufCFieldDescriptor mounter__v1__worker_configuration__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "trace",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Mounter__V1__WorkerConfiguration, trace),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__worker_configuration__field_indices_by_name[] = {
   1,   /* field[1] = fuse_init */
@@ -5903,11 +6281,12 @@ static const unsigned mounter__v1__worker_configuration__field_indices_by_name[]
   3,   /* field[3] = log_level */
   0,   /* field[0] = mount */
   6,   /* field[6] = start_timeout_ms */
+  7,   /* field[7] = trace */
 };
 static const ProtobufCIntRange mounter__v1__worker_configuration__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor mounter__v1__worker_configuration__descriptor =
 {
@@ -5917,7 +6296,7 @@ const ProtobufCMessageDescriptor mounter__v1__worker_configuration__descriptor =
   "Mounter__V1__WorkerConfiguration",
   "mounter.v1",
   sizeof(Mounter__V1__WorkerConfiguration),
-  7,
+  8,
   mounter__v1__worker_configuration__field_descriptors,
   mounter__v1__worker_configuration__field_indices_by_name,
   1,  mounter__v1__worker_configuration__number_ranges,
@@ -6699,7 +7078,7 @@ const ProtobufCMessageDescriptor mounter__v1__credentials__descriptor =
   (ProtobufCMessageInit) mounter__v1__credentials__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mounter__v1__worker_report__field_descriptors[14] =
+static const ProtobufCFieldDescriptor mounter__v1__worker_report__field_descriptors[15] =
 {
   {
     "id",
@@ -6869,8 +7248,21 @@ static const ProtobufCFieldDescriptor mounter__v1__worker_report__field_descript
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "activity",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mounter__V1__WorkerReport, report_case),
+    offsetof(Mounter__V1__WorkerReport, activity),
+    &mounter__v1__activity__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mounter__v1__worker_report__field_indices_by_name[] = {
+  14,   /* field[14] = activity */
   6,   /* field[6] = answered */
   11,   /* field[11] = close_backing */
   5,   /* field[5] = completed */
@@ -6890,7 +7282,7 @@ static const ProtobufCIntRange mounter__v1__worker_report__number_ranges[2 + 1] 
 {
   { 1, 0 },
   { 10, 2 },
-  { 0, 14 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor mounter__v1__worker_report__descriptor =
 {
@@ -6900,7 +7292,7 @@ const ProtobufCMessageDescriptor mounter__v1__worker_report__descriptor =
   "Mounter__V1__WorkerReport",
   "mounter.v1",
   sizeof(Mounter__V1__WorkerReport),
-  14,
+  15,
   mounter__v1__worker_report__field_descriptors,
   mounter__v1__worker_report__field_indices_by_name,
   2,  mounter__v1__worker_report__number_ranges,

@@ -31,6 +31,9 @@ package struct VolumeCounters: Sendable, Hashable, Codable {
     /// Microseconds from the start to the end of attempts that were answered.
     package var medianMicroseconds: UInt64 = 0
     package var p99Microseconds: UInt64 = 0
+    /// Attempts that were answered, and what they took together.
+    package var answered: UInt64 = 0
+    package var totalMicroseconds: UInt64 = 0
 
     package init(kind: String) { self.kind = kind }
   }

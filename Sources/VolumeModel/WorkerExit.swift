@@ -15,6 +15,31 @@ package enum WorkerExit: Sendable, Hashable {
   /// The process was no child of this mounter.
   case unknown
 
+  /// What it is counted as.
+  package enum Kind: String, Sendable, Hashable, CaseIterable {
+    case exit
+    case signal
+    case outOfMemory = "out_of_memory"
+    case unanswering
+    case replaced
+    case disconnected
+    case notServing = "not_serving"
+    case unknown
+  }
+
+  package var kind: Kind {
+    switch self {
+    case .exited: .exit
+    case .signaled: .signal
+    case .outOfMemory: .outOfMemory
+    case .unanswering: .unanswering
+    case .replaced: .replaced
+    case .disconnected: .disconnected
+    case .notServing: .notServing
+    case .unknown: .unknown
+    }
+  }
+
   /// A sentence for the volume condition.
   package var sentence: String {
     switch self {

@@ -18,21 +18,37 @@ package struct WorkerHistory: Sendable, Hashable {
   /// The last ends of workers, oldest first, at most ``kept``.
   package private(set) var deaths: [WorkerDeath] = []
   /// The longest time without a worker that serves, in milliseconds: from a death's being noticed to the next one's readiness.
-  package var longestPause: UInt64 = 0
+  package private(set) var longestPause: UInt64 = 0
+  /// All such times together.
+  package private(set) var totalPause: UInt64 = 0
+  /// How many workers have ended so, since the mount was made.
+  package private(set) var counts: [WorkerExit.Kind: UInt64] = [:]
 
   /// Enough to see a pattern, little enough to travel with each status.
   package static let kept = 16
   /// What counts as recent in a condition, in milliseconds.
   package static let recent: UInt64 = 10 * 60 * 1000
 
-  package init(deaths: [WorkerDeath] = [], longestPause: UInt64 = 0) {
+  package init(
+    deaths: [WorkerDeath] = [], longestPause: UInt64 = 0, totalPause: UInt64 = 0,
+    counts: [WorkerExit.Kind: UInt64] = [:]
+  ) {
     self.deaths = deaths.suffix(Self.kept)
     self.longestPause = longestPause
+    self.totalPause = totalPause
+    self.counts = counts
   }
 
   package mutating func note(_ death: WorkerDeath) {
+    counts[death.exit.kind, default: 0] += 1
     deaths.append(death)
     if deaths.count > Self.kept { deaths.removeFirst() }
+  }
+
+  /// A worker serves again after so many milliseconds.
+  package mutating func notePause(_ milliseconds: UInt64) {
+    longestPause = max(longestPause, milliseconds)
+    totalPause += milliseconds
   }
 
   /// Deaths of the last ten minutes; being replaced by a newer build is none.

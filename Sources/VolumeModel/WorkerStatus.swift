@@ -30,6 +30,10 @@ package struct WorkerStatus: Sendable, Hashable {
   package var custody: CustodyReport?
   /// Of an object-store volume, as its worker said last; nil before it did.
   package var counters: VolumeCounters?
+  /// What the worker has answered, as it said last; nil before it did.
+  package var activity: WorkerActivity?
+  /// Resident memory of the worker; nil where the mounter was not asked or does not know.
+  package var residentBytes: UInt64?
   /// Why the worker does not use the last credentials that it was given; nil: it does.
   package var credentialProblem: String?
 

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import GRPC
+internal import HTTPServer
 internal import LinuxSystem
 internal import Log
 internal import Logging
@@ -15,7 +16,8 @@ struct AlluxioCSI: AsyncParsableCommand {
     abstract: "Serves the Container Storage Interface for Alluxio under file systems, over FUSE.",
     discussion: """
       `alluxio-csi status` lists the volumes of this node, `alluxio-csi warm` loads one into the node's page store,
-      `alluxio-csi doctor` looks for what is wrong with the node.
+      `alluxio-csi doctor` looks for what is wrong with the node,
+      `alluxio-csi metrics` lists what --metrics-address serves.
       """, version: version)
 
   @OptionGroup var options: Options
@@ -27,6 +29,7 @@ struct AlluxioCSI: AsyncParsableCommand {
     case "status": await Status.main(Array(arguments.dropFirst()))
     case "doctor": await Doctor.main(Array(arguments.dropFirst()))
     case "warm": Warm.main(Array(arguments.dropFirst()))
+    case "metrics": MetricList.main(Array(arguments.dropFirst()))
     default: await main(arguments)
     }
   }
@@ -55,12 +58,14 @@ struct AlluxioCSI: AsyncParsableCommand {
     let signals = try TerminationSignal.signals()
     let plugin = try await Plugin(settings, version: Self.version, logger: logger)
     let server = try plugin.listen()
+    let metrics = try plugin.serveMetrics()
     StartupText.release()
     let following = Task { await plugin.followMounter() }
     for await signal in signals {
       logger.notice("ending", metadata: ["signal": "\(signal)"])
       break
     }
+    await metrics?.stop()
     // Calls that run may finish: the kubelet's own patience is two minutes, a container's usual grace thirty seconds.
     await server.shutdown(grace: .seconds(20))
     following.cancel()

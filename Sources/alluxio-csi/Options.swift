@@ -47,6 +47,10 @@ struct Options: ParsableArguments {
   @Option(help: "Volumes that this node takes at a time; 0: no limit.")
   var maxVolumes: Int = 0
 
+  @Option(
+    help: "Where /metrics, /healthz and /readyz are served: HOST:PORT or :PORT. Default: nowhere.")
+  var metricsAddress: String?
+
   @Option(help: "trace, debug, info, notice, warning, error or critical. Default: info.")
   var logLevel: String?
 

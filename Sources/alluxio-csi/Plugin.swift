@@ -1,5 +1,6 @@
 internal import CSIDriver
 internal import GRPC
+internal import HTTPServer
 internal import Kubernetes
 internal import LinuxSystem
 internal import Log
@@ -16,6 +17,9 @@ struct Plugin {
   private let identity: IdentityService
   private let controller: ControllerService?
   private let node: NodeService?
+  private let calls: CallMetrics
+  private let metrics: PluginMetrics
+  private let mounter: MounterView?
   private let logger: Logger
 
   /// How long the start of a mounter may take.
@@ -27,7 +31,9 @@ struct Plugin {
     self.logger = logger
     try Self.makeFolders(settings)
     let registry = try Self.registry(settings)
-    let node = settings.servesNode ? try await Self.node(settings, version, registry) : nil
+    let client = settings.servesNode ? Self.mounterClient(settings, version) : nil
+    let node: NodeService?
+    if let client { node = try await Self.node(settings, client, registry) } else { node = nil }
     self.node = node
     controller =
       settings.servesController
@@ -50,14 +56,46 @@ struct Plugin {
     identity = IdentityService(
       name: settings.driverName, version: version, manifest: ["mode": settings.mode.rawValue],
       hasController: settings.servesController, isReady: readiness.isReady)
+    calls = CallMetrics(methods: Self.handlers(identity, controller, node).keys)
+    // Not by way of the launcher: to look at a mounter starts none.
+    let mounter = client.map { client in
+      MounterView { deadline throws(MounterError) in try await client.list(by: deadline) }
+    }
+    self.mounter = mounter
+    var watched: (NodeService, MounterView)?
+    if let node, let mounter { watched = (node, mounter) }
+    metrics = PluginMetrics(version: version, mode: settings.mode.rawValue, calls: calls, node: watched)
+  }
+
+  private static func handlers(
+    _ identity: IdentityService, _ controller: ControllerService?, _ node: NodeService?
+  ) -> [String: UnaryHandler] {
+    [identity.methods, controller?.methods ?? [:], node?.methods ?? [:]]
+      .reduce(into: [:]) { $0.merge($1) { first, _ in first } }
   }
 
   /// Serves all of it on the endpoint.
   func listen() throws -> Server {
-    let services = [identity.methods, controller?.methods ?? [:], node?.methods ?? [:]]
-    return try Server(
-      path: path, handlers: services.reduce(into: [:]) { $0.merge($1) { first, _ in first } },
-      interceptors: [RequestLog(logger: Logger(label: "csi"))], logger: logger)
+    try Server(
+      path: path, handlers: Self.handlers(identity, controller, node),
+      interceptors: [calls, RequestLog(logger: Logger(label: "csi"))], logger: logger)
+  }
+
+  /// Serves metrics and health where the settings say so. After ``listen()``, whose socket the health is about.
+  func serveMetrics() throws -> HTTPServer? {
+    guard let address = settings.metricsAddress else { return nil }
+    let health = PluginHealth(socket: ProbeClient(settings.endpoint), mounter: mounter)
+    do {
+      let listener = try TCPListener(address)
+      // Of the kernel's choice where it was 0.
+      let served = address.with(port: try listener.port())
+      let server = try HTTPServer(listener) { [metrics] path in await MetricsPages.reply(to: path, metrics, health) }
+      logger.info("serving metrics", metadata: ["address": "\(served)"])
+      return server
+    } catch {
+      throw SettingsError(
+        "metrics cannot be served at \(address): \(error); choose another --metrics-address, or leave it away")
+    }
   }
 
   /// Keeps the node service up to date on its mounts, until its task is cancelled.
@@ -85,12 +123,15 @@ struct Plugin {
     }
   }
 
-  private static func node(
-    _ settings: Settings, _ version: String, _ registry: any VolumeRegistry
-  ) async throws -> NodeService {
-    let client = MounterClient(
+  private static func mounterClient(_ settings: Settings, _ version: String) -> MounterClient {
+    MounterClient(
       socket: settings.mounterSocket ?? settings.paths.mounterSocket, program: "alluxio-csi \(version)",
       keepsCustody: true)
+  }
+
+  private static func node(
+    _ settings: Settings, _ client: MounterClient, _ registry: any VolumeRegistry
+  ) async throws -> NodeService {
     // A copy of every volume's descriptors is kept here.
     _ = try? ResourceLimit.raiseOpenFiles(to: 65_536)
     var configuration = NodeConfiguration(

@@ -38,6 +38,8 @@ struct Settings {
   let pageStoreBytes: UInt64?
   let sharePages: [UnderFileSystemURI]
   let maximumVolumes: Int
+  /// Nil: no metrics are served.
+  let metricsAddress: TCPAddress?
   let logLevel: Logger.Level
   let logFormat: LogFormat
 
@@ -64,6 +66,7 @@ struct Settings {
     sharePages = try Self.places(options.sharePages, flag: "--share-pages")
     guard options.maxVolumes >= 0 else { throw SettingsError("--max-volumes must be 0, for no limit, or more") }
     maximumVolumes = options.maxVolumes
+    metricsAddress = try options.metricsAddress.map(Self.address)
     logFormat = try Self.word(options.logFormat, flag: "--log-format")
     logLevel = try Self.level(options.logLevel, verbosity: options.verbosity)
     nodeID = try Self.nodeID(options.nodeid, isNeeded: mode != .controller)
@@ -112,6 +115,13 @@ struct Settings {
       throw SettingsError("\(flag) needs a size in bytes, such as 500Mi or 100Gi, or 0")
     }
     return bytes
+  }
+
+  private static func address(_ text: String) throws -> TCPAddress {
+    guard let address = TCPAddress(text) else {
+      throw SettingsError("--metrics-address must be ADDRESS:PORT in numbers, as 127.0.0.1:9809, [::1]:9809 or :9809")
+    }
+    return address
   }
 
   private static func roots(_ flags: [String], flag: String) throws -> [String] {

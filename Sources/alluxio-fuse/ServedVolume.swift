@@ -60,6 +60,18 @@ struct ServedVolume: Sendable {
   /// What a volume on an object store has counted since its worker began; nil for a directory.
   var counters: VolumeCounters? { objects?.counters(fileSystem.readStatistics) }
 
+  /// What it has answered since its worker began.
+  var activity: WorkerActivity {
+    let traffic = session.traffic
+    var activity = WorkerActivity()
+    activity.answered = traffic.answered
+    activity.readBytes = traffic.readBytes
+    activity.writtenBytes = traffic.writtenBytes
+    activity.errors = traffic.errors.sorted { $0.key.rawValue < $1.key.rawValue }
+      .map { WorkerActivity.Errors($0.key.rawValue, $0.value) }
+    return activity
+  }
+
   #if FAULT_INJECTION
     /// Tests let small files pass as well, by the environment.
     private static var smallestFile: Int64 {

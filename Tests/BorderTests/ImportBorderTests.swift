@@ -12,6 +12,7 @@ struct ImportBorderTests {
     ("CMessageDigest", ["VolumeModel"]),
     ("CCurl", ["HTTP"]),
     ("CExpat", ["ObjectStore"]),
+    ("CMicroHTTPD", ["HTTPServer"]),
     ("CXXHash", ["PageStore"]),
     ("CYAML", ["Kubernetes"]),
   ]
@@ -76,7 +77,7 @@ struct ImportBorderTests {
   }
 
   /// Targets that are made of unsafe code: each line of theirs that needs it is theirs to justify.
-  static let unsafeTargets: Set = ["LinuxSystem", "GRPC", "ProtobufC", "Fuse", "HTTP"]
+  static let unsafeTargets: Set = ["LinuxSystem", "GRPC", "ProtobufC", "Fuse", "HTTP", "HTTPServer"]
   /// Single files that need one unsafe call and say why in a SAFETY sentence.
   static let unsafeFiles: Set = [
     "Sources/VolumeModel/Digest.swift",  // SHA-256 by libmd takes pointers
@@ -85,7 +86,7 @@ struct ImportBorderTests {
     "Sources/Kubernetes/Access/YAMLText.swift",  // libfyaml takes pointers
   ]
 
-  @Test("unsafe code lives in five targets and in Wire folders")
+  @Test("unsafe code lives in six targets and in Wire folders")
   func unsafeCode() {
     var found: [String] = []
     for file in SourceFile.sources where !Self.unsafeTargets.contains(file.target) && !file.isWire {
@@ -112,7 +113,7 @@ struct ImportBorderTests {
     "usleep", "sleep", "nanosleep", "system", "popen",
   ]
   /// Where Glibc may be used for more than its constants.
-  static let systemTargets: Set = ["LinuxSystem", "GRPC", "ProtobufC", "Fuse", "HTTP", "Log"]
+  static let systemTargets: Set = ["LinuxSystem", "GRPC", "ProtobufC", "Fuse", "HTTP", "HTTPServer", "Log"]
 
   @Test("system calls are made by LinuxSystem, and nobody else uses more of Glibc than its constants")
   func systemCallsElsewhere() {

@@ -68,15 +68,26 @@ enum WireSamples {
     var requests = VolumeCounters.Requests(kind: "GetObject")
     requests.outcomes = [.init("200", 3), .init("timeout", .max)]
     (requests.medianMicroseconds, requests.p99Microseconds) = (12, 13)
+    (requests.answered, requests.totalMicroseconds) = (14, .max)
     counters.requests = [requests, VolumeCounters.Requests(kind: "")]
     counters.cacheProblem = "the disk is full"
     return counters
   }
 
+  static var activity: WorkerActivity {
+    var activity = WorkerActivity()
+    (activity.answered, activity.readBytes, activity.writtenBytes) = (1, 2, .max)
+    activity.errors = [.init(2, 5), .init(.max, .max)]
+    return activity
+  }
+
   static func status(_ state: WorkerStatus.State, pid: Int32? = 5) -> WorkerStatus {
     WorkerStatus(
       request: request, state: state, pid: pid, connection: 77, restarts: 3, startedAt: pid == nil ? nil : 8,
-      history: WorkerHistory(deaths: deaths, longestPause: 9), revision: 6)
+      history: WorkerHistory(
+        deaths: deaths, longestPause: 9, totalPause: .max,
+        counts: Dictionary(uniqueKeysWithValues: WorkerExit.Kind.allCases.map { ($0, UInt64($0.rawValue.count)) })),
+      revision: 6)
   }
 
   static let deaths: [WorkerDeath] = [
@@ -93,6 +104,8 @@ enum WireSamples {
     var status = status(.ready)
     status.request = storeRequest
     status.counters = counters
+    status.activity = activity
+    status.residentBytes = 31
     status.credentialProblem = "the store does not know the key"
     return status
   }
@@ -141,7 +154,7 @@ enum WireSamples {
     .configuration(
       .init(
         request: storeRequest, fuseInit: [], granted: 0, generation: 1, log: LogOptions(),
-        startTimeoutMilliseconds: .max)),
+        startTimeoutMilliseconds: .max, trace: TraceID())),
     .drain(timeoutMilliseconds: 5), .stop(timeoutMilliseconds: .max), .updateOptions(options),
     .updateSecrets(revision: .max), .ping,
     .backingOpened(call: .max, id: 7, error: 0), .backingOpened(call: 1, id: 0, error: 40),
@@ -153,7 +166,8 @@ enum WireSamples {
       .ready, .failed(reason: "why"), .progress("what"), .completed, .answered,
       .work(WorkerProgress(answered: .max, working: 3, oldestMilliseconds: 5)), .holdNode(.max), .releaseNode(3),
       .openBacking(.max, call: 9),
-      .closeBacking(4, 5), .counters(VolumeCounters()), .counters(counters), .credentials(revision: 3, problem: nil),
+      .closeBacking(4, 5), .counters(VolumeCounters()), .counters(counters), .activity(WorkerActivity()),
+      .activity(activity), .credentials(revision: 3, problem: nil),
       .credentials(revision: .max, problem: "the store does not know the key"), nil,
     ] + UnderFileSystemRefusal.allCases.map { .refused($0, reason: "why") }
 

@@ -1,4 +1,5 @@
 import LinuxSystem
+import Log
 import ProtobufC
 import SystemPackage
 import TestSupport
@@ -11,7 +12,7 @@ import VolumeModel
 struct WireTests {
   @Test("every call arrives as it was sent", arguments: WireSamples.calls)
   func calls(_ call: CallMessage.Call) throws {
-    let message = CallMessage(id: .max, timeoutMilliseconds: 17, roles: [.secrets], call: call)
+    let message = CallMessage(id: .max, timeoutMilliseconds: 17, roles: [.secrets], trace: TraceID(), call: call)
     #expect(try Wire.call(Wire.encode(message)) == message)
   }
 

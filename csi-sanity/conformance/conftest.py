@@ -129,6 +129,15 @@ def unstarted():
         instance.close()
 
 
+@pytest.fixture(scope="session")
+def store():
+    """A bucket in moto, for all tests."""
+    from test_object_stores import Store  # pylint: disable=import-outside-toplevel
+    server = Store()
+    yield server
+    server.close()
+
+
 @pytest.fixture
 def small_disk(driver):
     """A file system of 8 MiB beneath the file roots."""

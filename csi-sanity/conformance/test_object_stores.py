@@ -55,13 +55,6 @@ class Store:
         self._process.stdout.close()
 
 
-@pytest.fixture(scope="module")
-def store():
-    server = Store()
-    yield server
-    server.close()
-
-
 def test_a_bucket_is_a_volume(driver, store):
     store.put("prefix/dir/below", "from below")
     volume = driver.create(**store.parameters())

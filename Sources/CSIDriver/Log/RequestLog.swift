@@ -1,4 +1,5 @@
 package import GRPC
+internal import Log
 package import Logging
 
 /// Logs every call once, when it ends: method, volume, duration, code, and the message of a failure.
@@ -15,25 +16,29 @@ package struct RequestLog: Interceptor {
   ) async throws -> OutgoingMessage {
     let record = CallRecord()
     let start = ContinuousClock.now
+    let trace = context.traceParent.flatMap(TraceID.init(traceParent:)) ?? TraceID()
     do {
-      let reply = try await serve(request, context, next, record)
-      log(context, record, start, nil)
+      let reply = try await serve(request, context, next, record, trace)
+      TraceID.$current.withValue(trace) { log(context, record, start, nil) }
       return reply
     } catch {
-      log(context, record, start, RPCError(thrown: error, context))
+      TraceID.$current.withValue(trace) { log(context, record, start, RPCError(thrown: error, context)) }
       throw error
     }
   }
 
   /// A closure cannot consume what it captured once, so the message goes in through a box, and the reply comes out of one.
   private func serve(
-    _ request: consuming IncomingMessage, _ context: CallContext, _ next: UnaryHandler, _ record: CallRecord
+    _ request: consuming IncomingMessage, _ context: CallContext, _ next: UnaryHandler, _ record: CallRecord,
+    _ trace: TraceID
   ) async throws -> OutgoingMessage {
     var incoming = Optional(request)
     var outgoing: OutgoingMessage?
-    try await CallRecord.$current.withValue(record) {
-      guard let message = incoming.take() else { return }
-      outgoing = try await next(message, context)
+    try await TraceID.$current.withValue(trace) {
+      try await CallRecord.$current.withValue(record) {
+        guard let message = incoming.take() else { return }
+        outgoing = try await next(message, context)
+      }
     }
     guard let reply = outgoing.take() else { throw CancellationError() }
     return reply

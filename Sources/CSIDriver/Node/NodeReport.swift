@@ -131,7 +131,8 @@ extension NodeReport.Volume {
       // Another process has the number where the mounter counts in a PID namespace of its own.
       let process = (try? ProcessStatus(pid: pid)).flatMap { $0.name.hasPrefix("alluxio-fuse") ? $0 : nil }
       let age = status.startedAt.map { now > $0 ? (now - $0) / 1_000 : 0 }
-      return NodeReport.Worker(pid: pid, ageSeconds: age, residentBytes: process?.residentBytes)
+      return NodeReport.Worker(
+        pid: pid, ageSeconds: age, residentBytes: status.residentBytes ?? process?.residentBytes)
     }
     restarts = status.restarts
     deaths = status.history.deaths.map { death in

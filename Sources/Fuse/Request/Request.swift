@@ -85,14 +85,17 @@ struct Request: ~Copyable {
     let (raw, context) = (raw, context)
     buffer.finish()
     discard self
-    fuse_reply_err(raw, error.answer)
-    context.progress.answered()
+    let answer = error.answer
+    fuse_reply_err(raw, answer)
+    context.progress.failed(Errno(rawValue: answer))
   }
 
   /// - Returns: whether the kernel took the answer.
   private consuming func send(_ reply: Reply) -> Bool {
     let (raw, buffer, context) = (raw, buffer, context)
     discard self
+    // Bytes that are lent are given back with the answer.
+    buffer.note(reply)
     let arrived = Wire.send(reply, to: raw, from: buffer) == 0
     buffer.finish()
     // FORGET gets no answer.

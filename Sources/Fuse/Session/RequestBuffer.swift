@@ -2,6 +2,7 @@ import CFuse
 import Glibc
 import LinuxSystem
 import SystemPackage
+import VolumeFileSystem
 
 /// Memory of one reader thread: the kernel copies a request to its start, and the data of an answer is put behind it.
 ///
@@ -53,6 +54,16 @@ final class RequestBuffer: @unchecked Sendable {
     let clock = self.clock ?? progress.makeClock()
     self.clock = clock
     clock.begin()
+  }
+
+  /// Counts what an answer says of a file's content.
+  func note(_ reply: Reply) {
+    switch (opcode, reply) {
+    case (FUSE_READ.rawValue, .buffered(let count)): clock?.noteRead(count)
+    case (_, .lent(let bytes)): clock?.noteRead(bytes.byteCount)
+    case (_, .written(let count)): clock?.noteWritten(count)
+    default: break
+    }
   }
 
   /// The request is done with.

@@ -109,6 +109,9 @@ extension Session {
   /// What the session has done and is at.
   package var work: SessionWork { context.progress.now }
 
+  /// What it has moved since its start.
+  package var traffic: SessionTraffic { context.progress.traffic }
+
   /// Reads nothing more and lets what was begun be answered; what was not read stays with the kernel, and so does a read
   /// that waits for the network, where the next worker is asked for it again. Returns at once.
   package func stop() {

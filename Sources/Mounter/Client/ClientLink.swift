@@ -1,4 +1,5 @@
 internal import LinuxSystem
+internal import Log
 internal import Synchronization
 internal import SystemPackage
 internal import VolumeModel
@@ -77,13 +78,14 @@ final class ClientLink: Sendable {
     step: String,
     _ finish: @escaping @Sendable (Outcome) -> Void
   ) -> UInt64? {
+    let trace = TraceID.current
     let id = state.withLock { state -> UInt64? in
       if state.isClosed { return nil }
       state.lastID += 1
       state.pending[state.lastID] = Pending(deadline: deadline, step: step, finish: finish)
       let message = CallMessage(
         id: state.lastID, timeoutMilliseconds: Self.milliseconds(until: deadline),
-        roles: Array(descriptors.keys), call: call)
+        roles: Array(descriptors.keys), trace: trace, call: call)
       state.outbox.append((Wire.encode(message), Array(descriptors.values)))
       return state.lastID
     }

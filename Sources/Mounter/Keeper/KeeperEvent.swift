@@ -80,6 +80,7 @@ enum WorkerReport: Hashable, Sendable {
   case closeBacking(UInt64, Int32)
   /// Nor this.
   case counters(VolumeCounters)
+  case activity(WorkerActivity)
   /// It uses the secrets of that revision, or why it goes on with those before.
   case credentials(revision: UInt64, problem: String?)
 }

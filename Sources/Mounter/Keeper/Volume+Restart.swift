@@ -62,7 +62,7 @@ extension Volume {
     readySince = turn.now
     trouble = nil
     guard let since = interruptedSince.take() else { return }
-    history.longestPause = max(history.longestPause, turn.now.milliseconds - since.milliseconds)
+    history.notePause(turn.now.milliseconds - since.milliseconds)
   }
 
   /// Why users wait at the moment.

@@ -107,6 +107,7 @@ extension MounterServer {
   private func finish(_ key: WorkerKey) {
     parent?.withdraw(key)
     let path = MountPoint(of: key, in: configuration.stateDirectory)
+    traces[key] = nil
     guard let holding = holdings.removeValue(forKey: key) else { return feed(.finished(key, nil)) }
     for client in clients.values { client.renewCustody(of: key) }
     forget(holding.worker)

@@ -102,6 +102,8 @@ extension MounterServer {
     switch message.call {
     case .hello(let version, let program): greet(client, call, version: version, program: program)
     case .ensureMounted(let request):
+      // The worker's log names the call that it was started for.
+      if holdings[request.key] == nil { traces[request.key] = message.trace }
       feed(.called(call, .ensureMounted(request, secrets: secrets != nil), by: deadline))
     case .unmount(let key, let abandoning):
       feed(.called(call, .unmount(key, abandoningUsers: abandoning), by: deadline))
@@ -147,7 +149,7 @@ extension MounterServer {
 
   private func list(_ client: ClientConnection, _ call: CallID) {
     for status in keeper.statuses {
-      client.send(ReplyMessage(id: call.number, more: true, reply: .status(withCustody(status))))
+      client.send(ReplyMessage(id: call.number, more: true, reply: .status(withActivity(status))))
     }
     client.send(ReplyMessage(id: call.number, reply: .done))
   }

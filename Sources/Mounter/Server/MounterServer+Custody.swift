@@ -69,6 +69,15 @@ extension MounterServer {
     status.counters = holdings[key]?.counters
     return status
   }
+
+  /// For the list: what changes all the time, so that two answers about one volume would never be the same.
+  func withActivity(_ status: WorkerStatus) -> WorkerStatus {
+    var status = withCustody(status)
+    status.activity = holdings[status.request.key]?.activity
+    // The worker's own word would be that of the one process here that nobody trusts.
+    status.residentBytes = status.pid.flatMap { try? ProcessStatus(pid: $0).residentBytes }
+    return status
+  }
 }
 
 // MARK: Adopting

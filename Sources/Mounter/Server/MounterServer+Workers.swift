@@ -67,7 +67,7 @@ extension MounterServer {
         CommandMessage.Configuration(
           request: volume.request, fuseInit: mount.fuseInit, granted: mount.granted.rawValue,
           generation: volume.generation, log: configuration.log,
-          startTimeoutMilliseconds: volume.startTimeout(at: .now))))
+          startTimeoutMilliseconds: volume.startTimeout(at: .now), trace: traces[key])))
     do throws(Errno) { try worker.send(message, descriptors: descriptors.map(\.1)) } catch {
       log.error("the worker takes no configuration", metadata: metadata(key, error))
     }
@@ -102,6 +102,7 @@ extension MounterServer {
         if let file = report.node { openBacking(node, file, call: call, for: worker, key) }
       case .closeBacking(let node, let id): closeBacking(node, id, key)
       case .counters(let counters): holdings[key]?.counters = counters
+      case .activity(let activity): holdings[key]?.activity = activity
       case .credentials(let revision, let problem):
         credentialsTried(key, revision: revision, problem)
         feed(.workerReported(key, id: report.message.id, .credentials(revision: revision, problem: problem)))

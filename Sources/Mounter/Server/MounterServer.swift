@@ -1,4 +1,5 @@
 package import LinuxSystem
+internal import Log
 internal import Logging
 package import SystemPackage
 internal import VolumeModel
@@ -61,6 +62,8 @@ package final class MounterServer {
   var clients: [UInt64: ClientConnection] = [:]
   /// Secrets that came with a call which the keeper has not answered.
   var incomingSecrets: [CallID: SharedDescriptor] = [:]
+  /// Of the call that last asked for the volume to be mounted, for the log.
+  var traces: [WorkerKey: TraceID] = [:]
   /// The number of the client that came last.
   var lastClient: UInt64 = 0
   private var events: [KeeperEvent] = []
@@ -80,6 +83,7 @@ package final class MounterServer {
     var secretsRevision: UInt64 = 0
     /// As the worker said last.
     var counters: VolumeCounters?
+    var activity: WorkerActivity?
     var worker: WorkerProcess?
     var held = HeldDescriptors()
     var hasWarnedOfHeld = false
@@ -244,5 +248,9 @@ package final class MounterServer {
     return holding
   }
 
-  func metadata(_ key: WorkerKey) -> Logger.Metadata { ["volume": "\(key.volumeID)", "worker": "\(key.name)"] }
+  func metadata(_ key: WorkerKey) -> Logger.Metadata {
+    var metadata: Logger.Metadata = ["volume": "\(key.volumeID)", "worker": "\(key.name)"]
+    if let trace = traces[key] { metadata["trace"] = "\(trace)" }
+    return metadata
+  }
 }

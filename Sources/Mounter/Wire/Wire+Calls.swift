@@ -1,3 +1,4 @@
+internal import Log
 internal import MounterProtocol
 internal import ProtobufC
 internal import VolumeModel
@@ -8,6 +9,7 @@ extension Wire {
     let wire = unsafe MessageBuilder(mounter__v1__request__init)
     unsafe wire.id = message.id
     unsafe wire.timeout_ms = message.timeoutMilliseconds
+    unsafe wire.trace = message.trace?.description ?? ""
     unsafe wire.setNumbers(\.n_descriptors, \.descriptors, wireRoles(message.roles))
     unsafe fill(wire, message.call)
     return unsafe wire.packed()
@@ -81,7 +83,7 @@ extension Wire {
     unsafe try parse(bytes, mounter__v1__request__init) { wire in
       var message = unsafe CallMessage(
         id: wire.id, timeoutMilliseconds: wire.timeout_ms,
-        roles: roles(wire.numbers(\.n_descriptors, \.descriptors)), call: .unknown)
+        roles: roles(wire.numbers(\.n_descriptors, \.descriptors)), trace: TraceID(wire.trace), call: .unknown)
       do throws(MissingField) { message.call = try unsafe call(wire) } catch {
         message.call = .malformed(reason: error.description)
       }

@@ -110,6 +110,8 @@ extension VolumeCounters {
       kind.outcomes = Array(outcomes.prefix(Self.longestList))
       kind.medianMicroseconds = unsafe part.median_us
       kind.p99Microseconds = unsafe part.p99_us
+      kind.answered = unsafe part.answered
+      kind.totalMicroseconds = unsafe part.total_us
       return kind
     }
     requests = Array(all.prefix(Self.longestList))
@@ -137,6 +139,8 @@ extension VolumeCounters {
       }
       unsafe wire.median_us = part.medianMicroseconds
       unsafe wire.p99_us = part.p99Microseconds
+      unsafe wire.answered = part.answered
+      unsafe wire.total_us = part.totalMicroseconds
     }
     if let cacheProblem {
       unsafe wire.make(\.cache_problem, mounter__v1__string_value__init).value = withoutNul(cacheProblem)

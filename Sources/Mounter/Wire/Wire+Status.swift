@@ -20,11 +20,25 @@ extension WorkerStatus {
     unsafe self.init(
       request: try Wire.mount(unsafe wire.mount), state: state, pid: pid == 0 ? nil : pid,
       connection: unsafe wire.connection, restarts: unsafe wire.restarts, startedAt: startedAt == 0 ? nil : startedAt,
-      history: WorkerHistory(deaths: deaths, longestPause: unsafe wire.longest_pause_ms),
+      history: unsafe Self.history(wire, deaths),
       revision: unsafe wire.revision)
     if let custodians = unsafe wire.custodians { custody = unsafe CustodyReport(wire: custodians) }
     if let counted = unsafe wire.counters { counters = unsafe VolumeCounters(wire: counted) }
     if let problem = unsafe wire.credential_problem { credentialProblem = unsafe problem.value }
+    if let answered = unsafe wire.activity { activity = unsafe WorkerActivity(wire: answered) }
+    let resident = unsafe wire.resident_bytes
+    residentBytes = resident == 0 ? nil : resident
+  }
+
+  private static func history(
+    _ wire: borrowing MessageView<Mounter__V1__Status>, _ deaths: [WorkerDeath]
+  ) -> WorkerHistory {
+    let counts: [(WorkerExit.Kind, UInt64)] = unsafe wire.list(\.n_death_counts, \.death_counts) { part in
+      unsafe (WorkerExit.Kind(wire: part.cause), part.count)
+    }
+    return unsafe WorkerHistory(
+      deaths: deaths, longestPause: wire.longest_pause_ms, totalPause: wire.total_pause_ms,
+      counts: Dictionary(counts) { $0 + $1 })
   }
 
   func fill(_ wire: MessageBuilder<Mounter__V1__Status>) {
@@ -48,8 +62,16 @@ extension WorkerStatus {
       unsafe death.fill(wire)
     }
     unsafe wire.longest_pause_ms = history.longestPause
+    unsafe wire.total_pause_ms = history.totalPause
+    let counts = history.counts.sorted { $0.key.rawValue < $1.key.rawValue }
+    unsafe wire.setList(\.n_death_counts, \.death_counts, counts, mounter__v1__death_count__init) { wire, count in
+      unsafe wire.cause = count.key.wire
+      unsafe wire.count = count.value
+    }
     unsafe wire.revision = revision
     if let custody { unsafe custody.fill(wire.make(\.custodians, mounter__v1__custodians__init)) }
+    unsafe wire.resident_bytes = residentBytes ?? 0
+    if let activity { unsafe activity.fill(wire.make(\.activity, mounter__v1__activity__init)) }
     if let counters { unsafe counters.fill(wire.make(\.counters, mounter__v1__counters__init)) }
     if let credentialProblem {
       unsafe wire.make(\.credential_problem, mounter__v1__string_value__init).value = withoutNul(credentialProblem)

@@ -22,6 +22,7 @@ extension Wire {
       unsafe part.log_level = configuration.log.level.rawValue
       unsafe part.setFlag(\.log_json, configuration.log.format == .json)
       unsafe part.start_timeout_ms = configuration.startTimeoutMilliseconds
+      unsafe part.trace = configuration.trace?.description ?? ""
     case .drain(let milliseconds):
       unsafe wire.command_case = MOUNTER__V1__WORKER_COMMAND__COMMAND_DRAIN
       unsafe wire.make(\.drain, mounter__v1__drain__init).timeout_ms = milliseconds
@@ -70,7 +71,7 @@ extension Wire {
           log: LogOptions(
             level: Logger.Level(rawValue: unsafe part.log_level) ?? .info,
             format: unsafe part.flag(\.log_json) ? .json : .text),
-          startTimeoutMilliseconds: unsafe part.start_timeout_ms))
+          startTimeoutMilliseconds: unsafe part.start_timeout_ms, trace: TraceID(unsafe part.trace)))
     case MOUNTER__V1__WORKER_COMMAND__COMMAND_DRAIN:
       guard let part = unsafe wire.drain else { return .unknown }
       return .drain(timeoutMilliseconds: unsafe part.timeout_ms)
@@ -140,6 +141,9 @@ extension Wire {
     case .counters(let counters):
       unsafe wire.report_case = MOUNTER__V1__WORKER_REPORT__REPORT_COUNTERS
       unsafe counters.fill(wire.make(\.counters, mounter__v1__counters__init))
+    case .activity(let activity):
+      unsafe wire.report_case = MOUNTER__V1__WORKER_REPORT__REPORT_ACTIVITY
+      unsafe activity.fill(wire.make(\.activity, mounter__v1__activity__init))
     case .credentials(let revision, let problem):
       unsafe wire.report_case = MOUNTER__V1__WORKER_REPORT__REPORT_CREDENTIALS
       let part = unsafe wire.make(\.credentials, mounter__v1__credentials__init)
@@ -181,6 +185,8 @@ extension Wire {
           if let close = unsafe wire.close_backing { unsafe .closeBacking(close.node, close.backing_id) } else { nil }
         case MOUNTER__V1__WORKER_REPORT__REPORT_COUNTERS:
           if let counters = unsafe wire.counters { unsafe .counters(VolumeCounters(wire: counters)) } else { nil }
+        case MOUNTER__V1__WORKER_REPORT__REPORT_ACTIVITY:
+          if let activity = unsafe wire.activity { unsafe .activity(WorkerActivity(wire: activity)) } else { nil }
         case MOUNTER__V1__WORKER_REPORT__REPORT_CREDENTIALS:
           if let part = unsafe wire.credentials {
             unsafe .credentials(revision: part.revision, problem: part.problem.isEmpty ? nil : part.problem)

@@ -50,7 +50,7 @@ package final class WorkerChannel: Sendable {
         environment: try descriptors[.nodeEnvironment].map { (memory) throws(Errno) in
           try NodeEnvironment.read(memory.descriptor)
         } ?? [:],
-        startTimeout: patience == 0 ? nil : .milliseconds(Int64(patience)))
+        startTimeout: patience == 0 ? nil : .milliseconds(Int64(patience)), trace: configuration.trace)
     } catch {
       throw .system(error)
     }
@@ -90,6 +90,11 @@ package final class WorkerChannel: Sendable {
   /// Tells the mounter what this worker has counted.
   package func counters(_ counters: VolumeCounters) throws(Errno) {
     try send(ReportMessage(report: .counters(counters)))
+  }
+
+  /// Tells the mounter what this worker has answered.
+  package func activity(_ activity: WorkerActivity) throws(Errno) {
+    try send(ReportMessage(report: .activity(activity)))
   }
 
   /// Tells the mounter how it went with new secrets. - Parameter problem: nil: they are used from now on.

@@ -32,13 +32,15 @@ package struct WorkerConfiguration: ~Copyable, Sendable {
   package let environment: [String: String]
   /// How long whoever waits for the volume still waits; nil: nobody has said so.
   package let startTimeout: Duration?
+  /// Of the call that mounted the volume, for the worker's log.
+  package let trace: TraceID?
 
   package init(
     request: MountRequest, fuseInit: [UInt8], granted: FuseInitFlags, generation: UInt32, log: LogOptions,
     fuseDevice: consuming Descriptor, sharedState: consuming Descriptor, underFileSystemRoot: consuming Descriptor?,
     pageFolder: consuming Descriptor? = nil, sharedPages: consuming Descriptor? = nil,
     cacheAccount: consuming Descriptor? = nil, secrets: VolumeSecrets?,
-    environment: [String: String] = [:], startTimeout: Duration? = nil
+    environment: [String: String] = [:], startTimeout: Duration? = nil, trace: TraceID? = nil
   ) {
     self.request = request
     self.fuseInit = fuseInit
@@ -54,6 +56,7 @@ package struct WorkerConfiguration: ~Copyable, Sendable {
     self.secrets = secrets
     self.environment = environment
     self.startTimeout = startTimeout
+    self.trace = trace
   }
 }
 

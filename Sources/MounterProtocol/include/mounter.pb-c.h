@@ -28,10 +28,13 @@ typedef struct Mounter__V1__ObjectStore__WebIdentity Mounter__V1__ObjectStore__W
 typedef struct Mounter__V1__Counters Mounter__V1__Counters;
 typedef struct Mounter__V1__Counters__Outcome Mounter__V1__Counters__Outcome;
 typedef struct Mounter__V1__Counters__Requests Mounter__V1__Counters__Requests;
+typedef struct Mounter__V1__Activity Mounter__V1__Activity;
+typedef struct Mounter__V1__Activity__Errors Mounter__V1__Activity__Errors;
 typedef struct Mounter__V1__Secrets Mounter__V1__Secrets;
 typedef struct Mounter__V1__Secrets__ValuesEntry Mounter__V1__Secrets__ValuesEntry;
 typedef struct Mounter__V1__Holder Mounter__V1__Holder;
 typedef struct Mounter__V1__Death Mounter__V1__Death;
+typedef struct Mounter__V1__DeathCount Mounter__V1__DeathCount;
 typedef struct Mounter__V1__Status Mounter__V1__Status;
 typedef struct Mounter__V1__Custodians Mounter__V1__Custodians;
 typedef struct Mounter__V1__VolumeCustody Mounter__V1__VolumeCustody;
@@ -419,10 +422,15 @@ struct  Mounter__V1__Counters__Requests
   Mounter__V1__Counters__Outcome **outcomes;
   uint64_t median_us;
   uint64_t p99_us;
+  /*
+   * Of the attempts that were answered: how many, and how long they took together.
+   */
+  uint64_t answered;
+  uint64_t total_us;
 };
 #define MOUNTER__V1__COUNTERS__REQUESTS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__counters__requests__descriptor) \
-    , (char *)protobuf_c_empty_string, 0,NULL, 0, 0 }
+    , (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0 }
 
 
 /*
@@ -450,6 +458,37 @@ struct  Mounter__V1__Counters
 #define MOUNTER__V1__COUNTERS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__counters__descriptor) \
     , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, NULL }
+
+
+struct  Mounter__V1__Activity__Errors
+{
+  ProtobufCMessage base;
+  /*
+   * errno(3)
+   */
+  int32_t number;
+  uint64_t count;
+};
+#define MOUNTER__V1__ACTIVITY__ERRORS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__activity__errors__descriptor) \
+    , 0, 0 }
+
+
+/*
+ * VolumeModel.WorkerActivity.
+ */
+struct  Mounter__V1__Activity
+{
+  ProtobufCMessage base;
+  uint64_t answered;
+  uint64_t read_bytes;
+  uint64_t written_bytes;
+  size_t n_errors;
+  Mounter__V1__Activity__Errors **errors;
+};
+#define MOUNTER__V1__ACTIVITY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__activity__descriptor) \
+    , 0, 0, 0, 0,NULL }
 
 
 struct  Mounter__V1__Secrets__ValuesEntry
@@ -519,6 +558,20 @@ struct  Mounter__V1__Death
 
 
 /*
+ * So many workers of a mount have ended so.
+ */
+struct  Mounter__V1__DeathCount
+{
+  ProtobufCMessage base;
+  Mounter__V1__Death__Cause cause;
+  uint64_t count;
+};
+#define MOUNTER__V1__DEATH_COUNT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__death_count__descriptor) \
+    , MOUNTER__V1__DEATH__CAUSE__CAUSE_UNSPECIFIED, 0 }
+
+
+/*
  * VolumeModel.WorkerStatus.
  */
 struct  Mounter__V1__Status
@@ -568,10 +621,27 @@ struct  Mounter__V1__Status
    * Why the worker goes on with older credentials than the last that it was given.
    */
   Mounter__V1__StringValue *credential_problem;
+  /*
+   * All ends of workers, not only the last.
+   */
+  size_t n_death_counts;
+  Mounter__V1__DeathCount **death_counts;
+  /*
+   * All times without a worker that serves.
+   */
+  uint64_t total_pause_ms;
+  /*
+   * Only in the answers to List and Subscribe: what the worker has answered, as it said last.
+   */
+  Mounter__V1__Activity *activity;
+  /*
+   * The same: resident memory of the worker, read by the mounter; 0: not known.
+   */
+  uint64_t resident_bytes;
 };
 #define MOUNTER__V1__STATUS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__status__descriptor) \
-    , NULL, MOUNTER__V1__STATUS__STATE__STATE_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0,NULL, 0, 0, NULL, NULL, NULL }
+    , NULL, MOUNTER__V1__STATUS__STATE__STATE_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0,NULL, 0, 0, NULL, NULL, NULL, 0,NULL, 0, NULL, 0 }
 
 
 /*
@@ -916,6 +986,10 @@ struct  Mounter__V1__Request
    */
   size_t n_descriptors;
   uint32_t *descriptors;
+  /*
+   * Log.TraceID of the CSI call that this is for; empty: none.
+   */
+  char *trace;
   Mounter__V1__Request__CallCase call_case;
   union {
     Mounter__V1__Hello *hello;
@@ -944,7 +1018,7 @@ struct  Mounter__V1__Request
 };
 #define MOUNTER__V1__REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__request__descriptor) \
-    , 0, 0, 0,NULL, MOUNTER__V1__REQUEST__CALL__NOT_SET, {0} }
+    , 0, 0, 0,NULL, (char *)protobuf_c_empty_string, MOUNTER__V1__REQUEST__CALL__NOT_SET, {0} }
 
 
 struct  Mounter__V1__HelloReply
@@ -1063,10 +1137,14 @@ struct  Mounter__V1__WorkerConfiguration
    * How long whoever waits for the volume still waits; 0: not said.
    */
   uint32_t start_timeout_ms;
+  /*
+   * Log.TraceID of the call that mounted the volume; empty: none.
+   */
+  char *trace;
 };
 #define MOUNTER__V1__WORKER_CONFIGURATION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mounter__v1__worker_configuration__descriptor) \
-    , NULL, {0,NULL}, 0, (char *)protobuf_c_empty_string, 0, 0, 0 }
+    , NULL, {0,NULL}, 0, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string }
 
 
 /*
@@ -1366,7 +1444,8 @@ typedef enum {
   MOUNTER__V1__WORKER_REPORT__REPORT_OPEN_BACKING = 18,
   MOUNTER__V1__WORKER_REPORT__REPORT_CLOSE_BACKING = 19,
   MOUNTER__V1__WORKER_REPORT__REPORT_COUNTERS = 20,
-  MOUNTER__V1__WORKER_REPORT__REPORT_CREDENTIALS = 21
+  MOUNTER__V1__WORKER_REPORT__REPORT_CREDENTIALS = 21,
+  MOUNTER__V1__WORKER_REPORT__REPORT_ACTIVITY = 22
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOUNTER__V1__WORKER_REPORT__REPORT__CASE)
 } Mounter__V1__WorkerReport__ReportCase;
 
@@ -1393,6 +1472,10 @@ struct  Mounter__V1__WorkerReport
      */
     Mounter__V1__Counters *counters;
     Mounter__V1__Credentials *credentials;
+    /*
+     * As counters.
+     */
+    Mounter__V1__Activity *activity;
   };
 };
 #define MOUNTER__V1__WORKER_REPORT__INIT \
@@ -1679,6 +1762,28 @@ Mounter__V1__Counters *
 void   mounter__v1__counters__free_unpacked
                      (Mounter__V1__Counters *message,
                       ProtobufCAllocator *allocator);
+/* Mounter__V1__Activity__Errors methods */
+void   mounter__v1__activity__errors__init
+                     (Mounter__V1__Activity__Errors         *message);
+/* Mounter__V1__Activity methods */
+void   mounter__v1__activity__init
+                     (Mounter__V1__Activity         *message);
+size_t mounter__v1__activity__get_packed_size
+                     (const Mounter__V1__Activity   *message);
+size_t mounter__v1__activity__pack
+                     (const Mounter__V1__Activity   *message,
+                      uint8_t             *out);
+size_t mounter__v1__activity__pack_to_buffer
+                     (const Mounter__V1__Activity   *message,
+                      ProtobufCBuffer     *buffer);
+Mounter__V1__Activity *
+       mounter__v1__activity__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mounter__v1__activity__free_unpacked
+                     (Mounter__V1__Activity *message,
+                      ProtobufCAllocator *allocator);
 /* Mounter__V1__Secrets__ValuesEntry methods */
 void   mounter__v1__secrets__values_entry__init
                      (Mounter__V1__Secrets__ValuesEntry         *message);
@@ -1738,6 +1843,25 @@ Mounter__V1__Death *
                       const uint8_t       *data);
 void   mounter__v1__death__free_unpacked
                      (Mounter__V1__Death *message,
+                      ProtobufCAllocator *allocator);
+/* Mounter__V1__DeathCount methods */
+void   mounter__v1__death_count__init
+                     (Mounter__V1__DeathCount         *message);
+size_t mounter__v1__death_count__get_packed_size
+                     (const Mounter__V1__DeathCount   *message);
+size_t mounter__v1__death_count__pack
+                     (const Mounter__V1__DeathCount   *message,
+                      uint8_t             *out);
+size_t mounter__v1__death_count__pack_to_buffer
+                     (const Mounter__V1__DeathCount   *message,
+                      ProtobufCBuffer     *buffer);
+Mounter__V1__DeathCount *
+       mounter__v1__death_count__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mounter__v1__death_count__free_unpacked
+                     (Mounter__V1__DeathCount *message,
                       ProtobufCAllocator *allocator);
 /* Mounter__V1__Status methods */
 void   mounter__v1__status__init
@@ -2692,6 +2816,12 @@ typedef void (*Mounter__V1__Counters__Requests_Closure)
 typedef void (*Mounter__V1__Counters_Closure)
                  (const Mounter__V1__Counters *message,
                   void *closure_data);
+typedef void (*Mounter__V1__Activity__Errors_Closure)
+                 (const Mounter__V1__Activity__Errors *message,
+                  void *closure_data);
+typedef void (*Mounter__V1__Activity_Closure)
+                 (const Mounter__V1__Activity *message,
+                  void *closure_data);
 typedef void (*Mounter__V1__Secrets__ValuesEntry_Closure)
                  (const Mounter__V1__Secrets__ValuesEntry *message,
                   void *closure_data);
@@ -2703,6 +2833,9 @@ typedef void (*Mounter__V1__Holder_Closure)
                   void *closure_data);
 typedef void (*Mounter__V1__Death_Closure)
                  (const Mounter__V1__Death *message,
+                  void *closure_data);
+typedef void (*Mounter__V1__DeathCount_Closure)
+                 (const Mounter__V1__DeathCount *message,
                   void *closure_data);
 typedef void (*Mounter__V1__Status_Closure)
                  (const Mounter__V1__Status *message,
@@ -2869,11 +3002,14 @@ extern const ProtobufCMessageDescriptor mounter__v1__object_store__web_identity_
 extern const ProtobufCMessageDescriptor mounter__v1__counters__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__counters__outcome__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__counters__requests__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__activity__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__activity__errors__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__secrets__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__secrets__values_entry__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__holder__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__death__descriptor;
 extern const ProtobufCEnumDescriptor    mounter__v1__death__cause__descriptor;
+extern const ProtobufCMessageDescriptor mounter__v1__death_count__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__status__descriptor;
 extern const ProtobufCEnumDescriptor    mounter__v1__status__state__descriptor;
 extern const ProtobufCMessageDescriptor mounter__v1__custodians__descriptor;

@@ -28,6 +28,8 @@ package struct LatencyHistogram: Sendable, Hashable {
   private var buckets: [UInt32] = []
   /// How many times were added.
   package private(set) var count: UInt64 = 0
+  /// All of them together.
+  package private(set) var totalMicroseconds: UInt64 = 0
 
   private static let size = 256
   /// Buckets in each doubling.
@@ -38,6 +40,7 @@ package struct LatencyHistogram: Sendable, Hashable {
     let place = Self.place(of: nanoseconds / 1000)
     buckets[place] = buckets[place] &+ 1
     count += 1
+    totalMicroseconds += nanoseconds / 1000
   }
 
   private static func place(of microseconds: UInt64) -> Int {

@@ -37,6 +37,8 @@ extension VolumeCounters.Requests {
     outcomes = counts.outcomes.sorted { $0.key < $1.key }.map { VolumeCounters.Outcome($0.key, $0.value) }
     medianMicroseconds = Self.microseconds(counts.latency.quantile(0.5))
     p99Microseconds = Self.microseconds(counts.latency.quantile(0.99))
+    answered = counts.latency.count
+    totalMicroseconds = counts.latency.totalMicroseconds
   }
 
   private static func microseconds(_ time: Duration?) -> UInt64 {

@@ -17,6 +17,7 @@ final class WorkerControl: Sendable {
   private let trial: SecretsTrial?
   /// As the mounter knows them.
   private let told = Mutex<VolumeCounters?>(nil)
+  private let toldActivity = Mutex<WorkerActivity?>(nil)
 
   /// For a store to answer requests that new credentials sign.
   private static let patience = Duration.seconds(30)
@@ -62,12 +63,20 @@ final class WorkerControl: Sendable {
       let work = volume.session.work
       try? channel.work(
         answered: work.answered, working: work.working, oldestMilliseconds: work.oldestMilliseconds)
+      tellActivity()
       tellCounters()
     case .backingOpened(let call, let backing, let error): backings?.answered(call, id: backing, error: error)
     case .updateSecrets(let secrets, let revision):
       trial?.begin(secrets, revision: revision)
       complete(id)
     }
+  }
+
+  private func tellActivity() {
+    let activity = volume.activity
+    guard toldActivity.withLock({ $0 }) != activity else { return }
+    toldActivity.withLock { $0 = activity }
+    try? channel.activity(activity)
   }
 
   /// The mounter asks as often as it wants to know.

@@ -79,6 +79,7 @@ enum WorkerProcess {
     ProcessTitle.put(configuration.request.key.volumeID)
     var log = Logger(label: "worker")
     log[metadataKey: "volume"] = "\(configuration.request.key.volumeID)"
+    if let trace = configuration.trace { log[metadataKey: "trace"] = "\(trace)" }
     for failure in notConfined {
       log.warning("the worker keeps more rights than it needs", metadata: ["step": "\(failure)"])
     }
