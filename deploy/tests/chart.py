@@ -55,8 +55,12 @@ MATRIX = {
     "volumes as objects": {"alluxio-csi": {"controllerPlugin": {"registry": "kubernetes", "replicas": 3}}},
     "another kubelet": {"alluxio-csi": {
         "kubeletDir": "/data/kubelet", "driverName": "csi.example.com", "logLevel": "debug", "logFormat": "json",
+        "metrics": {"annotations": {"prometheus.io/scrape": "true"}},
         "nodePlugin": {"hostPID": True, "livenessProbe": {"enabled": False}, "updateStrategy": {"type": "OnDelete"}},
         "mounter": {"updateStrategy": {"type": "OnDelete"}}, "nodes": {"nodeSelector": {"disk": "nvme"}}}},
+    "without metrics": {"alluxio-csi": {"metrics": {"enabled": False}}},
+    "Prometheus's operator": {"alluxio-csi": {"metrics": {
+        "port": 9811, "serviceMonitor": {"enabled": True, "interval": "1m", "labels": {"release": "prometheus"}}}}},
 }
 """Values that together render every line of every template."""
 
@@ -73,7 +77,7 @@ def merged(below, above):
     return result
 
 
-for _name in ("directories of a NAS", "bucket", "two controllers"):
+for _name in ("directories of a NAS", "bucket", "two controllers", "Prometheus's operator"):
     EVERYTHING = merged(EVERYTHING, MATRIX[_name])
 
 

@@ -118,7 +118,8 @@ def described(node, pod, spec):
     for entry in spec.get("env", []):
         environment[entry["name"]] = value_of(entry)
     return {
-        **files, "command": [expanded(word, environment) for word in [*spec.get("command", []), *spec["args"]]],
+        **files, "command": [
+            own_port(expanded(word, environment)) for word in [*spec.get("command", []), *spec["args"]]],
         "mounts": [{
             "source": str(node.source(pod, volumes[entry["name"]])), "path": entry["mountPath"],
             "propagation": entry.get("mountPropagation", "None"), "readOnly": entry.get("readOnly", False),
@@ -138,6 +139,11 @@ def image_of(spec):
     folder = str(programs())
     return {"image": "/", "runtime": [folder],
             "environment": {"PATH": f"{folder}:/usr/sbin:/usr/bin:/sbin:/bin"}}
+
+
+def own_port(word):
+    """A pod has an address of its own. Here its port is one that is free on this machine, which its log tells."""
+    return "--metrics-address=127.0.0.1:0" if word.startswith("--metrics-address=:") else word
 
 
 def value_of(entry):

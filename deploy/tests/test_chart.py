@@ -47,6 +47,9 @@ def validator(version, kind, api):
 
 
 def problems(thing, version):
+    if thing["apiVersion"].startswith("monitoring.coreos.com/"):
+        # Prometheus's operator's own: test_monitoring.py says what it must be.
+        return []
     return [f"{thing['kind']} {thing['metadata']['name']} in {version}: {'.'.join(map(str, error.path))}: {error.message}"
             for error in validator(version, thing["kind"], thing["apiVersion"]).iter_errors(thing)]
 

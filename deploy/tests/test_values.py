@@ -8,6 +8,7 @@ BESIDE = {
     # What a value means something beside: with it alone the chart renders the same.
     "storageClass": {"storageClass": {"parameters": {"path": "file:///ufs/data"}}},
     "claim": {"claim": {"create": True}},
+    "metrics": {"metrics": {"serviceMonitor": {"enabled": True}}},
     "controllerPlugin": {"controllerPlugin": {"registryClaim": "registry", "replicas": 3, "resizer": {"enabled": True}}},
 }
 LEAVES = {".".join(path): (path, schema, default) for path, schema, default in chart.leaves()}

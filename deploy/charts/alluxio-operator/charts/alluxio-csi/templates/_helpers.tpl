@@ -36,6 +36,30 @@ imagePullPolicy: {{ .Values.global.imagePullPolicy }}
 - --log-format={{ .Values.logFormat }}
 {{- end }}
 
+{{- define "alluxio.metricsArguments" -}}
+{{- if .Values.metrics.enabled }}
+- --metrics-address=:{{ .Values.metrics.port }}
+{{- end }}
+{{- end }}
+
+{{/* Of pods with metrics, beside their own. */}}
+{{- define "alluxio.podAnnotations" -}}
+{{- with merge (dict) .own (ternary .metrics.annotations (dict) .metrics.enabled) }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Asks the program itself. Ready is who can use its registry and state folder; neither asks the mounter. */}}
+{{- define "alluxio.probe" -}}
+httpGet:
+  path: {{ . }}
+  port: metrics
+initialDelaySeconds: 5
+periodSeconds: 10
+timeoutSeconds: 5
+{{- end }}
+
 {{- define "alluxio.resources" -}}
 {{- with . }}
 resources:
