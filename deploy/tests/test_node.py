@@ -8,8 +8,10 @@ import os
 import pathlib
 import queue
 import signal
+import re
 import subprocess
 import time
+import urllib.request
 
 import grpc
 import pytest
@@ -138,6 +140,7 @@ def test_a_plugin_without_a_mounter_is_alive_and_mounts_once_there_is_one():
         client = connected(node, node.path(registered_socket(plugin)[0]), server, "csi-nodeserver")
         try:
             assert client.call("Identity.Probe").ready.value
+            assert "mounter: does not answer" in probed(node, plugin, "csi-nodeserver")
             target = node.path(node.kubelet / TARGET)
             target.parent.mkdir(parents=True)
             with pytest.raises(grpc.RpcError) as refusal:
@@ -149,6 +152,21 @@ def test_a_plugin_without_a_mounter_is_alive_and_mounts_once_there_is_one():
                         target_path=str(node.kubelet / TARGET))
         finally:
             client.close()
+
+
+def probed(node, spec, name):
+    """What the probes of a container get that ask the program itself; each must be answered with 200."""
+    _wait_for(node, name, "serving metrics")
+    [address] = re.findall(r"serving metrics address=(\S+)", node.log(name))
+    container = chart.container(spec, name)
+    own = [container[probe]["httpGet"]["path"] for probe in ("readinessProbe", "livenessProbe")
+           if container[probe]["httpGet"]["port"] == "metrics"]
+    assert "/readyz" in own
+    texts = []
+    for path in own:
+        with urllib.request.urlopen(f"http://{address}{path}", timeout=SECONDS) as answer:
+            texts.append(answer.read().decode())
+    return "".join(texts)
 
 
 def start_mounter(node, mounter):
@@ -271,6 +289,7 @@ def a_controller(node, values):
     pid = node.start(spec, "csi-controller")
     [socket] = [volume for volume in spec["volumes"] if volume["name"] == "socket"]
     client = connected(node, node.source(spec, socket) / "csi.sock", pid, "csi-controller")
+    assert "FAILED" not in probed(node, spec, "csi-controller")
     return spec, client
 
 
