@@ -48,6 +48,11 @@ def test_an_alert_asks_for_what_there_is_and_is_tested_both_ways(rule):
         assert label in known | metrics.ADDED, label
 
 
+def test_the_operators_page_says_what_each_alert_wants():
+    page = (chart.DEPLOY / "operations" / "monitoring.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(AlluxioCSI\w+)`", page, re.MULTILINE) == [rule["alert"] for rule in RULES]
+
+
 def test_series_of_the_tests_of_alerts_are_those_of_the_program():
     for test in TESTS:
         for entry in test["input_series"]:
