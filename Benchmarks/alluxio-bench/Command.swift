@@ -30,7 +30,7 @@ enum Command {
   static func start(
     _ path: String, _ arguments: [String], log: String, environment: [String: String] = [:]
   ) throws -> Process {
-    FileManager.default.createFile(atPath: log, contents: nil)
+    _ = FileManager.default.createFile(atPath: log, contents: nil)
     let process = Process()
     process.executableURL = URL(fileURLWithPath: path)
     process.arguments = arguments

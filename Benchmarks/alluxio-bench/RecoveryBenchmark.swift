@@ -13,7 +13,7 @@ struct RecoveryBenchmark {
     let folder = "\(plugin.underFileSystem)/recovery"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    FileManager.default.createFile(atPath: "\(folder)/file", contents: Data(count: 1 << 20))
+    _ = FileManager.default.createFile(atPath: "\(folder)/file", contents: Data(count: 1 << 20))
     let target = plugin.target("recovery")
     try FileManager.default.createDirectory(
       atPath: (target as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
@@ -172,7 +172,7 @@ struct RecoveryBenchmark {
     let before = ProcessMemory(pid: worker)?.anonymous ?? 0
     report.add("recovery", "shared state of an idle volume", empty / 1e6, "MB")
     let names = (0..<nodes).map { "\(folder)/node-\($0)" }
-    for name in names { FileManager.default.createFile(atPath: name, contents: nil) }
+    for name in names { _ = FileManager.default.createFile(atPath: name, contents: nil) }
     defer { for name in names { unlink(name) } }
     var status = stat()
     for number in 0..<nodes where lstat("\(target)/node-\(number)", &status) != 0 {

@@ -189,7 +189,7 @@ struct CustodyTests {
         #expect(statuses.count == 2, "round \(round)")
         #expect(statuses.allSatisfy { $0.custody?.custodians == ["custodian (pid \(getpid()))"] })
         #expect(statuses.allSatisfy { $0.custody?.missing == [] })
-        weak var device = custodian.custody?.copies.first { $0.key == other.key }?.descriptors[.fuseDevice]
+        weak let device = custodian.custody?.copies.first { $0.key == other.key }?.descriptors[.fuseDevice]
         #expect(device != nil)
         try await mounter.unmount(other)
         _ = try await custodian.list(by: RunningMounter.patience)

@@ -1,5 +1,5 @@
-package import Glibc
-package import LinuxSystem
+internal import Glibc
+internal import LinuxSystem
 import Synchronization
 package import SystemPackage
 

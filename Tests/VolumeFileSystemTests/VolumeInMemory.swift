@@ -31,6 +31,7 @@ final class VolumeInMemory: Sendable {
   func heal() { faults.set { _ in nil } }
 
   /// Runs `body` with calls of one kind failing.
+  @discardableResult
   func failing<R>(_ call: UnderFileSystemCall, _ error: Errno, _ body: () throws -> R) rethrows -> R {
     fail(call, error)
     defer { heal() }

@@ -1,6 +1,6 @@
 internal import FoundationEssentials
 package import LinuxSystem
-package import Mounter
+internal import Mounter
 internal import SystemPackage
 package import VolumeModel
 

@@ -1,4 +1,4 @@
-package import LinuxSystem
+internal import LinuxSystem
 internal import Logging
 package import SystemPackage
 internal import VolumeModel

@@ -1,5 +1,5 @@
-package import LinuxSystem
-package import SystemPackage
+internal import LinuxSystem
+internal import SystemPackage
 
 /// The variables of the mounter that workers for object stores get, in a memfd and not as their environment: where proxies and
 /// certificates are, and the node's own credentials where the volume may use them.

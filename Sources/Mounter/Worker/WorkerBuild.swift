@@ -1,4 +1,4 @@
-package import VolumeModel
+internal import VolumeModel
 
 /// What a worker's program says of itself before it is given a mount: `alluxio-fuse worker --check` prints it as one line.
 package struct WorkerBuild: Sendable, Hashable {

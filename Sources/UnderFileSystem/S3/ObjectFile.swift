@@ -77,7 +77,8 @@ final class ObjectFile: RangedFile {
       guard offset < end else { return 0 }
       do throws(BucketError) {
         let bytes = try fileSystem.read(path, version, offset..<end)
-        buffer.replace(at: 0, with: bytes.span.bytes)
+        // SAFETY: bytes of plain numbers may be looked at as such.
+        unsafe buffer.replace(at: 0, with: bytes.span.bytes)
         return bytes.count
       } catch {
         switch error.kind {

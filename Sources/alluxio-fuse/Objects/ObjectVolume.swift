@@ -183,7 +183,7 @@ private struct VolumeFolder {
   /// Pages from when the volume shared with nobody are of no use any more.
   private static func clear(_ pages: SharedDescriptor) {
     // What fails leaves them to the plugin.
-    try? DetachedThread.start(name: "page-clear", stackSize: 256 << 10) {
+    _ = try? DetachedThread.start(name: "page-clear", stackSize: 256 << 10) {
       try? FolderUsage.clear(pages.descriptor)
     }
   }

@@ -177,7 +177,7 @@ enum Tree {
     }
     var lines: [String] = []
     for name in names.sorted(by: { $0.description < $1.description }) where name != "." && name != ".." {
-      let (node, attributes) = try { ($0.node, $0.attributes) }(try directory.lookup(name))
+      let (node, attributes) = { ($0.node, $0.attributes) }(try directory.lookup(name))
       var line = "\(path)\(name) \(String(attributes.mode, radix: 8)) \(attributes.linkCount) \(attributes.uid)"
       if attributes.isRegular { line += " \(try content(node)) \(try extended(node))" }
       if attributes.type == FileType.symlink { line += " \(try node.readLink())" }
