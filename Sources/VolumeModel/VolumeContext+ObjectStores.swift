@@ -39,6 +39,8 @@ extension VolumeContextKey {
   /// The pod's, which the kubelet adds with `podInfoOnMount`.
   package static let serviceAccountName = "csi.storage.k8s.io/serviceAccount.name"
   package static let podNamespace = "csi.storage.k8s.io/pod.namespace"
+  package static let podName = "csi.storage.k8s.io/pod.name"
+  package static let podUID = "csi.storage.k8s.io/pod.uid"
 
   /// One value of a secret with its other names.
   package struct SecretKey: Sendable, Hashable {

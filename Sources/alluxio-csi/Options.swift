@@ -44,6 +44,10 @@ struct Options: ParsableArguments {
     help: "Buckets or prefixes, such as s3://bucket/prefix, whose volumes share what is cached, separated by commas.")
   var sharePages: [String] = []
 
+  @Option(
+    help: "Who is told beside pods of what happens to their volumes: kubernetes, or none.")
+  var events: String = "none"
+
   @Option(help: "Volumes that this node takes at a time; 0: no limit.")
   var maxVolumes: Int = 0
 

@@ -141,11 +141,17 @@ struct Plugin {
     configuration.pageStoreBytes = settings.pageStoreBytes
     configuration.sharePages = settings.sharePages
     let logger = Logger(label: "node")
+    let events = try settings.events.map { access in
+      PodEvents(
+        try KubernetesClient(access, policy: PodEvents.patience), driver: settings.driverName, nodeID: settings.nodeID,
+        logger: logger)
+    }
     let warming = WarmProcesses(
       stateDirectory: settings.paths.stateDirectory, logLevel: settings.logLevel, logFormat: settings.logFormat)
     guard settings.mounterSocket == nil else {
       return try await NodeService.start(
-        configuration: configuration, mounter: client, registry: registry, warming: warming, logger: logger)
+        configuration: configuration, mounter: client, registry: registry, warming: warming,
+        events: events, logger: logger)
     }
     var launcher = MounterLauncher(
       socket: settings.paths.mounterSocket, stateDirectory: settings.paths.stateDirectory,
@@ -155,6 +161,6 @@ struct Plugin {
     try await launcher.ensureRunning(by: .after(mounterPatience))
     return try await NodeService.start(
       configuration: configuration, mounter: OwnMounter(client: client, launcher: launcher), registry: registry,
-      warming: warming, logger: logger)
+      warming: warming, events: events, logger: logger)
   }
 }

@@ -40,6 +40,8 @@ struct Settings {
   let maximumVolumes: Int
   /// Nil: no metrics are served.
   let metricsAddress: TCPAddress?
+  /// The cluster whose pods get events; nil: none do.
+  let events: ClusterAccess?
   let logLevel: Logger.Level
   let logFormat: LogFormat
 
@@ -67,6 +69,7 @@ struct Settings {
     guard options.maxVolumes >= 0 else { throw SettingsError("--max-volumes must be 0, for no limit, or more") }
     maximumVolumes = options.maxVolumes
     metricsAddress = try options.metricsAddress.map(Self.address)
+    events = try Self.events(options.events)
     logFormat = try Self.word(options.logFormat, flag: "--log-format")
     logLevel = try Self.level(options.logLevel, verbosity: options.verbosity)
     nodeID = try Self.nodeID(options.nodeid, isNeeded: mode != .controller)
@@ -93,21 +96,30 @@ struct Settings {
 
   private static func registry(_ flag: String?, _ paths: NodePaths) throws -> RegistryPlace {
     guard let flag else { return .folder(paths.registry) }
-    if flag == "kubernetes" {
-      return .kubernetes(
-        try mapped { () throws(KubernetesError) in
-          try ClusterAccess.pod(variable: { ProcessEnvironment.value(of: $0) })
-        })
+    if let access = try cluster(flag, flag: "--registry") { return .kubernetes(access) }
+    if PathComponents.has(flag, prefix: "file:") {
+      return .folder(try folder(String(flag.dropFirst("file:".count)), flag: "--registry"))
     }
-    func path(after prefix: String) throws -> String? {
-      guard PathComponents.has(flag, prefix: prefix) else { return nil }
-      return try folder(String(flag.dropFirst(prefix.count)), flag: "--registry")
-    }
-    if let file = try path(after: "kubernetes:") {
-      return .kubernetes(try mapped { () throws(KubernetesError) in try ClusterAccess.kubeconfig(file) })
-    }
-    if let folder = try path(after: "file:") { return .folder(folder) }
     throw SettingsError("--registry must be file:DIRECTORY, kubernetes or kubernetes:KUBECONFIG")
+  }
+
+  private static func events(_ text: String) throws -> ClusterAccess? {
+    if text == "none" { return nil }
+    if let access = try cluster(text, flag: "--events") { return access }
+    throw SettingsError("--events must be none, kubernetes or kubernetes:KUBECONFIG")
+  }
+
+  /// `kubernetes`: that of the pod; `kubernetes:KUBECONFIG`; nil for other words.
+  private static func cluster(_ text: String, flag: String) throws -> ClusterAccess? {
+    let prefix = "kubernetes:"
+    if text == "kubernetes" {
+      return try mapped { () throws(KubernetesError) in
+        try ClusterAccess.pod(variable: { ProcessEnvironment.value(of: $0) })
+      }
+    }
+    guard PathComponents.has(text, prefix: prefix) else { return nil }
+    let file = try folder(String(text.dropFirst(prefix.count)), flag: flag)
+    return try mapped { () throws(KubernetesError) in try ClusterAccess.kubeconfig(file) }
   }
 
   private static func size(_ text: String, flag: String) throws -> UInt64 {

@@ -122,10 +122,12 @@ struct EventBudgetTests {
   private let policy = EventPolicy(
     burst: 3, refill: .seconds(60), countInterval: .seconds(10), seriesEnd: .seconds(100), memory: 4)
 
-  private func event(_ note: String = "no", about name: String = "v", version: String? = nil) -> ObjectEvent {
+  private func event(
+    _ note: String = "no", about name: String = "v", version: String? = nil, subject: String? = nil
+  ) -> ObjectEvent {
     ObjectEvent(
       regarding: ObjectReference(kind: "Pod", namespace: "n", name: name, resourceVersion: version), severity: .warning,
-      reason: "Failed", action: "Try", note: note)
+      reason: "Failed", action: "Try", note: note, subject: subject)
   }
 
   /// After so many seconds.
@@ -160,6 +162,23 @@ struct EventBudgetTests {
     #expect(budget.decide(event("later"), now: at(60)) == .create)
     #expect(budget.decide(event("again"), now: at(61)) == .withhold)
     #expect(budget.decide(event("much later"), now: at(100_000)) == .create)
+  }
+
+  @Test("events of one subject are bounded over all objects, and so are all events")
+  func wholeBound() {
+    var policy = policy
+    (policy.subjectBurst, policy.totalBurst) = (4, 6)
+    (policy.subjectRefill, policy.totalRefill, policy.memory) = (.seconds(60), .seconds(30), 100)
+    var budget = EventBudget(policy)
+    func count(_ subject: String?, _ names: ClosedRange<Int>, at moment: Deadline) -> Int {
+      names.filter { budget.decide(event(about: "v\($0)", subject: subject), now: moment) == .create }.count
+    }
+    #expect(count("a", 0...9, at: at(0)) == 4)
+    #expect(count("b", 10...19, at: at(0)) == 2)
+    #expect(count(nil, 20...29, at: at(29)) == 0)
+    #expect(count("a", 30...39, at: at(30)) == 0)
+    #expect(count("b", 40...49, at: at(30)) == 1)
+    #expect(count("a", 50...59, at: at(60)) == 1)
   }
 
   @Test("one that could not be created is new when it happens again")

@@ -51,7 +51,8 @@ MATRIX = {
     "two controllers": {"alluxio-csi": {"controllerPlugin": {
         "replicas": 2, "registryClaim": "registry", "resizer": {"enabled": True},
         "affinity": {"podAntiAffinity": {}}, "nodeSelector": {"node-role.kubernetes.io/control-plane": ""},
-        "tolerations": [{"operator": "Exists"}], "podAnnotations": {"example.com/note": "a"}}}},
+        "tolerations": [{"operator": "Exists"}], "podAnnotations": {"example.com/note": "a"}},
+        "nodePlugin": {"events": True}}},
     "volumes as objects": {"alluxio-csi": {"controllerPlugin": {"registry": "kubernetes", "replicas": 3}}},
     "another kubelet": {"alluxio-csi": {
         "kubeletDir": "/data/kubelet", "driverName": "csi.example.com", "logLevel": "debug", "logFormat": "json",

@@ -36,6 +36,9 @@ REGISTRY = {
 }
 """What the controller calls itself; KubernetesRegistryTests records it against these rules."""
 
+NODE_EVENTS = {("events.k8s.io", "events"): {"create", "patch"}}
+"""What the node plugin calls itself; PluginEventTests records it against these rules."""
+
 LEASES = {("coordination.k8s.io", "leases"): {"get", "list", "watch", "create", "update", "patch", "delete"}}
 
 
@@ -64,7 +67,7 @@ def namespace(things):
 
 
 def rbac(things):
-    """The controller's account may do what its sidecars document, the node's account nothing."""
+    """The controller's account may do what its sidecars document, the node's account make events at most."""
     controller = chart.pod(things, "Deployment", "alluxio-csi-controller")
     names = {entry["name"] for entry in controller["containers"]}
     elects = any("--leader-election" in entry.get("args", []) for entry in controller["containers"])
@@ -77,16 +80,21 @@ def rbac(things):
         wanted["alluxio-csi-registry"] = REGISTRY
         if not of_kind(things, "CustomResourceDefinition"):
             yield "volumes are objects of a kind that is not defined"
+    node = {}
+    if "--events=kubernetes" in chart.container(chart.pod(things, "DaemonSet", "alluxio-csi-nodeplugin"),
+                                                "csi-nodeserver")["args"]:
+        node["alluxio-csi-node-events"] = NODE_EVENTS
+    everybody = wanted | node
     roles = {thing["metadata"]["name"]: thing for thing in of_kind(things, "ClusterRole", "Role")
              if thing["metadata"]["name"] != "alluxio-csi-provisioner-secrets"}
-    yield from (f"{name} grants {granted(roles[name])}" for name in wanted
-                if name not in roles or granted(roles[name]) != wanted[name])
-    yield from (f"{name} is not needed" for name in roles.keys() - wanted.keys())
+    yield from (f"{name} grants {granted(roles[name])}" for name in everybody
+                if name not in roles or granted(roles[name]) != everybody[name])
+    yield from (f"{name} is not needed" for name in roles.keys() - everybody.keys())
     bound = [name for name in roles_of(things, "alluxio-csi-sa") if name != "alluxio-csi-provisioner-secrets"]
     if bound != sorted(wanted):
         yield f"alluxio-csi-sa has {bound}"
-    if roles_of(things, "alluxio-csi-node-sa"):
-        yield "alluxio-csi-node-sa may do something"
+    if roles_of(things, "alluxio-csi-node-sa") != sorted(node):
+        yield f"alluxio-csi-node-sa has {roles_of(things, 'alluxio-csi-node-sa')}"
     yield from secrets(things)
 
 
@@ -184,7 +192,8 @@ def privileges(things):
             if context["seccompProfile"] != {"type": "RuntimeDefault"}:
                 yield f"{name} may make any system call"
         token = spec["automountServiceAccountToken"]
-        if token != (thing["metadata"]["name"] == "alluxio-csi-controller"):
+        asks = any("--events=kubernetes" in entry.get("args", []) for entry in spec["containers"])
+        if token != (asks or thing["metadata"]["name"] == "alluxio-csi-controller"):
             yield f"{thing['metadata']['name']}: the token of the service account"
 
 

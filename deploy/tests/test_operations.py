@@ -94,3 +94,10 @@ def test_conditions_are_the_drivers_words():
         for words in re.split(r"[…;:,]| was killed| once| in 10 min", sentence):
             if len(words.split()) >= 3:
                 assert words.strip() in said, words
+
+
+def test_events_are_those_of_the_driver():
+    news = (chart.CHECKOUT / "Sources" / "CSIDriver" / "Event" / "VolumeNews.swift").read_text(encoding="utf-8")
+    known = re.findall(r'case \w+ = "(\w+)"', news)
+    section = text(chart.DEPLOY / "operations" / "conditions.md").partition("## Events")[2]
+    assert re.findall(r"^\| (\w+) \| (?:Normal|Warning) \|", section, re.MULTILINE) == known

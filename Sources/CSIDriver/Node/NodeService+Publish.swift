@@ -56,7 +56,7 @@ extension NodeService {
       let worker = try await startWorker(for: plan, by: deadline)
       // The target's lock keeps the record.
       if let record = records[plan.target.path] { try await rebind(record, to: worker, by: deadline) }
-      workers.noteRecovery(nil, of: plan.key.name)
+      noteRecovery(nil, of: plan.key)
     }
   }
 

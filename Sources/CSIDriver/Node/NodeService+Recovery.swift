@@ -37,7 +37,7 @@ extension NodeService {
       logger.warning("the mounter does not answer yet", metadata: ["reason": "\(error)"])
       return
     }
-    workers.connected(statuses)
+    noteConnected(statuses)
     await adopt(statuses, by: deadline)
   }
 
@@ -47,10 +47,11 @@ extension NodeService {
     await withDiscardingTaskGroup { group in
       group.addTask { [self] in await reconnect() }
       group.addTask { [self] in await keepPageStore() }
+      if let events { group.addTask { await events.run() } }
       beginRecovery(in: &group)
       for await event in mounter.events {
         switch event {
-        case .changed(let status): note(status, in: &group)
+        case .changed(let status): follow(status, in: &group)
         case .custodyRefused(let key, let reason):
           logger.warning(
             "the mounter cannot go on with a volume", metadata: ["volume": "\(key.volumeID)", "reason": "\(reason)"])
@@ -58,7 +59,7 @@ extension NodeService {
           workers.disconnected()
           group.addTask { [self] in await reconnect() }
         case .connected(let statuses):
-          workers.connected(statuses)
+          noteConnected(statuses)
           beginRecovery(in: &group)
           group.addTask { [self] in await adopt(statuses, by: .after(configuration.cleanupPatience)) }
         }
@@ -82,8 +83,8 @@ extension NodeService {
   /// Never the name of a worker, which is hexadecimal.
   private static let connection = "connection"
 
-  private func note(_ status: WorkerStatus, in group: inout DiscardingTaskGroup) {
-    workers.note(status)
+  private func follow(_ status: WorkerStatus, in group: inout DiscardingTaskGroup) {
+    note(status)
     let volumeID = status.request.key.volumeID
     switch status.state {
     case .failed(let reason):

@@ -54,7 +54,7 @@ extension NodeService {
 
   /// For the volume's condition, and the log where it is news.
   private func note(_ outcome: RecoveryOutcome, of key: WorkerKey) {
-    guard workers.noteRecovery(outcome, of: key.name) else { return }
+    guard noteRecovery(outcome, of: key) else { return }
     let metadata: Logger.Metadata = ["volume": "\(key.volumeID)", "outcome": "\(outcome.sentence)"]
     if outcome.isRecovered {
       logger.notice("a mount was lost and made again", metadata: metadata)
@@ -81,7 +81,7 @@ extension NodeService {
     let dead = await deadConnections(shown, at: targets, by: deadline)
     if let status, !status.isLost {
       if status.connection == 0 { throw .inProgress(what: "volume", name: key.volumeID) }
-      workers.note(status)
+      note(status)
       try await bindAll(targets, to: status, by: deadline)
     } else {
       if targets.contains(where: { $0.needsSecrets == true }) { return .secretsLost }
@@ -91,7 +91,7 @@ extension NodeService {
         _ = try await clearWorker(&request, by: deadline)
         status = try await mounter.ensureMounted(request, secrets: nil, by: deadline)
       } catch { throw CSIError(error) }
-      workers.note(status)
+      note(status)
       try await bindAll(targets, to: status, by: deadline)
     }
     try? await registerUse(of: key.volumeID, by: deadline)

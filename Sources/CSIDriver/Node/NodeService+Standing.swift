@@ -43,7 +43,7 @@ extension NodeService {
   private func isAlive(_ plan: PublishPlan, connection: UInt32, by deadline: Deadline) async -> Bool {
     let patience = min(deadline, .after(configuration.statisticsPatience))
     if let status = try? await mounter.status(of: plan.key, by: patience) {
-      workers.note(status)
+      note(status)
       if case .failed = status.state { return false }
       return status.connection == connection
     }

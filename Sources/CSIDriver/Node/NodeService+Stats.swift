@@ -57,7 +57,7 @@ extension NodeService {
           guard let status = try await mounter.status(of: key, by: deadline) else { return }
           var options = status.request.options
           options.capacityBytes = capacity
-          workers.note(try await mounter.updateOptions(options, of: key, by: deadline))
+          note(try await mounter.updateOptions(options, of: key, by: deadline))
         } catch {
           throw CSIError(error)
         }
@@ -82,7 +82,7 @@ extension NodeService {
   /// What the mounter says now, else what it said last.
   private func currentCondition(of record: TargetRecord, by deadline: Deadline) async -> VolumeCondition {
     let patience = min(deadline, .after(configuration.statisticsPatience))
-    if let status = try? await mounter.status(of: record.workerKey, by: patience) { workers.note(status) }
+    if let status = try? await mounter.status(of: record.workerKey, by: patience) { note(status) }
     await lookForStaleUsers(of: record.workerKey, by: patience)
     return workers.condition(ofWorkers: [record.workerKey.name])
   }

@@ -15,9 +15,9 @@ extension NodeService {
     do throws(MounterError) {
       let replaced = try await clearWorker(&request, by: deadline)
       let status = try await mounter.ensureMounted(request, secrets: plan.secrets, by: deadline)
-      workers.note(status)
+      note(status)
       if replaced {
-        workers.noteRecovery(nil, of: plan.key.name)
+        noteRecovery(nil, of: plan.key)
         await bindSiblings(of: plan, to: status, by: deadline)
       }
       return status
@@ -74,7 +74,7 @@ extension NodeService {
     options.readOnly = request.options.readOnly
     options.capacityBytes = request.options.capacityBytes
     if options != status.request.options {
-      workers.note(try await mounter.updateOptions(options, of: request.key, by: deadline))
+      note(try await mounter.updateOptions(options, of: request.key, by: deadline))
     }
     return false
   }
@@ -178,7 +178,7 @@ extension NodeService {
     else { return }
     var options = status.request.options
     options.readOnly = true
-    do throws(MounterError) { workers.note(try await mounter.updateOptions(options, of: key, by: deadline)) } catch {
+    do throws(MounterError) { note(try await mounter.updateOptions(options, of: key, by: deadline)) } catch {
       logger.warning("the worker stays writable", metadata: ["volume": "\(key.volumeID)", "reason": "\(error)"])
     }
   }

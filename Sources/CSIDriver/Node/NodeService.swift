@@ -19,6 +19,8 @@ package final class NodeService: Sendable {
   let registry: (any VolumeRegistry)?
   /// nil: nobody loads volumes ahead.
   let warming: (any VolumeWarming)?
+  /// nil: nobody is told of what happens to volumes.
+  let events: PodEvents?
   let locks = TargetLockTable()
   let turns = WorkerTurns()
   let workers = WorkerStates()
@@ -29,9 +31,10 @@ package final class NodeService: Sendable {
 
   private init(
     configuration: NodeConfiguration, mounter: any VolumeMounter, records: TargetRecordStore,
-    registry: (any VolumeRegistry)?, warming: (any VolumeWarming)?, logger: Logger
+    registry: (any VolumeRegistry)?, warming: (any VolumeWarming)?, events: PodEvents?, logger: Logger
   ) {
     self.configuration = configuration
+    self.events = events
     self.warming = warming
     pageStore = NodePageStore(path: configuration.pageStore, budget: configuration.pageStoreBytes)
     self.mounter = mounter
@@ -47,7 +50,7 @@ package final class NodeService: Sendable {
   /// - Throws: what is wrong with the state folder.
   package static func start(
     configuration: NodeConfiguration, mounter: any VolumeMounter, registry: (any VolumeRegistry)? = nil,
-    warming: (any VolumeWarming)? = nil, logger: Logger
+    warming: (any VolumeWarming)? = nil, events: PodEvents? = nil, logger: Logger
   ) async throws(CSIError) -> NodeService {
     let patience = Deadline.after(configuration.defaultPatience)
     let maximumVolumes = configuration.maximumVolumes
@@ -60,7 +63,7 @@ package final class NodeService: Sendable {
     }
     let service = NodeService(
       configuration: configuration, mounter: mounter, records: opened.store, registry: registry, warming: warming,
-      logger: logger)
+      events: events, logger: logger)
     await service.warnOfUnsharedFolders()
     await service.takeDownHalfPublished()
     await service.stopOrphans()

@@ -27,6 +27,8 @@ package struct PublishPlan: Sendable {
   package var secrets: VolumeSecrets?
   /// The secrets hold what the under file system is asked with.
   package var needsSecrets: Bool
+  /// Whose volume it is; nil where the kubelet does not say.
+  package var pod: PodReference?
 
   /// Checks everything that can be told from the request alone.
   package init(_ request: NodePublishVolumeRequest, configuration: NodeConfiguration) throws(CSIError) {
@@ -71,6 +73,7 @@ package struct PublishPlan: Sendable {
     key = WorkerKey(
       volumeID: volumeID, mountGroup: group.isEmpty ? nil : group, credentialIdentity: identity?.name)
     fingerprint = Self.fingerprint(volumeID, capability, readOnly: readOnly, values: context.values)
+    pod = PodReference(volumeContext: request.volumeContext)
     let given = try Self.secrets(request.secrets, identity, for: context.underFileSystem.scheme)
     secrets = given.values.isEmpty ? nil : VolumeSecrets(given.values)
     needsSecrets = given.areNeeded

@@ -42,6 +42,8 @@ package struct TargetRecord: Codable, Sendable, Hashable {
   /// Connection of the mount that was last bound at the target, where that bind has a peer group of its own
   /// (`Mount.bind`). Other binds, as those of older plugins, share one with the volume's other targets.
   package var ownGroupConnection: UInt32?
+  /// For whom, where the kubelet said so. Absent in records of older plugins.
+  package var pod: PodReference?
 
   package init(_ plan: PublishPlan, madeFolder: Bool) {
     phase = .publishing
@@ -59,6 +61,7 @@ package struct TargetRecord: Codable, Sendable, Hashable {
     isInline = plan.isInline
     objectStore = plan.objectStore.map(RecordedObjectStore.init)
     needsSecrets = plan.needsSecrets
+    pod = plan.pod
   }
 
   /// Published for one pod only.

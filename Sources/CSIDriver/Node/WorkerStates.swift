@@ -9,6 +9,7 @@ final class WorkerStates: Sendable {
     /// Names of workers are hashes of the bytes of their keys.
     var byName: [String: WorkerStatus] = [:]
     var mounterIsAway = false
+    var stories: [String: WorkerStory] = [:]
     /// Of workers whose mount had been lost.
     var outcomes: [String: RecoveryOutcome] = [:]
     /// Connections of theirs that are dead and that some container still had.
@@ -18,17 +19,20 @@ final class WorkerStates: Sendable {
   private let state = Mutex(State())
 
   /// Takes in what a call or an event said, whichever is heard first: events queue behind each other while calls return.
-  func note(_ status: WorkerStatus) {
+  /// - Returns: what of it is news.
+  func note(_ status: WorkerStatus) -> [VolumeNews] {
     state.withLock { state in
       let name = status.request.key.name
-      if let known = state.byName[name], status.revision < known.revision { return }
+      if let known = state.byName[name], status.revision < known.revision { return [] }
       state.byName[name] = status
+      return state.stories[name, default: WorkerStory()].hear(status)
     }
   }
 
   func forget(_ key: WorkerKey) {
     state.withLock { state in
       state.byName[key.name] = nil
+      state.stories[key.name] = nil
       state.outcomes[key.name] = nil
       state.stale[key.name] = nil
     }
@@ -41,21 +45,25 @@ final class WorkerStates: Sendable {
   }
 
   /// - Parameter outcome: nil: a call has put everything in order.
-  /// - Returns: whether it is another one than before.
-  @discardableResult
-  func noteRecovery(_ outcome: RecoveryOutcome?, of name: String) -> Bool {
+  /// - Returns: what of it is news; nil: nothing has changed.
+  func noteRecovery(_ outcome: RecoveryOutcome?, of name: String) -> [VolumeNews]? {
     state.withLock { state in
-      if state.outcomes[name] == outcome { return false }
+      if state.outcomes[name] == outcome { return nil }
       state.outcomes[name] = outcome
-      return true
+      return state.stories[name, default: WorkerStory()].hear(outcome)
     }
   }
 
   /// The mounter is there and these are all its workers.
-  func connected(_ statuses: [WorkerStatus]) {
+  /// - Returns: what of each is news.
+  func connected(_ statuses: [WorkerStatus]) -> [[VolumeNews]] {
     state.withLock { state in
       state.byName = Dictionary(statuses.map { ($0.request.key.name, $0) }) { first, _ in first }
       state.mounterIsAway = false
+      state.stories = state.stories.filter { state.byName[$0.key] != nil || state.outcomes[$0.key] != nil }
+      return statuses.map {
+        state.stories[$0.request.key.name, default: WorkerStory()].hear($0)
+      }
     }
   }
 

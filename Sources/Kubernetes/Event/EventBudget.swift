@@ -6,6 +6,12 @@ package struct EventPolicy: Sendable, Hashable {
   package var burst: Int
   /// How long until another one may follow, once those are used up.
   package var refill: Duration
+  /// The same for all events of one subject.
+  package var subjectBurst = 60
+  package var subjectRefill = Duration.seconds(10)
+  /// The same for all events.
+  package var totalBurst = 256
+  package var totalRefill = Duration.seconds(1)
   /// Between two counts of one that repeats.
   package var countInterval: Duration
   /// One that did not happen for so long is new when it does.
@@ -47,9 +53,16 @@ struct EventBudget: Sendable {
     var since: Deadline
   }
 
+  /// What is limited.
+  private enum Scope: Hashable {
+    case object(ObjectReference)
+    case subject(String)
+    case all
+  }
+
   private let policy: EventPolicy
   private var series: [ObjectEvent: Series] = [:]
-  private var allowances: [ObjectReference: Allowance] = [:]
+  private var allowances: [Scope: Allowance] = [:]
 
   init(_ policy: EventPolicy) { self.policy = policy }
 
@@ -60,7 +73,7 @@ struct EventBudget: Sendable {
   mutating func decide(_ event: ObjectEvent, now: Deadline) -> Decision {
     let key = Self.key(event)
     guard var known = series[key], let name = known.name, known.lastSeen.advanced(by: policy.seriesEnd) > now else {
-      guard spend(on: key.regarding, now: now) else { return .withhold }
+      guard spend(on: key, now: now) else { return .withhold }
       series[key] = Series(lastSeen: now, lastSent: now)
       forget()
       return .create
@@ -70,7 +83,7 @@ struct EventBudget: Sendable {
     defer { series[key] = known }
     // The second one tells at once that it repeats; after that the count is enough now and then.
     guard known.count == 2 || known.lastSent.advanced(by: policy.countInterval) <= now,
-      spend(on: key.regarding, now: now)
+      spend(on: key, now: now)
     else { return .withhold }
     known.lastSent = now
     return .count(known.count, name: name)
@@ -89,16 +102,24 @@ struct EventBudget: Sendable {
     return key
   }
 
-  private mutating func spend(on object: ObjectReference, now: Deadline) -> Bool {
-    var allowance = allowances[object] ?? Allowance(left: policy.burst, since: now)
-    while allowance.left < policy.burst, allowance.since.advanced(by: policy.refill) <= now {
-      allowance.left += 1
-      allowance.since = allowance.since.advanced(by: policy.refill)
+  /// One event counts for its object, its subject and for all; where one of them has none left, for none.
+  private mutating func spend(on event: ObjectEvent, now: Deadline) -> Bool {
+    var scopes: [(scope: Scope, burst: Int, refill: Duration)] = [
+      (.object(event.regarding), policy.burst, policy.refill), (.all, policy.totalBurst, policy.totalRefill),
+    ]
+    if let subject = event.subject { scopes.append((.subject(subject), policy.subjectBurst, policy.subjectRefill)) }
+    var isAllowed = true
+    for (scope, burst, refill) in scopes {
+      var allowance = allowances[scope] ?? Allowance(left: burst, since: now)
+      while allowance.left < burst, allowance.since.advanced(by: refill) <= now {
+        allowance.left += 1
+        allowance.since = allowance.since.advanced(by: refill)
+      }
+      if allowance.left == burst { allowance.since = now }
+      allowances[scope] = allowance
+      isAllowed = isAllowed && allowance.left > 0
     }
-    if allowance.left == policy.burst { allowance.since = now }
-    let isAllowed = allowance.left > 0
-    if isAllowed { allowance.left -= 1 }
-    allowances[object] = allowance
+    if isAllowed { for (scope, _, _) in scopes { allowances[scope]?.left -= 1 } }
     return isAllowed
   }
 
@@ -106,7 +127,9 @@ struct EventBudget: Sendable {
     if series.count > policy.memory, let oldest = series.min(by: { $0.value.lastSeen < $1.value.lastSeen })?.key {
       series[oldest] = nil
     }
-    if allowances.count > policy.memory, let oldest = allowances.min(by: { $0.value.since < $1.value.since })?.key {
+    while allowances.count > policy.memory + 1,
+      let oldest = allowances.filter({ $0.key != .all }).min(by: { $0.value.since < $1.value.since })?.key
+    {
       allowances[oldest] = nil
     }
   }

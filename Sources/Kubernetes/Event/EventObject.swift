@@ -38,14 +38,18 @@ package struct ObjectEvent: Sendable, Hashable {
   package var action: String
   /// One sentence for people, with what to do; no secrets. Cut at 1024 bytes.
   package var note: String
+  /// What it comes from, where that may have to do with many objects: events of one are limited together. Not sent.
+  package var subject: String?
 
   package init(
-    regarding: ObjectReference, severity: Severity = .normal, reason: String, action: String, note: String
+    regarding: ObjectReference, severity: Severity = .normal, reason: String, action: String, note: String,
+    subject: String? = nil
   ) {
     self.regarding = regarding
     self.severity = severity
     self.reason = reason
     self.action = action
     self.note = note
+    self.subject = subject
   }
 }

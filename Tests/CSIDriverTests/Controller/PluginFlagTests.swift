@@ -43,6 +43,8 @@ struct PluginFlagTests {
       (["--endpoint", "unix:///s", "--registry", "kube"], "--registry must be file:DIRECTORY, kubernetes"),
       (["--endpoint", "unix:///s", "--registry", "kubernetes"], "this is no pod"),
       (["--endpoint", "unix:///s", "--registry", "kubernetes:/nowhere/config"], "/nowhere/config cannot be read"),
+      (["--endpoint", "unix:///s", "--events", "all"], "--events must be none, kubernetes"),
+      (["--endpoint", "unix:///s", "--nodeid", "n", "--events", "kubernetes"], "this is no pod"),
       (["--endpoint", "unix:///s", "--registry", "file:relative"], "--registry needs an absolute path"),
       (["--endpoint", "unix:///s", "--state-dir", "/a/../b"], "--state-dir needs an absolute path"),
       (["--endpoint", "unix:///s", "--file-roots", "/a,b"], "--file-roots needs an absolute path"),

@@ -12,13 +12,14 @@ struct NodeFixture {
   let configuration: NodeConfiguration
   let mounter: any VolumeMounter
   let registry: (any VolumeRegistry)?
+  let events: PodEvents?
   let service: NodeService
 
   static let capability = VolumeCapability(accessType: .mount(.init()), accessMode: .multiNodeMultiWriter)
 
   init(
     mounter: any VolumeMounter, maximumVolumes: Int = 0, registry: (any VolumeRegistry)? = nil,
-    beneath parent: String? = nil
+    events: PodEvents? = nil, beneath parent: String? = nil
   ) async throws {
     let folder = try TemporaryDirectory("node", beneath: parent)
     for name in ["kubelet", "state", "data", "inline"] { try folder.makeDirectory(name) }
@@ -28,28 +29,31 @@ struct NodeFixture {
       inlineFileRoots: [folder.appending("inline")],
       maximumVolumes: maximumVolumes)
     configuration.statisticsPatience = .milliseconds(500)
-    try await self.init(folder: folder, configuration: configuration, mounter: mounter, registry: registry)
+    try await self.init(
+      folder: folder, configuration: configuration, mounter: mounter, registry: registry, events: events)
   }
 
   private init(
     folder: TemporaryDirectory, configuration: NodeConfiguration, mounter: any VolumeMounter,
-    registry: (any VolumeRegistry)?
+    registry: (any VolumeRegistry)?, events: PodEvents?
   ) async throws {
     self.folder = folder
     self.configuration = configuration
     self.mounter = mounter
     self.registry = registry
+    self.events = events
     var logger = Logger(label: "node")
     logger.logLevel = .critical
     service = try await NodeService.start(
-      configuration: configuration, mounter: mounter, registry: registry, logger: logger)
+      configuration: configuration, mounter: mounter, registry: registry, events: events, logger: logger)
   }
 
   /// The next plugin on the same folders, after the one before it ended in whatever state.
-  func restarted(maximumVolumes: Int? = nil) async throws -> NodeFixture {
+  func restarted(maximumVolumes: Int? = nil, events: PodEvents? = nil) async throws -> NodeFixture {
     var configuration = configuration
     if let maximumVolumes { configuration.maximumVolumes = maximumVolumes }
-    return try await NodeFixture(folder: folder, configuration: configuration, mounter: mounter, registry: registry)
+    return try await NodeFixture(
+      folder: folder, configuration: configuration, mounter: mounter, registry: registry, events: events)
   }
 
   func target(_ name: String) -> String { "\(configuration.paths.kubeletDirectory)/\(name)" }

@@ -97,6 +97,12 @@ final class PluginProcess: Sendable {
     return try spawn.start()
   }
 
+  /// SIGTERM, and waits for the end.
+  func end() throws -> ProcessExit? {
+    try process.value.signal(SIGTERM)
+    return try Waiting.untilEnded(process.value)
+  }
+
   /// kill -9, and waits for the end. The socket that stays behind is taken away, so that the next one can be waited for.
   func kill() throws {
     try process.value.signal(SIGKILL)
