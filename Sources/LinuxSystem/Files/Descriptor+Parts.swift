@@ -78,4 +78,7 @@ extension MutableRawSpan {
       source.withUnsafeBytes { part.copyMemory(from: $0) }
     }
   }
+
+  /// Copies all of `source` to `offset`, for callers that may not look at bytes as such themselves.
+  package mutating func replace(at offset: Int, with source: [UInt8]) { replace(at: offset, with: source.span.bytes) }
 }

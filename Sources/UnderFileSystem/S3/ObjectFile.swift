@@ -77,8 +77,7 @@ final class ObjectFile: RangedFile {
       guard offset < end else { return 0 }
       do throws(BucketError) {
         let bytes = try fileSystem.read(path, version, offset..<end)
-        // SAFETY: bytes of plain numbers may be looked at as such.
-        unsafe buffer.replace(at: 0, with: bytes.span.bytes)
+        buffer.replace(at: 0, with: bytes)
         return bytes.count
       } catch {
         switch error.kind {
