@@ -179,9 +179,15 @@ struct VolumeContextTests {
       #expect(!key.meaning.isEmpty)
       #expect(!(key.namesNodePath && key.places.contains(.inline)))
       if let value = key.defaultValue {
-        let directory = key.name == "onDelete" || key.name == "directoryPattern" ? ["provisioning": "directory"] : [:]
+        // What they say something about.
+        let subject: [String: String] =
+          switch key.name {
+          case "onDelete", "directoryPattern": ["provisioning": "directory"]
+          case "tokenAudience": ["roleArn": "arn:aws:iam::123456789012:role/reader"]
+          default: [:]
+          }
         let path = if case .only = key.availability { "s3://bucket" } else { "file:///data" }
-        let entries = [key.name: value, "path": path].merging(directory) { first, _ in first }
+        let entries = [key.name: value, "path": path].merging(subject) { first, _ in first }
         _ = try VolumeContext(parsing: entries, from: .parameters, schemes: [.file, .s3, .oss])
       }
     }
