@@ -84,7 +84,7 @@ run "servers of tests" "$scripts/python-environment.sh" .build-python Tests/Obje
 # Apart: those that compute all the time, and those that talk to servers. Beside a thousand others on two processors the
 # ones keep the others from what has a deadline.
 files='^(PageStore|VolumeFileSystem)Tests\.'
-servers='^(HTTP|ObjectStore|UnderFileSystem)Tests\.|^VolumeFileSystemTests\.Served|ObjectProvisioningTests'
+servers='^(HTTP|Kubernetes|ObjectStore|UnderFileSystem)Tests\.|^VolumeFileSystemTests\.Served|ObjectProvisioningTests'
 run "unit and mount tests" "$scripts/bounded.sh" 900 swift test --skip-build --skip "$files" --skip "$servers"
 run "tests of files" "$scripts/bounded.sh" 600 swift test --skip-build --filter "$files" --skip "$servers"
 run "tests with servers" "$scripts/bounded.sh" 600 swift test --skip-build --filter "$servers"
