@@ -28,6 +28,15 @@ descendants() {
     }' | sort -n
 }
 
+# A debugger that is there may lack a library.
+backtraces() {
+  if lldb --version >/dev/null 2>&1; then
+    timeout 60 lldb -p "$1" --batch -o 'thread backtrace all'
+  elif gdb --version >/dev/null 2>&1; then
+    timeout 60 gdb -p "$1" -batch -ex 'thread apply all backtrace 30'
+  fi
+}
+
 # What each thread waits for in the kernel, then, where a debugger is there, in the program.
 threads() {
   local pid=$1 task
@@ -36,7 +45,7 @@ threads() {
       "$(cut -d ' ' -f 1 "$task/syscall")"
   done 2>/dev/null || true
   case $(readlink "/proc/$pid/exe" || true) in
-    */.build*) [ -z "$(command -v lldb)" ] || timeout 60 lldb -p "$pid" --batch -o 'thread backtrace all' || true ;;
+    */.build*) backtraces "$pid" || true ;;
   esac
 }
 

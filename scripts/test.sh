@@ -80,14 +80,22 @@ fi
 run "format and shell lint" "$scripts/lint.sh"
 run "build" swift build --build-tests
 run "servers of tests" "$scripts/python-environment.sh" .build-python Tests/ObjectStoreServers/servers/requirements.txt
-# A test that waits for what never comes must not hold the machine: the run takes a minute where nothing else runs.
-# Apart: those that compute all the time, and those that talk to servers. Beside a thousand others on two processors the
-# ones keep the others from what has a deadline.
+# A test that waits for what never comes must not hold the machine: each of these takes a minute where nothing else runs.
+# They are apart, since all tests of a run share one queue, which as many threads serve as there are processors: what a
+# test goes on with after an `await` stands behind all that others do without one. A thousand at once, some of which
+# compute or wait for a disk all the time, keep the others from what has a deadline.
+mounts='^FuseTests\.'
+mounter='^MounterTests\.'
+driver='^CSIDriverTests\.'
 files='^(PageStore|VolumeFileSystem)Tests\.'
 servers='^(HTTP|Kubernetes|ObjectStore|UnderFileSystem)Tests\.|^VolumeFileSystemTests\.Served|ObjectProvisioningTests'
-run "unit and mount tests" "$scripts/bounded.sh" 900 swift test --skip-build --skip "$files" --skip "$servers"
-run "tests of files" "$scripts/bounded.sh" 600 swift test --skip-build --filter "$files" --skip "$servers"
-run "tests with servers" "$scripts/bounded.sh" 600 swift test --skip-build --filter "$servers"
+tests() { "$scripts/bounded.sh" 600 swift test --skip-build "$@"; }
+run "unit tests" tests --skip "$mounts|$mounter|$driver|$files|$servers"
+run "tests of mounts" tests --filter "$mounts"
+run "tests of the mounter" tests --filter "$mounter"
+run "tests of the driver" tests --filter "$driver" --skip "$servers"
+run "tests of files" tests --filter "$files" --skip "$servers"
+run "tests with servers" tests --filter "$servers"
 run "conformance" conformance
 run "csi-sanity" upstream_sanity
 run "chart tests" chart

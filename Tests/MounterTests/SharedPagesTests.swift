@@ -123,9 +123,12 @@ struct SharedPagesTests {
   }
 
   private func untilAsked() async throws {
-    let limit = Deadline.after(.patient)
-    while try proxy.log().requests.allSatisfy({ $0.fault == nil }) {
-      guard !limit.hasPassed else { throw Errno.timedOut }
+    let proxy = proxy
+    try await OwnThread.run {
+      let limit = Deadline.after(.patient)
+      while try proxy.log().requests.allSatisfy({ $0.fault == nil }) {
+        guard !limit.hasPassed else { throw Errno.timedOut }
+      }
     }
   }
 

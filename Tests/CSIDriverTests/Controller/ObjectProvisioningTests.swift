@@ -202,7 +202,7 @@ struct ObjectProvisioningTests {
     try await fixture.create("big", fixture.parameters("delete"))
     try fixture.proxy.inject(.stall(until: "later").on(method: "POST", path: "delete"))
     let first = Task { try await fixture.delete("big") }
-    try fixture.waitUntilInjected()
+    try await fixture.waitUntilInjected()
     first.cancel()
     let cancelled = await #expect(throws: CSIError.self) { try await first.value }
     #expect(cancelled?.code == .cancelled)
@@ -232,7 +232,7 @@ struct ObjectProvisioningTests {
         environment: ["AWS_ACCESS_KEY_ID=canary", "AWS_SECRET_ACCESS_KEY=canary", "AWS_EC2_METADATA_DISABLED=true"])
       spawn.newSession = true
       let process = try spawn.start()
-      try fixture.waitUntilInjected()
+      try await fixture.waitUntilInjected()
       try process.signal(SIGKILL)
       #expect(try process.wait() == .signalled(signal: SIGKILL, dumpedCore: false))
       #expect(try await fixture.registry.volume(id: "big")?.state == .deleting)

@@ -122,8 +122,11 @@ struct ObjectStoreFixture {
   }
 
   /// Until a rule of the proxy has acted.
-  func waitUntilInjected(_ rule: Int = 0) throws {
-    let end = Deadline.after(.patient)
-    while try proxy.injected()[rule] == 0 { try #require(!end.hasPassed) }
+  func waitUntilInjected(_ rule: Int = 0) async throws {
+    let proxy = proxy
+    try await OwnThread.run {
+      let end = Deadline.after(.patient)
+      while try proxy.injected()[rule] == 0 { try #require(!end.hasPassed) }
+    }
   }
 }

@@ -99,7 +99,7 @@ struct MountedSessionTests {
       var values = statvfs()
       return statvfs(path, &values) == 0 ? nil : Errno(rawValue: errno)
     }
-    try gate.untilReached()
+    try await OwnThread.run { try gate.untilReached() }
     try mounted.connection.abort()
     #expect(try await asked != nil)
     gate.open()
