@@ -1,31 +1,24 @@
 internal import CMicroHTTPD
-import Glibc
-import Synchronization
+internal import LinuxSystem
 
 /// The loaded library. It stays loaded.
 final class MicroHTTPDLibrary: @unchecked Sendable {
   // SAFETY (Sendable): written once, before anyone else has the object; the functions are thread safe as used here.
   let functions: UnsafeMutablePointer<cmhd_functions>
 
-  private static let loaded = Mutex<[String: MicroHTTPDLibrary]>([:])
+  private static let loaded = LibraryTable<MicroHTTPDLibrary>()
   /// By its major version, as the package libmicrohttpd12 has it.
   static let name = "libmicrohttpd.so.12"
 
   /// Loads it once per process and name. dlopen(3).
   static func load(_ name: String) throws(HTTPServerError) -> MicroHTTPDLibrary {
-    try loaded.withLock { (libraries) throws(HTTPServerError) -> MicroHTTPDLibrary in
-      if let library = libraries[name] { return library }
-      let library = try MicroHTTPDLibrary(name)
-      libraries[name] = library
-      return library
-    }
+    try loaded.library(name) { (name) throws(HTTPServerError) in try MicroHTTPDLibrary(name) }
   }
 
   private init(_ name: String) throws(HTTPServerError) {
-    // SAFETY: dlerror's text is copied before any other call; the handle is never closed.
-    guard let library = dlopen(name, RTLD_NOW | RTLD_LOCAL) else {
-      let reason = dlerror().map { String(cString: $0) } ?? "no reason is known"
-      throw HTTPServerError("\(name) could not be loaded (\(reason)): \(Self.advice)")
+    let library: UnsafeMutableRawPointer
+    do throws(DynamicLibrary.Failure) { library = try DynamicLibrary.load(name) } catch {
+      throw HTTPServerError("\(name) could not be loaded (\(error.reason)): \(Self.advice)")
     }
     functions = .allocate(capacity: 1)
     if let missing = cmhd_resolve(library, functions) {

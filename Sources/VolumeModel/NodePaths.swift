@@ -10,6 +10,13 @@ package struct NodePaths: Sendable, Hashable {
     self.kubeletDirectory = kubeletDirectory
   }
 
+  /// `--kubelet-dir` when none is given.
+  package static let usualKubeletDirectory = "/var/lib/kubelet"
+  /// `--state-dir` when none is given.
+  package static func stateDirectory(beneath kubeletDirectory: String) -> String {
+    "\(kubeletDirectory)/plugins/csi-alluxio-plugin"
+  }
+
   /// One folder per worker key.
   package var volumes: String { "\(stateDirectory)/volumes" }
   /// What the node plugin remembers of `key`: the mount point and the record.

@@ -70,14 +70,14 @@ extension WorkerStatus {
   package func condition(at now: UInt64) -> (abnormal: Bool, message: String) {
     let condition = conditionOfWorker(at: now)
     guard let credentialProblem, serves else { return condition }
-    return (true, "the volume's new credentials are not used: \(credentialProblem); \(condition.message)")
+    return (true, "\(Self.refusal(credentialProblem)); \(condition.message)")
   }
 
   private func conditionOfWorker(at now: UInt64) -> (abnormal: Bool, message: String) {
     let recent = history.recentDeaths(at: now)
     switch state {
     case .failed(let reason):
-      return (true, "the volume's mount is lost: \(reason); end the pods that use it, or publish it again")
+      return (true, Self.loss(reason))
     case .interrupted(let reason):
       // One death is what the reason speaks of already.
       let words = recent.count > 1 ? [reason, Self.summary(recent)] : [reason]
@@ -90,6 +90,14 @@ extension WorkerStatus {
     case .ready: return (true, "\(Self.summary(recent)); the volume is mounted; \(pauseSentence)")
     }
   }
+
+  /// What is said of a mount that is lost.
+  package static func loss(_ reason: String) -> String {
+    "the volume's mount is lost: \(reason); end the pods that use it, or publish it again"
+  }
+
+  /// What is said of credentials that the store refuses.
+  package static func refusal(_ problem: String) -> String { "the volume's new credentials are not used: \(problem)" }
 
   private var pauseSentence: String { "users waited for at most \(history.longestPause) ms" }
 

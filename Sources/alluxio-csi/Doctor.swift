@@ -18,7 +18,7 @@ struct Doctor: AsyncParsableCommand {
       """)
 
   @Option(help: "The kubelet's folder, as the plugin has it.")
-  var kubeletDir: String = "/var/lib/kubelet"
+  var kubeletDir: String = NodePaths.usualKubeletDirectory
 
   @Option(help: "The folder of the driver's own state. Default: plugins/csi-alluxio-plugin/ in the kubelet's folder.")
   var stateDir: String?
@@ -50,7 +50,7 @@ struct Doctor: AsyncParsableCommand {
   func run() async throws {
     // What is found is said once, by the lines that are printed.
     LineLogHandler.bootstrap(level: .critical, format: .text)
-    let state = stateDir ?? "\(kubeletDir)/plugins/csi-alluxio-plugin"
+    let state = stateDir ?? NodePaths.stateDirectory(beneath: kubeletDir)
     let paths = NodePaths(stateDirectory: state, kubeletDirectory: kubeletDir)
     var checkup = Checkup(
       paths: paths, socket: try endpoint.map(Self.path) ?? "\(state)/csi.sock",

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import VolumeModel
 
 /// The flags as they are typed; `Settings` checks them.
 struct Options: ParsableArguments {
@@ -22,7 +23,7 @@ struct Options: ParsableArguments {
   var stateDir: String?
 
   @Option(help: "The kubelet's folder; target paths lie beneath it.")
-  var kubeletDir: String = "/var/lib/kubelet"
+  var kubeletDir: String = NodePaths.usualKubeletDirectory
 
   @Option(help: "The socket of a running alluxio-mounter. Without it the plugin starts one of its own.")
   var mounterSocket: String?

@@ -57,7 +57,7 @@ struct Settings {
         "--driver-name must be at most 63 letters, digits, '-' and '.', as alluxio or alluxio.example.com")
     }
     let kubelet = try Self.folder(options.kubeletDir, flag: "--kubelet-dir")
-    let state = try Self.folder(options.stateDir ?? "\(kubelet)/plugins/csi-alluxio-plugin", flag: "--state-dir")
+    let state = try Self.folder(options.stateDir ?? NodePaths.stateDirectory(beneath: kubelet), flag: "--state-dir")
     paths = NodePaths(stateDirectory: state, kubeletDirectory: kubelet)
     registry = try Self.registry(options.registry, paths)
     mounterSocket = try options.mounterSocket.map { try Self.folder($0, flag: "--mounter-socket") }

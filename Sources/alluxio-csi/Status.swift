@@ -9,7 +9,7 @@ struct Status: AsyncParsableCommand {
     commandName: "alluxio-csi status", abstract: "Lists the volumes of this node, their workers and their targets.")
 
   @Option(help: "The folder of the driver's own state, as the plugin has it.")
-  var stateDir: String = "/var/lib/kubelet/plugins/csi-alluxio-plugin"
+  var stateDir: String = NodePaths.stateDirectory(beneath: NodePaths.usualKubeletDirectory)
 
   @Option(help: "The mounter's socket, as the plugin has it. Default: in the state folder.")
   var mounterSocket: String?

@@ -21,7 +21,7 @@ struct Warm: ParsableCommand {
   var path: String = ""
 
   @Option(help: "The folder of the driver's own state, as the plugin has it.")
-  var stateDir: String = "/var/lib/kubelet/plugins/csi-alluxio-plugin"
+  var stateDir: String = NodePaths.stateDirectory(beneath: NodePaths.usualKubeletDirectory)
 
   @Option(help: "Files that are read at a time.")
   var readers: Int = 8

@@ -32,7 +32,8 @@ package struct Checkup: Sendable {
       return Checkup(checks + [DirectoryCheck(path: volume.underFileSystem.path)])
     }
     let place = try volume.place(secrets: secrets)
-    return Checkup(checks + [BucketCheck(place), ClockCheck(place)])
+    let store = TriedStore(place)
+    return Checkup(checks + [BucketCheck(store), ClockCheck(store)])
   }
 
   /// One after the other, so that each line follows from those before.

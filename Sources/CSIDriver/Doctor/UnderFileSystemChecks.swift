@@ -39,11 +39,10 @@ package struct DirectoryCheck: NodeCheck {
   }
 }
 
-/// Whether an object store answers, and takes the credentials.
-package struct BucketCheck: NodeCheck {
-  package let name = "object store"
+/// An object store that is looked at.
+package struct TriedStore: Sendable {
   let place: ProvisioningPlace
-  private let service: ObjectStoreService
+  let service: ObjectStoreService
 
   /// - Parameters:
   ///   - place: with the secrets that are tried; without any, the node's own credentials, or none.
@@ -55,15 +54,24 @@ package struct BucketCheck: NodeCheck {
     self.place = place
     service = ObjectStoreService(needsCredentials: false, variable: variable)
   }
+}
+
+/// Whether an object store answers, and takes the credentials.
+package struct BucketCheck: NodeCheck {
+  package let name = "object store"
+  let store: TriedStore
+
+  package init(_ store: TriedStore) { self.store = store }
 
   package func findings(by deadline: Deadline) async -> [Finding] {
     await blocking(by: deadline) { look(by: deadline) }
   }
 
   private func look(by deadline: Deadline) -> [Finding] {
+    let place = store.place
     let path = place.base.path
     do throws(CSIError) {
-      let client = try service.client(for: place)
+      let client = try store.service.client(for: place)
       if let diagnosis = client.check(prefix: ObjectKey(path.isEmpty ? "" : "\(path)/"), by: deadline) {
         return [failure(diagnosis.sentence, fix: fix(diagnosis.refusal))]
       }
@@ -77,7 +85,7 @@ package struct BucketCheck: NodeCheck {
   private func fix(_ refusal: UnderFileSystemRefusal) -> String {
     switch refusal {
     case .absent: "name a bucket that is there"
-    case .credentials where place.secrets.isEmpty: "give the volume's keys with --secret-dir"
+    case .credentials where store.place.secrets.isEmpty: "give the volume's keys with --secret-dir"
     case .credentials: "correct the secret, and publish the volume again"
     case .configuration: "correct the options that name the service"
     case .unreachable: "try from this node, with its proxy's variables: curl -I"
@@ -90,33 +98,25 @@ package struct BucketCheck: NodeCheck {
 /// Whether this node's clock and that of an object store agree, without which it takes no signature.
 package struct ClockCheck: NodeCheck {
   package let name = "clock"
-  let place: ProvisioningPlace
-  private let service: ObjectStoreService
+  let store: TriedStore
 
   /// Services refuse what was signed so many seconds before or after their time.
   private static let refused: Int64 = 900
   /// From here on it is time to look after the clock.
   private static let notable: Int64 = 60
 
-  /// - Parameter variable: of the node's environment.
-  package init(
-    _ place: ProvisioningPlace,
-    variable: @escaping @Sendable (String) -> String? = { ProcessEnvironment.value(of: $0) }
-  ) {
-    self.place = place
-    service = ObjectStoreService(needsCredentials: false, variable: variable)
-  }
+  package init(_ store: TriedStore) { self.store = store }
 
   package func findings(by deadline: Deadline) async -> [Finding] {
     await blocking(by: deadline) { look(by: deadline) }
   }
 
   private func look(by deadline: Deadline) -> [Finding] {
-    let address = service.address(of: place)
+    let address = store.service.address(of: store.place)
     var request = HTTPRequest(method: "HEAD", url: "\(address)/")
     request.timeouts.total = deadline.remaining()
     let before = WallClock.coarseNanoseconds
-    guard let http = try? service.transport(), let answer = try? http.perform(request, bodyLimit: 1 << 20),
+    guard let http = try? store.service.transport(), let answer = try? http.perform(request, bodyLimit: 1 << 20),
       let date = answer.head["Date"].flatMap(UTCTime.init(httpDate:))
     else {
       return [warning("\(address.authority) tells no time to compare this node's with", fix: "see the line above")]

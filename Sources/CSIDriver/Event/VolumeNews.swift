@@ -43,25 +43,21 @@ struct VolumeNews: Sendable, Hashable {
 
   private init(_ reason: Reason, _ sentence: String) { (self.reason, self.sentence) = (reason, sentence) }
 
-  /// - Parameter milliseconds: rounded up to one digit: the same sentence makes a series.
+  /// - Parameter milliseconds: rounded up to 1, 2 or 5 and zeros: the same sentence makes a series.
   static func recovered(after milliseconds: UInt64) -> VolumeNews {
     var rounded: UInt64 = 1
-    var steps: [UInt64] = [2, 5, 10]
-    while rounded < milliseconds, let step = steps.first, step < .max / 10 {
-      rounded = step
-      steps = Array(steps.dropFirst()) + [step * 10]
+    while rounded < milliseconds, rounded < .max / 10 {
+      // From 2, 20, 200 to half of the next power of ten.
+      rounded = "\(rounded)".hasPrefix("2") ? rounded / 2 * 5 : rounded * 2
     }
     return VolumeNews(
       .workerRecovered, "the volume is served again; who used it waited for at most \(rounded) ms")
   }
 
-  static func lost(_ reason: String) -> VolumeNews {
-    VolumeNews(
-      .mountLost, "the volume's mount is lost: \(reason); end the pods that use it, or publish it again")
-  }
+  static func lost(_ reason: String) -> VolumeNews { VolumeNews(.mountLost, WorkerStatus.loss(reason)) }
 
   static func refused(_ problem: String) -> VolumeNews {
-    VolumeNews(.credentialsRefused, "the volume's new credentials are not used: \(problem)")
+    VolumeNews(.credentialsRefused, WorkerStatus.refusal(problem))
   }
 
   static let taken = VolumeNews(.credentialsTaken, "the volume's new credentials are used")

@@ -1,30 +1,23 @@
 internal import CCurl
-import Glibc
-import Synchronization
+internal import LinuxSystem
 
 /// The loaded library. It stays loaded: its threads and those of OpenSSL may outlive every client.
 final class CurlLibrary: @unchecked Sendable {
   // SAFETY (Sendable): written once, before anyone else has the object; the functions are thread safe as used here.
   let functions: UnsafeMutablePointer<ccurl_functions>
 
-  private static let loaded = Mutex<[String: CurlLibrary]>([:])
+  private static let loaded = LibraryTable<CurlLibrary>()
 
   /// Loads it once per process and name. dlopen(3).
   /// - Throws: `.library`, with what to do.
   static func load(_ name: String) throws(HTTPError) -> CurlLibrary {
-    try loaded.withLock { (libraries) throws(HTTPError) -> CurlLibrary in
-      if let library = libraries[name] { return library }
-      let library = try CurlLibrary(name)
-      libraries[name] = library
-      return library
-    }
+    try loaded.library(name) { (name) throws(HTTPError) in try CurlLibrary(name) }
   }
 
   private init(_ name: String) throws(HTTPError) {
-    // SAFETY: dlerror's text is copied before any other call; the handle is never closed.
-    guard let library = dlopen(name, RTLD_NOW | RTLD_LOCAL) else {
-      let reason = dlerror().map { String(cString: $0) } ?? "no reason is known"
-      throw HTTPError(.library, "\(name) could not be loaded (\(reason)): \(Self.advice)")
+    let library: UnsafeMutableRawPointer
+    do throws(DynamicLibrary.Failure) { library = try DynamicLibrary.load(name) } catch {
+      throw HTTPError(.library, "\(name) could not be loaded (\(error.reason)): \(Self.advice)")
     }
     functions = .allocate(capacity: 1)
     if let missing = ccurl_resolve(library, functions) {

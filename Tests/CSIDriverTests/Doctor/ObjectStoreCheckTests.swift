@@ -29,7 +29,7 @@ struct ObjectStoreCheckTests {
   private func bucket(_ place: ProvisioningPlace, _ variables: [String: String] = [:]) -> BucketCheck {
     // Else the instance's role is looked for.
     let all = variables.merging(["AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nowhere"]) { $1 }
-    return BucketCheck(place) { all[$0] }
+    return BucketCheck(TriedStore(place) { all[$0] })
   }
 
   @Test("keys that the store takes, given or of the environment, and keys that it refuses")
@@ -63,14 +63,14 @@ struct ObjectStoreCheckTests {
     await expect(bucket(try place("s3://bucket", at: echo.url)), .failure, "no object store")
     let nobody = try place("s3://bucket", at: "http://127.0.0.1:\(try freePort())")
     await expect(bucket(nobody), .failure, "cannot be reached")
-    await expect(ClockCheck(nobody) { _ in nil }, .warning, "tells no time")
+    await expect(ClockCheck(TriedStore(nobody) { _ in nil }), .warning, "tells no time")
   }
 
   @Test("a service whose clock is this node's, minutes away, and too far away for signatures")
   func clocks() async throws {
     let store = try TestStore.moto()
     let proxy = try FaultProxy(before: store.server)
-    let check = ClockCheck(try place("s3://bucket", at: proxy.url)) { _ in nil }
+    let check = ClockCheck(TriedStore(try place("s3://bucket", at: proxy.url)) { _ in nil })
     await expect(check, .ok, "agree")
     for (seconds, state, word) in [
       (300, Finding.State.warning, "s behind that of"), (-300, .warning, "s ahead of that of"),

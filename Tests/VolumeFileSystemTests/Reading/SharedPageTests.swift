@@ -103,56 +103,54 @@ struct SharedPageTests {
     #expect(!proofs.hold(version))
   }
 
+  /// A file whose second page another worker brings, and a read that waits for it.
+  private struct WaitingRead {
+    let source: ScriptedFile
+    let cache = PagesInMemory(isShared: true)
+    let page = PagesInMemory.OthersPage()
+    let scene: ReadingScene
+    let read: ReadInBackground
+
+    init(_ script: @escaping ScriptedFile.Script = { $0.complete() }) throws {
+      source = ScriptedFile(size: size, script)
+      let page = page
+      cache.others.withLock { $0[1] = page }
+      scene = try ReadingScene(cache: cache)
+      let file = scene.open(source)
+      // Shows that it may be read.
+      _ = try file.bytes(Int(mib), at: 0)
+      read = ReadInBackground(file, Int(mib), at: mib)
+      page.waits.wait(for: 1)
+    }
+  }
+
   @Test("a page that another worker brings is waited for and not asked for")
   func waited() throws {
     let calls = Events<Range<Int64>>()
-    let source = ScriptedFile(size: Self.size) {
+    let waiting = try WaitingRead {
       calls.add($0.range)
       $0.complete()
     }
-    let cache = PagesInMemory(isShared: true)
-    let page = PagesInMemory.OthersPage()
-    cache.others.withLock { $0[1] = page }
-    let scene = try ReadingScene(cache: cache)
-    let file = scene.open(source)
-    _ = try file.bytes(Int(Self.mib), at: 0)
-    let read = ReadInBackground(file, Int(Self.mib), at: Self.mib)
-    page.waits.wait(for: 1)
-    #expect(!read.isOver)
-    cache.put(source, page: 1)
-    page.end()
-    #expect(source.has(try read.bytes(), at: Self.mib))
+    #expect(!waiting.read.isOver)
+    waiting.cache.put(waiting.source, page: 1)
+    waiting.page.end()
+    #expect(waiting.source.has(try waiting.read.bytes(), at: Self.mib))
     #expect(calls.all.allSatisfy { !$0.overlaps(Self.mib..<2 * Self.mib) })
   }
 
   @Test("a page that another worker gave up is asked for")
   func givenUp() throws {
-    let source = ScriptedFile(size: Self.size)
-    let cache = PagesInMemory(isShared: true)
-    let page = PagesInMemory.OthersPage()
-    cache.others.withLock { $0[1] = page }
-    let file = try ReadingScene(cache: cache).open(source)
-    _ = try file.bytes(Int(Self.mib), at: 0)
-    let read = ReadInBackground(file, Int(Self.mib), at: Self.mib)
-    page.waits.wait(for: 1)
-    cache.others.withLock { $0[1] = nil }
-    page.end()
-    #expect(source.has(try read.bytes(), at: Self.mib))
+    let waiting = try WaitingRead()
+    waiting.cache.others.withLock { $0[1] = nil }
+    waiting.page.end()
+    #expect(waiting.source.has(try waiting.read.bytes(), at: Self.mib))
   }
 
   @Test("a worker that ends does not wait for another one's page")
   func ending() throws {
-    let source = ScriptedFile(size: Self.size)
-    let cache = PagesInMemory(isShared: true)
-    let page = PagesInMemory.OthersPage()
-    cache.others.withLock { $0[1] = page }
-    let scene = try ReadingScene(cache: cache)
-    let file = scene.open(source)
-    _ = try file.bytes(Int(Self.mib), at: 0)
-    let read = ReadInBackground(file, Int(Self.mib), at: Self.mib)
-    page.waits.wait(for: 1)
-    scene.pool.end()
-    let error = #expect(throws: Errno.self) { try read.bytes() }
+    let waiting = try WaitingRead()
+    waiting.scene.pool.end()
+    let error = #expect(throws: Errno.self) { try waiting.read.bytes() }
     #expect(error == .leftToNextWorker)
   }
 
