@@ -60,7 +60,7 @@ struct AlluxioCSI: AsyncParsableCommand {
     let server = try plugin.listen()
     let metrics = try plugin.serveMetrics()
     StartupText.release()
-    let following = Task { await plugin.followMounter() }
+    let following = Task { await plugin.follow() }
     for await signal in signals {
       logger.notice("ending", metadata: ["signal": "\(signal)"])
       break

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CSIDriver
 internal import VolumeModel
 
 /// The flags as they are typed; `Settings` checks them.
@@ -48,6 +49,13 @@ struct Options: ParsableArguments {
   @Option(
     help: "Who is told beside pods of what happens to their volumes: kubernetes, or none.")
   var events: String = "none"
+
+  @Option(
+    help: "Where this node has a taint removed once volumes can be used on it: kubernetes, or none.")
+  var startupTaint: String = "none"
+
+  @Option(help: "The key of that taint.")
+  var startupTaintKey: String = StartupTaint.usualKey
 
   @Option(help: "Volumes that this node takes at a time; 0: no limit.")
   var maxVolumes: Int = 0

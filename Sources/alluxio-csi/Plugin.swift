@@ -20,6 +20,7 @@ struct Plugin {
   private let calls: CallMetrics
   private let metrics: PluginMetrics
   private let mounter: MounterView?
+  private let startupTaint: StartupTaint?
   private let logger: Logger
 
   /// How long the start of a mounter may take.
@@ -62,6 +63,7 @@ struct Plugin {
       MounterView { deadline throws(MounterError) in try await client.list(by: deadline) }
     }
     self.mounter = mounter
+    startupTaint = try Self.startupTaint(settings, mounter)
     var watched: (NodeService, MounterView)?
     if let node, let mounter { watched = (node, mounter) }
     metrics = PluginMetrics(version: version, mode: settings.mode.rawValue, calls: calls, node: watched)
@@ -98,8 +100,12 @@ struct Plugin {
     }
   }
 
-  /// Keeps the node service up to date on its mounts, until its task is cancelled.
-  func followMounter() async { await node?.followMounter() }
+  /// Keeps the node service up to date on its mounts and takes the node's startup taint away, until its task is cancelled.
+  func follow() async {
+    async let taint: Void? = startupTaint?.remove()
+    await node?.followMounter()
+    await taint
+  }
 
   private static func makeFolders(_ settings: Settings) throws {
     var folders = [settings.paths.stateDirectory]
@@ -121,6 +127,13 @@ struct Plugin {
     case .folder(let path): return try DirectoryVolumeRegistry(path: path, logger: Logger(label: "registry"))
     case .kubernetes(let access): return KubernetesVolumeRegistry(try KubernetesClient(access))
     }
+  }
+
+  private static func startupTaint(_ settings: Settings, _ mounter: MounterView?) throws -> StartupTaint? {
+    guard let taint = settings.startupTaint, let mounter else { return nil }
+    return StartupTaint(
+      key: taint.key, driver: settings.driverName, nodeID: settings.nodeID, client: try KubernetesClient(taint.cluster),
+      mounterAnswers: { await mounter.current().statuses != nil }, logger: Logger(label: "node"))
   }
 
   private static func mounterClient(_ settings: Settings, _ version: String) -> MounterClient {

@@ -42,6 +42,8 @@ struct Settings {
   let metricsAddress: TCPAddress?
   /// The cluster whose pods get events; nil: none do.
   let events: ClusterAccess?
+  /// The cluster that takes a taint off this node, and its key; nil: none does.
+  let startupTaint: (cluster: ClusterAccess, key: String)?
   let logLevel: Logger.Level
   let logFormat: LogFormat
 
@@ -69,7 +71,8 @@ struct Settings {
     guard options.maxVolumes >= 0 else { throw SettingsError("--max-volumes must be 0, for no limit, or more") }
     maximumVolumes = options.maxVolumes
     metricsAddress = try options.metricsAddress.map(Self.address)
-    events = try Self.events(options.events)
+    events = try Self.optionalCluster(options.events, flag: "--events")
+    startupTaint = try Self.startupTaint(options)
     logFormat = try Self.word(options.logFormat, flag: "--log-format")
     logLevel = try Self.level(options.logLevel, verbosity: options.verbosity)
     nodeID = try Self.nodeID(options.nodeid, isNeeded: mode != .controller)
@@ -103,10 +106,17 @@ struct Settings {
     throw SettingsError("--registry must be file:DIRECTORY, kubernetes or kubernetes:KUBECONFIG")
   }
 
-  private static func events(_ text: String) throws -> ClusterAccess? {
+  private static func startupTaint(_ options: Options) throws -> (cluster: ClusterAccess, key: String)? {
+    guard StartupTaint.isValidKey(options.startupTaintKey) else {
+      throw SettingsError("--startup-taint-key must be the key of a taint, such as \(StartupTaint.usualKey)")
+    }
+    return try optionalCluster(options.startupTaint, flag: "--startup-taint").map { ($0, options.startupTaintKey) }
+  }
+
+  private static func optionalCluster(_ text: String, flag: String) throws -> ClusterAccess? {
     if text == "none" { return nil }
-    if let access = try cluster(text, flag: "--events") { return access }
-    throw SettingsError("--events must be none, kubernetes or kubernetes:KUBECONFIG")
+    if let access = try cluster(text, flag: flag) { return access }
+    throw SettingsError("\(flag) must be none, kubernetes or kubernetes:KUBECONFIG")
   }
 
   /// `kubernetes`: that of the pod; `kubernetes:KUBECONFIG`; nil for other words.

@@ -129,6 +129,18 @@ package final class KubernetesServer: Sendable {
     _ = try await ask("POST", "answer", Array(try JSONEncoder().encode(answers)))
   }
 
+  private struct Change<Patch: Encodable>: Encodable {
+    var verb: String
+    var resource: String
+    var patch: Patch
+  }
+
+  /// Has somebody else change the object that the next such call is for, right before it, by a merge patch.
+  package func change(before verb: String, of resource: String, _ patch: some Encodable) async throws {
+    let change = Change(verb: verb, resource: resource, patch: patch)
+    _ = try await ask("POST", "meanwhile", Array(try JSONEncoder().encode(change)))
+  }
+
   /// Lets in whoever has one of these tokens; with none, everybody.
   package func admit(_ tokens: [String]) async throws {
     _ = try await ask("POST", "tokens", Array(try JSONEncoder().encode(tokens)))

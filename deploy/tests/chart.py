@@ -53,6 +53,8 @@ MATRIX = {
         "affinity": {"podAntiAffinity": {}}, "nodeSelector": {"node-role.kubernetes.io/control-plane": ""},
         "tolerations": [{"operator": "Exists"}], "podAnnotations": {"example.com/note": "a"}},
         "nodePlugin": {"events": True}}},
+    "nodes that start with a taint": {"alluxio-csi": {
+        "nodes": {"tolerations": []}, "nodePlugin": {"startupTaint": {"enabled": True, "key": "example.com/starting"}}}},
     "volumes as objects": {"alluxio-csi": {"controllerPlugin": {"registry": "kubernetes", "replicas": 3}}},
     "another kubelet": {"alluxio-csi": {
         "kubeletDir": "/data/kubelet", "driverName": "csi.example.com", "logLevel": "debug", "logFormat": "json",
@@ -78,7 +80,7 @@ def merged(below, above):
     return result
 
 
-for _name in ("directories of a NAS", "bucket", "two controllers", "Prometheus's operator"):
+for _name in ("directories of a NAS", "bucket", "two controllers", "nodes that start with a taint", "Prometheus's operator"):
     EVERYTHING = merged(EVERYTHING, MATRIX[_name])
 
 

@@ -39,6 +39,13 @@ REGISTRY = {
 NODE_EVENTS = {("events.k8s.io", "events"): {"create", "patch"}}
 """What the node plugin calls itself; PluginEventTests records it against these rules."""
 
+STARTUP_TAINT = {("storage.k8s.io", "csinodes"): {"get"}, ("", "nodes"): {"get", "patch"}}
+"""The same for the startup taint; PluginStartupTests records it against these rules."""
+
+NODE_FEATURES = {"--events=kubernetes": ("alluxio-csi-node-events", NODE_EVENTS),
+                 "--startup-taint=kubernetes": ("alluxio-csi-node-startup-taint", STARTUP_TAINT)}
+"""What the node plugin asks the API for, by the argument that makes it ask: role and rules."""
+
 LEASES = {("coordination.k8s.io", "leases"): {"get", "list", "watch", "create", "update", "patch", "delete"}}
 
 
@@ -67,7 +74,7 @@ def namespace(things):
 
 
 def rbac(things):
-    """The controller's account may do what its sidecars document, the node's account make events at most."""
+    """The controller's account may do what its sidecars document, the node's account what its plugin is asked for."""
     controller = chart.pod(things, "Deployment", "alluxio-csi-controller")
     names = {entry["name"] for entry in controller["containers"]}
     elects = any("--leader-election" in entry.get("args", []) for entry in controller["containers"])
@@ -80,10 +87,8 @@ def rbac(things):
         wanted["alluxio-csi-registry"] = REGISTRY
         if not of_kind(things, "CustomResourceDefinition"):
             yield "volumes are objects of a kind that is not defined"
-    node = {}
-    if "--events=kubernetes" in chart.container(chart.pod(things, "DaemonSet", "alluxio-csi-nodeplugin"),
-                                                "csi-nodeserver")["args"]:
-        node["alluxio-csi-node-events"] = NODE_EVENTS
+    node = {role: rules for flag, (role, rules) in NODE_FEATURES.items() if flag in chart.container(
+        chart.pod(things, "DaemonSet", "alluxio-csi-nodeplugin"), "csi-nodeserver")["args"]}
     everybody = wanted | node
     roles = {thing["metadata"]["name"]: thing for thing in of_kind(things, "ClusterRole", "Role")
              if thing["metadata"]["name"] != "alluxio-csi-provisioner-secrets"}
@@ -192,7 +197,7 @@ def privileges(things):
             if context["seccompProfile"] != {"type": "RuntimeDefault"}:
                 yield f"{name} may make any system call"
         token = spec["automountServiceAccountToken"]
-        asks = any("--events=kubernetes" in entry.get("args", []) for entry in spec["containers"])
+        asks = any(flag in entry.get("args", []) for entry in spec["containers"] for flag in NODE_FEATURES)
         if token != (asks or thing["metadata"]["name"] == "alluxio-csi-controller"):
             yield f"{thing['metadata']['name']}: the token of the service account"
 
@@ -224,11 +229,21 @@ def agreement(things):
         endpoint = {entry["name"]: entry.get("value") for entry in setting}["CSI_ENDPOINT"]
         if endpoint != {"csi-nodeserver": "unix:///plugin/csi.sock", "csi-controller": "unix:///csi/csi.sock"}[name]:
             yield f"{name} serves on {endpoint}"
+    for name in ("alluxio-csi-nodeplugin", "alluxio-csi-mounter"):
+        tolerated = chart.pod(things, "DaemonSet", name).get("tolerations", [])
+        if node.get("startup-taint") and not any(tolerates(entry, node["startup-taint-key"]) for entry in tolerated):
+            yield f"{name} does not run where the startup taint is, and nobody removes it"
     spec = chart.find(things, "DaemonSet", "alluxio-csi-mounter")["spec"]
     if "memory" in spec["template"]["spec"]["containers"][0].get("resources", {}).get("limits", {}):
         yield "the mounter's FUSE processes share a limit of memory"
     if "livenessProbe" in spec["template"]["spec"]["containers"][0]:
         yield "the mounter is killed with all FUSE processes when it is late"
+
+
+def tolerates(toleration, key):
+    """Whether it tolerates a taint of the key, whatever its value and effect."""
+    return (toleration.get("operator") == "Exists" and toleration.get("key") in (None, key)
+            and not toleration.get("effect"))
 
 
 def problems(things):

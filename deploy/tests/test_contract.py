@@ -38,6 +38,8 @@ def _places(thing):
         yield ["subjects"], thing["subjects"], 0
     if thing["kind"] in ("Deployment", "DaemonSet"):
         spec = thing["spec"]["template"]["spec"]
+        for number in range(len(spec.get("tolerations", [])) if thing["kind"] == "DaemonSet" else 0):
+            yield ["spec", "template", "spec", "tolerations"], spec["tolerations"], number
         for number, container in enumerate(spec["containers"]):
             path = ["spec", "template", "spec", "containers", number]
             for mount, entry in enumerate(container["volumeMounts"]):
@@ -71,3 +73,29 @@ def test_a_right_more_than_needed_is_noticed(change):
     things = chart.objects()
     change(chart.find(things, "ClusterRole", "alluxio-external-provisioner-role")["rules"])
     assert contract.problems(things)
+
+
+@pytest.mark.parametrize("flag", contract.NODE_FEATURES)
+def test_a_node_plugin_that_is_not_asked_to_has_no_right(flag):
+    things = chart.objects(chart.EVERYTHING)
+    chart.container(chart.pod(things, "DaemonSet", "alluxio-csi-nodeplugin"), "csi-nodeserver")["args"].remove(flag)
+    role, _ = contract.NODE_FEATURES[flag]
+    assert f"{role} is not needed" in contract.problems(things)
+
+
+@pytest.mark.parametrize("toleration", [
+    {"operator": "Exists", "key": "example.com/other"}, {"operator": "Exists", "effect": "NoSchedule"},
+    {"operator": "Equal", "key": "example.com/starting", "value": ""},
+])
+def test_a_plugin_that_does_not_tolerate_each_effect_of_the_startup_taint_is_noticed(toleration):
+    things = chart.objects(chart.EVERYTHING)
+    chart.pod(things, "DaemonSet", "alluxio-csi-mounter")["tolerations"] = [toleration]
+    assert [problem for problem in contract.problems(things) if "startup taint" in problem]
+
+
+def test_other_tolerations_leave_that_of_the_startup_taint():
+    things = chart.objects({"alluxio-csi": {
+        "nodes": {"tolerations": [{"key": "gpu", "operator": "Exists"}]}, "nodePlugin": {"startupTaint": {"enabled": True}}}})
+    for name in ("alluxio-csi-nodeplugin", "alluxio-csi-mounter"):
+        assert chart.pod(things, "DaemonSet", name)["tolerations"] == [
+            {"key": "gpu", "operator": "Exists"}, {"key": "alluxio/agent-not-ready", "operator": "Exists"}]

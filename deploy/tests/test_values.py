@@ -9,6 +9,7 @@ BESIDE = {
     "storageClass": {"storageClass": {"parameters": {"path": "file:///ufs/data"}}},
     "claim": {"claim": {"create": True}},
     "metrics": {"metrics": {"serviceMonitor": {"enabled": True}}},
+    "nodePlugin": {"nodePlugin": {"startupTaint": {"enabled": True}}},
     "controllerPlugin": {"controllerPlugin": {"registryClaim": "registry", "replicas": 3, "resizer": {"enabled": True}}},
 }
 LEAVES = {".".join(path): (path, schema, default) for path, schema, default in chart.leaves()}
@@ -57,6 +58,7 @@ def test_a_value_of_another_kind_is_refused(name):
     ({"alluxio-csi": {"mounter": {"resources": {"limits": {"memory": "1Gi"}}}}}, "memory"),
     ({"alluxio-csi": {"nodePlugin": {"updateStrategy": {"rollingUpdate": {"maxSurge": 1}}}}}, "maxSurge"),
     ({"alluxio-csi": {"fileRoots": ["relative"]}}, "fileRoots"),
+    ({"alluxio-csi": {"nodePlugin": {"startupTaint": {"key": "a/b/c"}}}}, "startupTaint"),
     ({"alluxio-csi": {"storageClass": {"parameters": {"provisioning": "shared"}}}}, "path"),
     ({"alluxio-csi": {"storageClass": {"provisionerSecret": {"name": "keys"}}}}, "namespace"),
     ({"alluxio-csi": {"controllerPlugin": {"provisioner": {"image": "csi-provisioner"}}}}, "image"),
@@ -80,5 +82,6 @@ def test_the_notes_say_what_is_missing_and_no_more():
     notes = lambda values=None: chart.texts(values)["alluxio-operator/templates/NOTES.txt"]  # noqa: E731
     assert "no storage class yet" in notes() and "fileRoots" in notes() and "registryClaim" in notes()
     whole = notes(chart.EVERYTHING)
+    assert "the taint example.com/starting" in whole and "the taint" not in notes()
     assert "s3://bucket/prefix" in whole and "fileRoots" not in whole and "registryClaim" not in whole
     assert not notes(chart.MATRIX["without the driver"]).strip()

@@ -124,6 +124,11 @@ package final class KubernetesClient: Sendable {
     return path.isEmpty ? "it" : path
   }
 
+  /// Lets pass what a policy says after so many failures in a row.
+  package func wait(afterFailures failures: Int, _ policy: RetryPolicy) async throws(KubernetesError) {
+    try await wait(policy.wait(afterFailures: failures, random: Double.random(in: 0...1)))
+  }
+
   /// Lets time pass.
   func wait(_ duration: Duration) async throws(KubernetesError) {
     do { try await pause(duration) } catch {

@@ -16,6 +16,8 @@ POST   /__watch/ACT       to all open watches: `end` in good order, `reset` the 
                           `garble`: a line that is no JSON, `error`: a line with 500, `gone`: a line with 410
 POST   /__answer          a list of {"method", "target", "status", "headers", "body"}: the next request that matches (regular
                           expressions) gets that answer; used up in order
+POST   /__meanwhile       {"verb", "resource", "patch"}: before the next call of the verb the object that it names is changed by
+                          somebody else, with a merge patch
 POST   /__tokens          a list: nobody else is let in; an empty one lets in everybody
 POST   /__rules           a list of rules of a ClusterRole: nothing else is allowed; null allows all
 """
@@ -41,6 +43,8 @@ RESOURCES = {
     ("configmaps", ""): ("v1", "ConfigMap", True, False),
     ("persistentvolumeclaims", ""): ("v1", "PersistentVolumeClaim", True, True),
     ("persistentvolumes", ""): ("v1", "PersistentVolume", False, True),
+    ("nodes", ""): ("v1", "Node", False, True),
+    ("csinodes", "storage.k8s.io"): ("v1", "CSINode", False, False),
     ("events", "events.k8s.io"): ("v1", "Event", True, False),
     ("widgets", "example.com"): ("v1", "Widget", False, True),
     ("alluxiovolumes", "csi.alluxio.com"): ("v1alpha1", "AlluxioVolume", False, True),
@@ -77,6 +81,27 @@ def merge(target, patch):
         else:
             result[key] = merge(result.get(key), value)
     return result
+
+
+def stepped(obj: dict, steps: list) -> dict:
+    """RFC 6902, `test` and `remove` of it."""
+    def must(condition, what):
+        if not condition:
+            raise Refused(422, "Invalid", f"the server rejected our request due to an error in our request: {what}")
+
+    for step in steps:
+        *parents, last = [part.replace("~1", "/").replace("~0", "~") for part in step["path"].split("/")[1:]]
+        place = obj
+        for part in [*parents, last]:
+            inside, key = place, int(part) if isinstance(place, list) else part
+            must(key < len(place) if isinstance(place, list) else key in place, f"nothing is at {step['path']}")
+            place = place[key]
+        if step["op"] == "test":
+            must(place == step["value"], f"testing value {step['path']} failed")
+        else:
+            must(step["op"] == "remove", f"{step['op']} is not made here")
+            del inside[key]
+    return obj
 
 
 TYPES = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
@@ -152,6 +177,7 @@ class Server:
         self.has_opened = asyncio.Condition()
         self.calls: list[dict] = []
         self.answers: list[dict] = []
+        self.meanwhile: list[dict] = []
         self.tokens: set[str] = set()
         self.rules: list[dict] | None = None
 
@@ -199,12 +225,13 @@ class Server:
             return web.json_response(self.create(key, json.loads(body)), status=201)
         if key not in self.objects:
             raise Refused(404, "NotFound", f'{resource[0]} "{part["name"]}" not found')
+        for change in [change for change in self.meanwhile if (change["verb"], change["resource"]) == (verb, resource[0])][:1]:
+            self.meanwhile.remove(change)
+            self.patch(key, change["patch"], None)
         if verb == "get":
             return web.json_response(self.objects[key])
         if verb == "patch":
-            if request.content_type != "application/merge-patch+json":
-                raise Refused(415, "UnsupportedMediaType", f"the body of the request was in {request.content_type}")
-            return web.json_response(self.patch(key, json.loads(body), part["subresource"]))
+            return web.json_response(self.patched(key, request.content_type, json.loads(body), part["subresource"]))
         if verb == "delete":
             return web.json_response(self.delete(key, json.loads(body) if body else {}))
         raise Refused(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
@@ -271,12 +298,22 @@ class Server:
         self.change("ADDED", key, obj)
         return obj
 
+    def patched(self, key: tuple, content_type: str, patch, subresource: str | None) -> dict:
+        if content_type == "application/merge-patch+json":
+            return self.patch(key, patch, subresource)
+        if content_type != "application/json-patch+json" or subresource:
+            raise Refused(415, "UnsupportedMediaType", f"the body of the request was in {content_type}")
+        return self.replaced(key, stepped(copy.deepcopy(self.objects[key]), patch), None)
+
     def patch(self, key: tuple, patch: dict, subresource: str | None) -> dict:
         old = self.objects[key]
         wanted = patch.get("metadata", {}).get("resourceVersion")
         if wanted not in (None, old["metadata"]["resourceVersion"]):
             raise Refused(409, "Conflict", "the object has been modified; please apply your changes to the latest version")
-        new = merge(copy.deepcopy(old), patch)
+        return self.replaced(key, merge(copy.deepcopy(old), patch), subresource)
+
+    def replaced(self, key: tuple, new: dict, subresource: str | None) -> dict:
+        old = self.objects[key]
         if subresource:
             new = copy.deepcopy(old) | {"status": new.get("status", {})}
         elif RESOURCES[key[0]][3]:
@@ -410,6 +447,8 @@ class Server:
             self.say(what.removeprefix("watch/"))
         elif what == "answer":
             self.answers += body
+        elif what == "meanwhile":
+            self.meanwhile.append(body)
         elif what == "tokens":
             self.tokens = set(body)
         elif what == "rules":

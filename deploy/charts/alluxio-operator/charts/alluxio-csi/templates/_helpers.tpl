@@ -146,7 +146,14 @@ nodeSelector:
 affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.nodes.tolerations }}
+{{- $tolerations := .Values.nodes.tolerations }}
+{{- with .Values.nodePlugin.startupTaint }}
+{{- if .enabled }}
+{{- /* Whatever else is tolerated: who removes the taint must run beside it. */}}
+{{- $tolerations = append $tolerations (dict "key" .key "operator" "Exists") }}
+{{- end }}
+{{- end }}
+{{- with $tolerations }}
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
