@@ -16,9 +16,9 @@ package struct DirectoryPattern: Sendable, Hashable {
     /// The parameter of the provisioner's `--extra-create-metadata` that has the value; nil for the id.
     package var metadataKey: String? {
       switch self {
-      case .claimNamespace: "csi.storage.k8s.io/pvc/namespace"
-      case .claimName: "csi.storage.k8s.io/pvc/name"
-      case .volumeName: "csi.storage.k8s.io/pv/name"
+      case .claimNamespace: VolumeContextKey.claimNamespace
+      case .claimName: VolumeContextKey.claimName
+      case .volumeName: VolumeContextKey.volumeName
       case .volumeID: nil
       }
     }

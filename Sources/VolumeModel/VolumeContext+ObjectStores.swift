@@ -41,6 +41,12 @@ extension VolumeContextKey {
   package static let podNamespace = "csi.storage.k8s.io/pod.namespace"
   package static let podName = "csi.storage.k8s.io/pod.name"
   package static let podUID = "csi.storage.k8s.io/pod.uid"
+  /// The claim that a volume is made for, and the volume's own name, which `csi-provisioner` adds with
+  /// `--extra-create-metadata`. The node plugin gets them as they came: keys of our own would be refused by older ones.
+  package static let claimNamespace = "csi.storage.k8s.io/pvc/namespace"
+  package static let claimName = "csi.storage.k8s.io/pvc/name"
+  package static let volumeName = "csi.storage.k8s.io/pv/name"
+  package static let ofCreation = [claimNamespace, claimName, volumeName]
 
   /// One value of a secret with its other names.
   package struct SecretKey: Sendable, Hashable {

@@ -47,7 +47,7 @@ struct Options: ParsableArguments {
   var sharePages: [String] = []
 
   @Option(
-    help: "Who is told beside pods of what happens to their volumes: kubernetes, or none.")
+    help: "Who is told beside pods and claims of what happens to their volumes: kubernetes, or none.")
   var events: String = "none"
 
   @Option(

@@ -155,8 +155,9 @@ struct Plugin {
     configuration.sharePages = settings.sharePages
     let logger = Logger(label: "node")
     let events = try settings.events.map { access in
-      PodEvents(
-        try KubernetesClient(access, policy: PodEvents.patience), driver: settings.driverName, nodeID: settings.nodeID,
+      VolumeEvents(
+        try KubernetesClient(access, policy: VolumeEvents.patience), driver: settings.driverName,
+        nodeID: settings.nodeID,
         logger: logger)
     }
     let warming = WarmProcesses(

@@ -40,7 +40,7 @@ struct Settings {
   let maximumVolumes: Int
   /// Nil: no metrics are served.
   let metricsAddress: TCPAddress?
-  /// The cluster whose pods get events; nil: none do.
+  /// The cluster whose pods and claims get events; nil: none do.
   let events: ClusterAccess?
   /// The cluster that takes a taint off this node, and its key; nil: none does.
   let startupTaint: (cluster: ClusterAccess, key: String)?

@@ -221,6 +221,9 @@ def agreement(things):
         yield "the driver has several names"
     yield from (f"class {thing['metadata']['name']} is of another driver" for thing in of_kind(things, "StorageClass")
                 if thing["provisioner"] != driver)
+    if "extra-create-metadata" not in words(
+            chart.pod(things, "Deployment", "alluxio-csi-controller"), "csi-provisioner"):
+        yield "the controller does not learn for which claim a volume is"
     if node.get("file-roots") != controller.get("file-roots"):
         yield "controller and node serve other directories"
     for name, setting in ((name, entry["env"]) for thing in of_kind(things, "Deployment", "DaemonSet")

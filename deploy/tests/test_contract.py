@@ -99,3 +99,10 @@ def test_other_tolerations_leave_that_of_the_startup_taint():
     for name in ("alluxio-csi-nodeplugin", "alluxio-csi-mounter"):
         assert chart.pod(things, "DaemonSet", name)["tolerations"] == [
             {"key": "gpu", "operator": "Exists"}, {"key": "alluxio/agent-not-ready", "operator": "Exists"}]
+
+
+def test_a_provisioner_that_does_not_name_the_claim_is_noticed():
+    things = chart.objects()
+    arguments = chart.container(chart.pod(things, "Deployment", "alluxio-csi-controller"), "csi-provisioner")["args"]
+    arguments.remove("--extra-create-metadata")
+    assert contract.problems(things) == ["the controller does not learn for which claim a volume is"]

@@ -58,10 +58,11 @@ struct CreationPlan: Sendable {
     }
   }
 
-  /// What the node plugin gets: the path of this volume, and no key that only the controller reads.
+  /// What the node plugin gets: the path of this volume, whose claim it is, and no key that only the controller reads.
   private static func volumeContext(_ context: VolumeContext, directory: String?, capacity: Int64) -> [String: String] {
     var values = context.values
     for key in VolumeContextKey.all where !key.places.contains(.attributes) { values[key.name] = nil }
+    for key in VolumeContextKey.ofCreation { values[key] = context.orchestrator[key] }
     guard let directory else { return values }
     values[VolumeContextKey.path.name] = context.underFileSystem.appending(directory).description
     if capacity > 0 { values[VolumeContextKey.capacity.name] = String(capacity) }

@@ -67,6 +67,8 @@ extension CSIError: CustomStringConvertible {
 }
 
 extension RPCError {
-  /// The status that a failed call answers with.
-  package init(_ error: CSIError) { self.init(error.code, error.message) }
+  /// The status that a failed call answers with. One line, whatever names are in it: it becomes an event of a claim or pod.
+  package init(_ error: CSIError) {
+    self.init(error.code, error.message.split(whereSeparator: \.isNewline).joined(separator: " "))
+  }
 }

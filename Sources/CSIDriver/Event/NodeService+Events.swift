@@ -1,7 +1,7 @@
 internal import Mounter
 internal import VolumeModel
 
-/// What calls and events of the mounter say of workers goes through here: for conditions, and for events of pods.
+/// What calls and events of the mounter say of workers goes through here: for conditions, and for events of pods and claims.
 extension NodeService {
   /// Takes in a status, whoever got it.
   func note(_ status: WorkerStatus) {
@@ -26,6 +26,7 @@ extension NodeService {
     guard let events, !news.isEmpty else { return }
     let targets = records.targets(ofWorker: key.name).filter { $0.phase == .published }
     let pods = Set(targets.compactMap(\.pod))
-    for news in news { events.tell(news, of: key.volumeID, to: pods) }
+    let claims = Set(targets.compactMap(\.claim))
+    for news in news { events.tell(news, of: key.volumeID, to: pods, and: claims) }
   }
 }

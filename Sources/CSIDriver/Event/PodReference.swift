@@ -1,3 +1,4 @@
+internal import Kubernetes
 internal import VolumeModel
 
 /// The pod that a target was published for, as the kubelet names it where the CSIDriver object has `podInfoOnMount`.
@@ -23,5 +24,10 @@ package struct PodReference: Codable, Sendable, Hashable {
       let uid = word(VolumeContextKey.podUID)
     else { return nil }
     self.init(name: name, namespace: namespace, uid: uid)
+  }
+
+  /// For events.
+  var object: ObjectReference {
+    ObjectReference(apiVersion: "v1", kind: "Pod", namespace: namespace, name: name, uid: uid)
   }
 }

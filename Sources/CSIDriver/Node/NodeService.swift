@@ -20,7 +20,7 @@ package final class NodeService: Sendable {
   /// nil: nobody loads volumes ahead.
   let warming: (any VolumeWarming)?
   /// nil: nobody is told of what happens to volumes.
-  let events: PodEvents?
+  let events: VolumeEvents?
   let locks = TargetLockTable()
   let turns = WorkerTurns()
   let workers = WorkerStates()
@@ -31,7 +31,7 @@ package final class NodeService: Sendable {
 
   private init(
     configuration: NodeConfiguration, mounter: any VolumeMounter, records: TargetRecordStore,
-    registry: (any VolumeRegistry)?, warming: (any VolumeWarming)?, events: PodEvents?, logger: Logger
+    registry: (any VolumeRegistry)?, warming: (any VolumeWarming)?, events: VolumeEvents?, logger: Logger
   ) {
     self.configuration = configuration
     self.events = events
@@ -50,7 +50,7 @@ package final class NodeService: Sendable {
   /// - Throws: what is wrong with the state folder.
   package static func start(
     configuration: NodeConfiguration, mounter: any VolumeMounter, registry: (any VolumeRegistry)? = nil,
-    warming: (any VolumeWarming)? = nil, events: PodEvents? = nil, logger: Logger
+    warming: (any VolumeWarming)? = nil, events: VolumeEvents? = nil, logger: Logger
   ) async throws(CSIError) -> NodeService {
     let patience = Deadline.after(configuration.defaultPatience)
     let maximumVolumes = configuration.maximumVolumes

@@ -29,6 +29,8 @@ package struct PublishPlan: Sendable {
   package var needsSecrets: Bool
   /// Whose volume it is; nil where the kubelet does not say.
   package var pod: PodReference?
+  /// Nil for inline volumes, and where the volume context does not say.
+  package var claim: ClaimReference?
 
   /// Checks everything that can be told from the request alone.
   package init(_ request: NodePublishVolumeRequest, configuration: NodeConfiguration) throws(CSIError) {
@@ -74,6 +76,7 @@ package struct PublishPlan: Sendable {
       volumeID: volumeID, mountGroup: group.isEmpty ? nil : group, credentialIdentity: identity?.name)
     fingerprint = Self.fingerprint(volumeID, capability, readOnly: readOnly, values: context.values)
     pod = PodReference(volumeContext: request.volumeContext)
+    claim = isInline ? nil : ClaimReference(volumeContext: request.volumeContext, pod: pod)
     let given = try Self.secrets(request.secrets, identity, for: context.underFileSystem.scheme)
     secrets = given.values.isEmpty ? nil : VolumeSecrets(given.values)
     needsSecrets = given.areNeeded

@@ -44,6 +44,8 @@ package struct TargetRecord: Codable, Sendable, Hashable {
   package var ownGroupConnection: UInt32?
   /// For whom, where the kubelet said so. Absent in records of older plugins.
   package var pod: PodReference?
+  /// Of which claim the volume is, where the volume context says so. Absent in records of older plugins.
+  package var claim: ClaimReference?
 
   package init(_ plan: PublishPlan, madeFolder: Bool) {
     phase = .publishing
@@ -62,6 +64,7 @@ package struct TargetRecord: Codable, Sendable, Hashable {
     objectStore = plan.objectStore.map(RecordedObjectStore.init)
     needsSecrets = plan.needsSecrets
     pod = plan.pod
+    claim = plan.claim
   }
 
   /// Published for one pod only.

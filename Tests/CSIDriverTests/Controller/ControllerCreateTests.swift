@@ -25,15 +25,16 @@ struct ControllerCreateTests {
     let first = try await fixture.create("pvc-1", required: 1 << 30)
     #expect(first.id == "pvc-1")
     #expect(first.capacityBytes == 1 << 30)
-    #expect(first.context == ["path": "file://\(fixture.data)"])
+    #expect(first.context == ControllerFixture.context(["path": "file://\(fixture.data)"]))
     #expect(try await fixture.create("pvc-1", required: 1 << 30) == first)
     #expect(try DirectoryNames.list(fixture.data) == [])
   }
 
-  @Test("the context carries the worker's keys and none of the controller's or the provisioner's")
+  @Test("the context carries the worker's keys and none of the controller's")
   func context() async throws {
     let volume = try await fixture.create("a", parameters: ["attr_timeout": "5", "uid": "7", "provisioning": "shared"])
-    #expect(volume.context == ["path": "file://\(fixture.data)", "attrTimeout": "5", "uid": "7"])
+    let own = ["path": "file://\(fixture.data)", "attrTimeout": "5", "uid": "7"]
+    #expect(volume.context == ControllerFixture.context(own))
     _ = try VolumeContext(attributes: volume.context)
   }
 
@@ -107,6 +108,26 @@ struct ControllerCreateTests {
     ] {
       #expect(try await fixture.service.create(request, by: fixture.deadline) == volume)
     }
+  }
+
+  @Test(
+    "the node plugin is told for whose claim a volume was made, as it was at first, and no other key of the provisioner's"
+  )
+  func claim() async throws {
+    let given = ControllerFixture.metadata.merging([
+      "csi.storage.k8s.io/pv/name": "alluxio-1", "csi.storage.k8s.io/fstype": "ext4",
+    ]) { $1 }
+    let volume = try await fixture.create("a", parameters: given)
+    let own = ["path": "file://\(fixture.data)", "csi.storage.k8s.io/pv/name": "alluxio-1"]
+    #expect(volume.context == ControllerFixture.context(own))
+    // What the provisioner adds does not make another volume of it.
+    #expect(try await fixture.create("a", parameters: ["csi.storage.k8s.io/pvc/name": "later"]) == volume)
+  }
+
+  @Test("an error is one line, whatever is named in it: it becomes an event of the claim")
+  func oneLine() {
+    let status = RPCError(CSIError.failed(step: "make the directory a\nb", cause: "c\r\nd\u{2028}e"))
+    #expect(status.message == "make the directory a b failed: c d e")
   }
 
   @Test("names of every kind make volumes of their own")

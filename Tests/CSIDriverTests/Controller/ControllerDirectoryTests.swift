@@ -17,7 +17,8 @@ struct ControllerDirectoryTests {
   func create() async throws {
     let volume = try await fixture.create("pvc-1", required: 1 << 20, parameters: ControllerFixture.directory())
     #expect(try names() == ["team-claim-pvc-1"])
-    #expect(volume.context == ["path": "file://\(fixture.data)/team-claim-pvc-1", "capacity": "1048576"])
+    let own = ["path": "file://\(fixture.data)/team-claim-pvc-1", "capacity": "1048576"]
+    #expect(volume.context == ControllerFixture.context(own))
     let context = try VolumeContext(attributes: volume.context)
     #expect(context.options.capacityBytes == 1 << 20)
     #expect(try await fixture.create("pvc-1", required: 1 << 20, parameters: ControllerFixture.directory()) == volume)

@@ -29,6 +29,9 @@ struct ControllerFixture {
   static let capability = VolumeCapability(accessType: .mount(.init()), accessMode: .multiNodeMultiWriter)
   static let metadata = ["csi.storage.k8s.io/pvc/name": "claim", "csi.storage.k8s.io/pvc/namespace": "team"]
 
+  /// The context of a volume that was made with that metadata.
+  static func context(_ own: [String: String]) -> [String: String] { own.merging(metadata) { $1 } }
+
   var deadline: Deadline { .after(.patient) }
 
   /// A request for a volume, shared unless the parameters say otherwise.

@@ -64,6 +64,40 @@ struct PluginEventTests {
     }
   }
 
+  @Test(
+    "the claim that the controller made a volume for is told, beside the pods, and where the API refuses it the pods are"
+  )
+  func claim() async throws {
+    try await PluginProcess.with(try arguments()) { plugin in
+      try plugin.folder.write("x", to: "data/file")
+      let parameters = plugin.context.merging(ClaimEventTests.context("a")) { own, _ in own }.filter {
+        !$0.key.hasPrefix("csi.storage.k8s.io/pod.") && !$0.key.hasPrefix("csi.storage.k8s.io/serviceAccount")
+      }
+      let volume = try await plugin.calls.create("alluxio-\(ClaimEventTests.uid)", parameters: parameters)
+      try await plugin.calls.publish(
+        volume.id, at: plugin.target("a"),
+        context: volume.context.merging(EventServer.context("a")) { own, _ in own })
+      try await killWorker(plugin)
+      _ = try await cluster.reasons("WorkerEnded", "WorkerRecovered", of: "a")
+      let told = try await cluster.events().filter { $0.regarding?.name == "data" }
+      #expect(Set(told.map(\.reason)) == ["WorkerEnded", "WorkerRecovered"])
+      #expect(told.allSatisfy { $0.regarding?.uid == ClaimEventTests.uid && $0.regarding?.namespace == "team" })
+      #expect(told.allSatisfy { $0.note?.contains("volume \(volume.id) on node node: ") == true })
+      // One answer each for the first two events, which are the claim's.
+      let refusal = KubernetesServer.Answer(403, reason: "Forbidden", method: "POST", target: "events")
+      try await cluster.server.answer([refusal])
+      try await plugin.calls.publish(
+        "v", at: plugin.target("b"),
+        context: plugin.context.merging(ClaimEventTests.context("b")) { own, _ in own })
+      try await plugin.calls.unpublish(volume.id, at: plugin.target("a"))
+      let pid = try #require(try await plugin.mounter.list(by: .after(.patient)).first?.pid)
+      try PidFD(pid: pid).signal(SIGKILL)
+      _ = try await cluster.reasons("WorkerEnded", "WorkerRecovered", of: "b")
+      try await plugin.calls.unpublish("v", at: plugin.target("b"))
+      #expect(plugin.log.contains("events of pods and claims are not taken"))
+    }
+  }
+
   @Test("one that is killed over and over is a series, and the calls are those that the chart's rules allow")
   func series() async throws {
     try await cluster.server.allow([
@@ -130,7 +164,7 @@ struct PluginEventTests {
       // The second refusal comes after the first one was logged.
       while try await cluster.server.calls().count < 2 {}
       try await plugin.calls.unpublish("v", at: plugin.target("a"))
-      let lines = plugin.log.split(separator: "\n").filter { $0.contains("events of pods are not taken") }
+      let lines = plugin.log.split(separator: "\n").filter { $0.contains("events of pods and claims are not taken") }
       #expect(lines.count == 1 && lines.first?.contains("cannot create resource") == true, "\(lines)")
     }
   }

@@ -16,8 +16,8 @@ struct PodEventTests {
 
   init() throws { cluster = try EventServer() }
 
-  private func events(_ policy: EventPolicy = EventPolicy()) throws -> PodEvents {
-    PodEvents(
+  private func events(_ policy: EventPolicy = EventPolicy()) throws -> VolumeEvents {
+    VolumeEvents(
       try .toServer(cluster.server), driver: "alluxio", nodeID: "node", policy: policy, logger: Logger(label: "events"))
   }
 

@@ -12,14 +12,14 @@ struct NodeFixture {
   let configuration: NodeConfiguration
   let mounter: any VolumeMounter
   let registry: (any VolumeRegistry)?
-  let events: PodEvents?
+  let events: VolumeEvents?
   let service: NodeService
 
   static let capability = VolumeCapability(accessType: .mount(.init()), accessMode: .multiNodeMultiWriter)
 
   init(
     mounter: any VolumeMounter, maximumVolumes: Int = 0, registry: (any VolumeRegistry)? = nil,
-    events: PodEvents? = nil, beneath parent: String? = nil
+    events: VolumeEvents? = nil, beneath parent: String? = nil
   ) async throws {
     let folder = try TemporaryDirectory("node", beneath: parent)
     for name in ["kubelet", "state", "data", "inline"] { try folder.makeDirectory(name) }
@@ -35,7 +35,7 @@ struct NodeFixture {
 
   private init(
     folder: TemporaryDirectory, configuration: NodeConfiguration, mounter: any VolumeMounter,
-    registry: (any VolumeRegistry)?, events: PodEvents?
+    registry: (any VolumeRegistry)?, events: VolumeEvents?
   ) async throws {
     self.folder = folder
     self.configuration = configuration
@@ -49,7 +49,7 @@ struct NodeFixture {
   }
 
   /// The next plugin on the same folders, after the one before it ended in whatever state.
-  func restarted(maximumVolumes: Int? = nil, events: PodEvents? = nil) async throws -> NodeFixture {
+  func restarted(maximumVolumes: Int? = nil, events: VolumeEvents? = nil) async throws -> NodeFixture {
     var configuration = configuration
     if let maximumVolumes { configuration.maximumVolumes = maximumVolumes }
     return try await NodeFixture(
