@@ -5,6 +5,8 @@ are true is shown by test_node.py, which runs the specifications; those about th
 """
 
 import itertools
+import json
+import re
 
 import chart
 
@@ -45,6 +47,18 @@ STARTUP_TAINT = {("storage.k8s.io", "csinodes"): {"get"}, ("", "nodes"): {"get",
 NODE_FEATURES = {"--events=kubernetes": ("alluxio-csi-node-events", NODE_EVENTS),
                  "--startup-taint=kubernetes": ("alluxio-csi-node-startup-taint", STARTUP_TAINT)}
 """What the node plugin asks the API for, by the argument that makes it ask: role and rules."""
+
+TOKEN_FOLDER = re.search(
+    r'serviceAccountFolder = "([^"]+)"',
+    (chart.CHECKOUT / "Sources/Kubernetes/Access/ClusterAccess+Pod.swift").read_text(encoding="utf-8"))[1]
+"""Where the program looks for the token of its service account."""
+
+TOKEN = json.dumps({"defaultMode": 0o400, "sources": [
+    {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}},
+    {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+    {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
+]}, sort_keys=True)
+"""What the kubelet puts there where a pod has automountServiceAccountToken, for root alone."""
 
 LEASES = {("coordination.k8s.io", "leases"): {"get", "list", "watch", "create", "update", "patch", "delete"}}
 
@@ -149,6 +163,9 @@ def mounts(things):
         ("Deployment", "alluxio-csi-controller", "csi-provisioner"): {"/csi": ("socket", None, False)},
         ("Deployment", "alluxio-csi-controller", "csi-resizer"): {"/csi": ("socket", None, False)},
     }
+    if NODE_FEATURES.keys() & set(driver["args"]):
+        # The program looks for its token where automountServiceAccountToken would have put it.
+        expected["DaemonSet", "alluxio-csi-nodeplugin", "csi-nodeserver"][TOKEN_FOLDER] = (TOKEN, None, True)
     if "page-store" in words:
         store = words["page-store"]
         for key in list(expected)[0], list(expected)[3]:
@@ -174,6 +191,8 @@ def mounts(things):
 def described(spec, mount):
     [volume] = [entry for entry in spec["volumes"] if entry["name"] == mount["name"]]
     source = volume["hostPath"]["path"] if "hostPath" in volume else volume["name"]
+    if "projected" in volume:
+        source = json.dumps(volume["projected"], sort_keys=True)
     return source, mount.get("mountPropagation"), mount.get("readOnly", False)
 
 
@@ -196,9 +215,8 @@ def privileges(things):
                 yield f"{name} has {added}"
             if context["seccompProfile"] != {"type": "RuntimeDefault"}:
                 yield f"{name} may make any system call"
-        token = spec["automountServiceAccountToken"]
-        asks = any(flag in entry.get("args", []) for entry in spec["containers"] for flag in NODE_FEATURES)
-        if token != (asks or thing["metadata"]["name"] == "alluxio-csi-controller"):
+        # The controller's sidecars ask the API; of the node plugin's containers the driver at most, see mounts.
+        if spec["automountServiceAccountToken"] != (thing["metadata"]["name"] == "alluxio-csi-controller"):
             yield f"{thing['metadata']['name']}: the token of the service account"
 
 

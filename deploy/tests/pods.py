@@ -36,6 +36,8 @@ class Node:
             self.path(self.kubelet / name).mkdir(parents=True, mode=0o750)
         self.nest = Nest()
         self.logs = {}
+        self.cluster = None
+        """The API server that pods are told of, with the credentials of their service account: see Cluster."""
         self._claims = {}
         self._scratch = {}
         self._count = 0
@@ -67,6 +69,8 @@ class Node:
             return path
         if "persistentVolumeClaim" in volume:
             return self.claim(volume["persistentVolumeClaim"]["claimName"])
+        if "projected" in volume:
+            return self._projected(volume)
         if "emptyDir" not in volume:
             raise AssertionError(f"volume {volume} of a kind that these tests do not make")
         key = (id(pod), volume["name"])
@@ -80,6 +84,17 @@ class Node:
                 folder.chmod(0o2777)
             self._scratch[key] = folder
         return self._scratch[key]
+
+    def _projected(self, volume):
+        """The files that the kubelet writes for the sources of a projected volume."""
+        self._count += 1
+        folder = self._make(f"p{self._count}", 0o755)
+        for source in volume["projected"]["sources"]:
+            for path, text in self.cluster.projected(source).items():
+                file = folder / path
+                file.write_text(text, encoding="utf-8")
+                file.chmod(volume["projected"]["defaultMode"])
+        return folder
 
     def start(self, pod, name, command=None):
         """Starts a container of a pod specification; answers the process that ends with it."""
@@ -115,6 +130,8 @@ def described(node, pod, spec):
     context = {**pod.get("securityContext", {}), **spec["securityContext"]}
     files = image_of(spec)
     environment = files["environment"]
+    if node.cluster:
+        environment.update(node.cluster.variables())
     for entry in spec.get("env", []):
         environment[entry["name"]] = value_of(entry)
     return {

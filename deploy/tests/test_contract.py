@@ -38,6 +38,10 @@ def _places(thing):
         yield ["subjects"], thing["subjects"], 0
     if thing["kind"] in ("Deployment", "DaemonSet"):
         spec = thing["spec"]["template"]["spec"]
+        for number, volume in enumerate(spec["volumes"]):
+            for source in range(len(volume.get("projected", {}).get("sources", []))):
+                path = ["spec", "template", "spec", "volumes", number, "projected", "sources"]
+                yield path, volume["projected"]["sources"], source
         for number in range(len(spec.get("tolerations", [])) if thing["kind"] == "DaemonSet" else 0):
             yield ["spec", "template", "spec", "tolerations"], spec["tolerations"], number
         for number, container in enumerate(spec["containers"]):
@@ -106,3 +110,26 @@ def test_a_provisioner_that_does_not_name_the_claim_is_noticed():
     arguments = chart.container(chart.pod(things, "Deployment", "alluxio-csi-controller"), "csi-provisioner")["args"]
     arguments.remove("--extra-create-metadata")
     assert contract.problems(things) == ["the controller does not learn for which claim a volume is"]
+
+
+def test_a_token_for_more_than_the_node_plugins_driver_is_noticed():
+    [access] = [mount for mount in chart.container(
+        chart.pod(chart.objects(chart.EVERYTHING), "DaemonSet", "alluxio-csi-nodeplugin"),
+        "csi-nodeserver")["volumeMounts"] if mount["mountPath"] == contract.TOKEN_FOLDER]
+    for name in ("node-driver-registrar", "liveness-probe"):
+        things = chart.objects(chart.EVERYTHING)
+        spec = chart.pod(things, "DaemonSet", "alluxio-csi-nodeplugin")
+        chart.container(spec, name)["volumeMounts"].append(access)
+        assert contract.problems(things)
+    for name in ("alluxio-csi-nodeplugin", "alluxio-csi-mounter"):
+        things = chart.objects(chart.EVERYTHING)
+        chart.pod(things, "DaemonSet", name)["automountServiceAccountToken"] = True
+        assert contract.problems(things) == [f"{name}: the token of the service account"]
+
+
+def test_a_token_that_nobody_asks_with_is_noticed():
+    things = chart.objects(chart.EVERYTHING)
+    chart.container(chart.pod(things, "DaemonSet", "alluxio-csi-nodeplugin"), "csi-nodeserver")["args"] = [
+        word for word in chart.container(chart.pod(things, "DaemonSet", "alluxio-csi-nodeplugin"), "csi-nodeserver")["args"]
+        if word not in contract.NODE_FEATURES]
+    assert [problem for problem in contract.problems(things) if "csi-nodeserver has" in problem]

@@ -37,8 +37,8 @@ extension ClusterAccess {
     } catch {
       throw KubernetesError(
         .access,
-        "\(path) cannot be read (\(error.description)): the pod needs a service account with "
-          + "automountServiceAccountToken")
+        "\(path) cannot be read (\(error.description)): the pod needs a service account's token "
+          + "there, by automountServiceAccountToken or a projected volume")
     }
   }
 }

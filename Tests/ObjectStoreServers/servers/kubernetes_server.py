@@ -2,7 +2,7 @@
 
 usage: kubernetes_server.py [--certificate FILE --key FILE [--clients AUTHORITY]]
 
-Below each path `/@NAME` is a server of its own. It serves the kinds of `RESOURCES` as a real one does: every change has a version, patches and deletions of another version
+Below each path `/@NAME` is a server of its own, and one more for clients that know host and port alone. It serves the kinds of `RESOURCES` as a real one does: every change has a version, patches and deletions of another version
 are refused (409), lists come in pages of one moment, watches go on from a version, tell bookmarks and forget what was
 compacted (410), the status is changed through its subresource alone, events must have the form that is asked of them,
 what the definition of AlluxioVolume in the chart does not have is left out.
@@ -192,7 +192,7 @@ class Server:
             return web.json_response(refused.status(), status=refused.code)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        target = request.raw_path.removeprefix(f"/@{request.match_info['server']}")
+        target = request.raw_path.removeprefix(f"/@{request.match_info.get('server')}")
         found = PATH.match(target.partition("?")[0])
         if not found:
             raise Refused(404, "NotFound", "the server could not find the requested resource")
@@ -478,11 +478,12 @@ async def main() -> None:
     servers: dict[str, Server] = {}
 
     def server(request: web.Request) -> Server:
-        return servers.setdefault(request.match_info["server"], Server())
+        return servers.setdefault(request.match_info.get("server", ""), Server())
 
     app = web.Application(client_max_size=64 << 20)
-    app.router.add_route("*", "/@{server}/__{what:.+}", lambda request: server(request).control(request))
-    app.router.add_route("*", "/@{server}/{path:.*}", lambda request: server(request).handle(request))
+    for prefix in ("/@{server}", ""):
+        app.router.add_route("*", prefix + "/__{what:.+}", lambda request: server(request).control(request))
+        app.router.add_route("*", prefix + "/{path:.*}", lambda request: server(request).handle(request))
     runner = web.AppRunner(app, keepalive_timeout=600, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, backlog=1024, ssl_context=context)
