@@ -54,7 +54,8 @@ MATRIX = {
         "tolerations": [{"operator": "Exists"}], "podAnnotations": {"example.com/note": "a"}},
         "nodePlugin": {"events": True}}},
     "nodes that start with a taint": {"alluxio-csi": {
-        "nodes": {"tolerations": []}, "nodePlugin": {"startupTaint": {"enabled": True, "key": "example.com/starting"}}}},
+        "nodes": {"tolerations": []}, "nodePlugin": {"startupTaint": {
+            "enabled": True, "key": "example.com/starting", "ownNodeOnly": True}}}},
     "volumes as objects": {"alluxio-csi": {"controllerPlugin": {"registry": "kubernetes", "replicas": 3}}},
     "another kubelet": {"alluxio-csi": {
         "kubeletDir": "/data/kubelet", "driverName": "csi.example.com", "logLevel": "debug", "logFormat": "json",
