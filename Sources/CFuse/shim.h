@@ -50,6 +50,11 @@ static inline struct cfuse_open_passthrough cfuse_open_passthrough(uint64_t hand
   struct cfuse_open_passthrough body = { .fh = handle, .open_flags = CFUSE_FOPEN_PASSTHROUGH, .backing_id = backing };
   return body;
 }
+/* FOPEN_DIRECT_IO (1 << 0) goes before it: the kernel asks for reads and writes, and for close(2). */
+static inline struct cfuse_open_passthrough cfuse_open_beside_passthrough(uint64_t handle, int32_t backing) {
+  struct cfuse_open_passthrough body = { .fh = handle, .open_flags = 1u << 7 | 1u << 0, .backing_id = backing };
+  return body;
+}
 struct cfuse_create_passthrough {
   struct fuse_entry_out entry;
   struct cfuse_open_passthrough open;

@@ -29,6 +29,8 @@ struct NodeSlot {
     case named = 3
     /// Removed or replaced while it was known by name: only an open descriptor still leads to it.
     case detached = 4
+    /// Its name leads to another node, of the same file: the kernel reads a copy of this one, which nobody may write to.
+    case aside = 5
   }
 
   // Offsets in the slot; SharedState.md holds the same table.
@@ -123,8 +125,11 @@ struct NodeSlot {
     }
   }
 
-  /// What the node is known by; nil for the root, for detached nodes and for a damaged slot.
-  var key: NodeKey? {
+  /// What the node is found by; nil for the root, for those that are not found any more, and for a damaged slot.
+  var key: NodeKey? { load32(Self.form) == Form.aside.rawValue ? nil : fileKey }
+
+  /// What leads to the node's file.
+  var fileKey: NodeKey? {
     let length = Int(load32(Self.length))
     switch Form(rawValue: load32(Self.form)) {
     case .identity:
@@ -132,7 +137,7 @@ struct NodeSlot {
       var words = InlineArray<16, UInt64>(repeating: 0)
       for index in 0..<(length + 7) / 8 { words[index] = load64(Self.identity + 8 * index) }
       return .identity(NodeIdentity(kind: Int32(bitPattern: load32(Self.kind)), length: length, words: words))
-    case .named:
+    case .named, .aside:
       guard length <= 255 else { return nil }
       return .named(
         parent: load64(Self.parent), parentGeneration: load32(Self.parentGeneration),

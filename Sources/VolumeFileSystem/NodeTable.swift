@@ -135,9 +135,27 @@ extension NodeTable {
     }
   }
 
-  private func detach(_ slot: NodeSlot, _ hash: UInt64) {
+  private func detach(_ slot: NodeSlot, _ hash: UInt64) { take(slot, hash, leaving: .detached) }
+
+  /// The name is to lead to a new node of the same file from now on.
+  func setAside(_ node: NodeID) {
+    guard let slot = try? slot(node) else { return }
+    while true {
+      let hash = slot.load64(NodeSlot.hash)
+      let isDone = shards[NodeIndex.shard(hash)].withLock { _ in
+        // A rename may have moved it to another shard meanwhile.
+        guard slot.load64(NodeSlot.hash) == hash else { return false }
+        if slot.load32(NodeSlot.form) == NodeSlot.Form.named.rawValue { take(slot, hash, leaving: .aside) }
+        return true
+      }
+      if isDone { return }
+    }
+  }
+
+  /// Takes a node out of the index, its shard being held.
+  private func take(_ slot: NodeSlot, _ hash: UInt64, leaving form: NodeSlot.Form) {
     let move = freeSlots.begin(slot)
-    slot.publish(NodeSlot.Form.detached)
+    slot.publish(form)
     index.remove(slot, hash: hash)
     freeSlots.end(move)
   }

@@ -11,6 +11,12 @@ package protocol BackingFileRegistry: Sendable {
   func open(_ node: NodeID, descriptor: CInt) -> Int32?
   /// No open file of the node is left. - Parameter id: 0: not known, as the worker that asked has died.
   func close(_ node: NodeID, _ id: Int32)
+  /// The kernel has refused what it would refuse again: nothing is opened any more.
+  var isOff: Bool { get }
+}
+
+extension BackingFileRegistry {
+  package var isOff: Bool { false }
 }
 
 /// Which files the kernel reads and writes itself, and who registers them.
@@ -28,7 +34,8 @@ package struct PassthroughPolicy: Sendable {
   }
 }
 
-/// Nodes that the kernel reads and writes itself (FUSE passthrough, Linux 6.9).
+/// Nodes that the kernel reads and writes itself (FUSE passthrough, Linux 6.9): files of a local file system, and copies of
+/// objects that the page store has, which it only reads.
 ///
 /// It is decided when a node is opened that nobody has open, and holds until its last release, whichever workers live
 /// meanwhile: the kernel refuses to mix. So the count of opens and the number are in the node's slot, and opens and releases
@@ -52,30 +59,59 @@ final class PassthroughNodes: Sendable {
     }.get()
   }
 
-  /// The number for an open that has been counted; 0: the worker serves it.
+  /// What the kernel is to do with an open file.
+  struct Backing {
+    /// The number of the file; 0: the worker serves the node.
+    var id: Int32
+    /// The worker serves this open of it.
+    var isDirect = false
+  }
+
+  /// For an open that has been counted.
   /// - Parameter isFirst: nobody else has the node open.
-  func backing(_ node: NodeID, _ slot: NodeSlot, _ file: any OpenFile, _ attributes: Attributes, isFirst: Bool) -> Int32
-  {
-    guard let registry = policy.registry else { return 0 }
-    guard isFirst else { return max(0, slot.backing) }
+  func backing(
+    _ node: NodeID, _ slot: NodeSlot, _ file: any OpenFile, _ attributes: Attributes, _ handle: HandleID, isFirst: Bool
+  ) -> Backing {
+    guard let registry = policy.registry else { return Backing(id: 0) }
+    guard isFirst else {
+      guard slot.backing > 0 else { return Backing(id: 0) }
+      return Backing(id: slot.backing, isDirect: !lends && handle.isDirect)
+    }
     slot.backing = 0
-    guard lends, slot.load32(NodeSlot.form) == NodeSlot.Form.identity.rawValue, attributes.size >= policy.smallest,
-      // The file system would take them off as root writes, who may leave them.
-      attributes.mode & 0o6000 == 0, let descriptor = file.descriptorNumber
+    guard attributes.size >= policy.smallest else { return Backing(id: 0) }
+    return Backing(
+      id: lends
+        ? openLent(node, slot, file, attributes, registry)
+        : openCopy(node, slot, file, handle, registry))
+  }
+
+  private func openLent(
+    _ node: NodeID, _ slot: NodeSlot, _ file: any OpenFile, _ attributes: Attributes,
+    _ registry: any BackingFileRegistry
+  ) -> Int32 {
+    // The file system would take them off as root writes, who may leave them.
+    guard slot.load32(NodeSlot.form) == NodeSlot.Form.identity.rawValue, attributes.mode & 0o6000 == 0,
+      let descriptor = file.descriptorNumber
     else { return 0 }
-    declare()
+    declare(SharedStateLayout.backingFilesFeature)
+    return withExtendedLifetime(file) { register(node, slot, descriptor, registry) }
+  }
+
+  private func register(
+    _ node: NodeID, _ slot: NodeSlot, _ descriptor: CInt, _ registry: any BackingFileRegistry
+  ) -> Int32 {
     // Should this worker die now, its successor knows that there may be a number.
     slot.backing = NodeSlot.unknownBacking
-    guard let id = withExtendedLifetime(file, { registry.open(node, descriptor: descriptor) }), id > 0 else { return 0 }
+    guard let id = registry.open(node, descriptor: descriptor), id > 0 else { return 0 }
     slot.backing = id
     return id
   }
 
   /// From now on a worker has to know of numbers.
-  private func declare() {
+  private func declare(_ used: UInt64) {
     let features = memory.loadRelaxed64(at: SharedStateLayout.featuresOffset)
-    guard features & SharedStateLayout.backingFilesFeature == 0 else { return }
-    memory.storeReleasing64(features | SharedStateLayout.backingFilesFeature, at: SharedStateLayout.featuresOffset)
+    guard features & used != used else { return }
+    memory.storeReleasing64(features | used, at: SharedStateLayout.featuresOffset)
   }
 
   /// No open file of the node is left.
@@ -84,6 +120,49 @@ final class PassthroughNodes: Sendable {
     guard id != 0, let registry = policy.registry else { return }
     slot.backing = 0
     registry.close(node, max(0, id))
+  }
+}
+
+// MARK: - Copies of objects
+
+extension PassthroughNodes {
+  /// Nobody else has the node open, and nobody will write to it through this open.
+  private func openCopy(
+    _ node: NodeID, _ slot: NodeSlot, _ file: any OpenFile, _ handle: HandleID, _ registry: any BackingFileRegistry
+  ) -> Int32 {
+    // O_DIRECT has demands of its own where the copy lies, and none in an object store.
+    guard handle.access == .read, !handle.isDirect, !registry.isOff, let caching = file as? CachingFile else {
+      return 0
+    }
+    guard let copy = caching.wholeFile else {
+      caching.keepWhole()
+      return 0
+    }
+    declare(SharedStateLayout.backingFilesFeature | SharedStateLayout.backingCopiesFeature)
+    return withExtendedLifetime(copy) { register(node, slot, copy.rawValue, registry) }
+  }
+
+  /// Whether the kernel reads the node from a copy, or may: then nothing may be written to it.
+  func isReadFromCopy(_ slot: NodeSlot) -> Bool { policy.registry != nil && !lends && slot.backing != 0 }
+
+  /// Nobody has the file open any more: for the next time there may be a copy.
+  func lastClosed(_ file: (any OpenFile)?) {
+    guard !lends, let registry = policy.registry, !registry.isOff, let caching = file as? CachingFile,
+      let version = caching.version, version.size >= policy.smallest
+    else { return }
+    caching.keepWhole()
+  }
+}
+
+extension VolumeFileSystem {
+  /// Before content is written to a node: one that the kernel reads from a copy stays as it is for those who have it open.
+  /// - Throws: ESTALE for such a node. The kernel looks its name up again, and gets another one.
+  func checkUnread(_ node: NodeID) throws(Errno) {
+    guard passthrough.isReadFromCopy(try table.slot(node)) else { return }
+    table.setAside(node)
+    // What was opened for writing meanwhile is the other node's.
+    cache.drop(node)
+    throw .staleNode
   }
 }
 

@@ -54,7 +54,7 @@ package final class SharedState: Sendable {
   }
 
   /// Feature bits that this build understands.
-  private static let knownFeatures = SharedStateLayout.backingFilesFeature
+  private static let knownFeatures = SharedStateLayout.backingFilesFeature | SharedStateLayout.backingCopiesFeature
 
   /// The FUSE_INIT request that the mounter answered, to be replayed into libfuse; empty when the mounter left none.
   package var initRequest: [UInt8] {

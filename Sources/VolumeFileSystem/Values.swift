@@ -41,4 +41,6 @@ package struct OpenReply: Sendable, Hashable {
   package var keepCache: Bool
   /// The kernel's number of the file that it reads and writes itself; 0: it asks us.
   package var backing: Int32 = 0
+  /// FOPEN_DIRECT_IO: the kernel asks us for each read all the same, where others have the node open with `backing`.
+  package var isDirect = false
 }

@@ -8,7 +8,10 @@ extension VolumeFileSystem {
   /// FUSE_OPEN. - Parameter flags: open(2) flags.
   package func open(_ node: NodeID, flags: Int32, caller: Caller) throws(Errno) -> OpenReply {
     let handle = HandleID(openFlags: flags)
-    if handle.access == .readWrite { try presentation.checkWritable() }
+    if handle.access == .readWrite {
+      try presentation.checkWritable()
+      try checkUnread(node)
+    }
     let file =
       if let cached = cache.file(node, handle.access) { cached } else {
         try openFile(node, handle.access, caller: caller)
@@ -20,17 +23,20 @@ extension VolumeFileSystem {
   private func opened(_ node: NodeID, _ file: any OpenFile, _ handle: HandleID) throws(Errno) -> OpenReply {
     let slot = try table.slot(node)
     return try passthrough.inTurn(node) { () throws(Errno) in
+      if handle.access == .readWrite { try checkUnread(node) }
       // Counted before the look at its links: a removal meanwhile sees the open, or this sees the removal.
       let isFirst =
         try counts.inTurn(node) { () throws(Errno) in slot.addOpen(writer: handle.access == .readWrite) } == 0
       do throws(Errno) {
         let attributes = try file.attributes()
         if attributes.linkCount == 0 || slot.isBeingRemoved { keepAlive(node) }
-        let backing = passthrough.backing(node, slot, file, attributes, isFirst: isFirst)
-        if backing != 0 { try checkDirectIO(node, handle) }
+        let backing = passthrough.backing(node, slot, file, attributes, handle, isFirst: isFirst)
+        if backing.id != 0, !backing.isDirect { try checkDirectIO(node, handle) }
         // A file that changed a moment ago may have changed again within one tick of its clock.
         let isSettled = Wall.now() - max(attributes.modificationTime, attributes.changeTime) > Self.settlingTime
-        return OpenReply(handle: handle, keepCache: isSettled && slot.isAsShown(attributes), backing: backing)
+        return OpenReply(
+          handle: handle, keepCache: isSettled && slot.isAsShown(attributes), backing: backing.id,
+          isDirect: backing.isDirect)
       } catch {
         let (opens, writers) = try counts.inTurn(node) { () throws(Errno) in
           slot.removeOpen(writer: handle.access == .readWrite)
@@ -174,6 +180,7 @@ extension VolumeFileSystem {
     if handle.access == .readWrite, writers == 0, underFileSystem.wantsCloses {
       (try? reference(node))?.lastWriterClosed()
     }
+    if opens == 0 { passthrough.lastClosed(cache.file(node, .read)) }
     cache.released(node, opens: opens, writers: writers)
     guard opens == 0 else { return }
     passthrough.closed(node, slot)

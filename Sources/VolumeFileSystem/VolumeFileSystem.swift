@@ -87,7 +87,7 @@ extension VolumeFileSystem {
     if node == NodeTable.root { return root }
     let slot = try table.slot(node)
     if let cached = cache.reference(node) { return cached }
-    switch slot.key {
+    switch slot.fileKey {
     case .identity(let identity):
       return cache.insert(try underFileSystem.node(identity), for: node)
     case .named(let parent, let parentGeneration, let name, let inode):

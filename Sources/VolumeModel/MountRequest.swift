@@ -24,6 +24,9 @@ package struct MountRequest: Sendable, Hashable {
     self.options = options
     self.objectStore = objectStore
   }
+
+  /// Whether the kernel is asked to read files of the mount itself: those of a directory, or copies that the page store has.
+  package var wantsPassthrough: Bool { objectStore.map(\.cachePassthrough) ?? options.passthrough }
 }
 
 /// The volume attributes that reach the worker process, with the defaults of DESIGN section 6.

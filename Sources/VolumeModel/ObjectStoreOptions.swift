@@ -7,6 +7,8 @@ package struct ObjectStoreOptions: Sendable, Hashable {
   package var pageSize: UInt32 = 1 << 20
   /// What is loaded into the page store at first, relative to the volume's root; empty: all of it; nil: nothing.
   package var warmUp: String?
+  /// The kernel reads files that the page store has whole itself.
+  package var cachePassthrough = false
 
   /// - Parameters:
   ///   - values: own keys by their documented names, those of mount options included.
@@ -32,10 +34,8 @@ package struct ObjectStoreOptions: Sendable, Hashable {
       }
       warmUp = parts.joined(separator: "/")
     }
-    let passthrough = VolumeContextKey.cachePassthrough
-    if let text = values[passthrough.name], try passthrough.flag(text) {
-      throw .notSupported(
-        key: passthrough.name, reason: "may only be false in this version, which reads all cached pages itself")
+    if let text = values[VolumeContextKey.cachePassthrough.name] {
+      cachePassthrough = try VolumeContextKey.cachePassthrough.flag(text)
     }
   }
 }
@@ -47,5 +47,6 @@ extension ObjectStoreRequest {
       properties: options.properties, usesNodeCredentials: usesNodeCredentials, pageStore: pageStore,
       pageStoreBytes: options.pageStoreBytes)
     pageSize = options.pageSize
+    cachePassthrough = options.cachePassthrough
   }
 }

@@ -20,6 +20,9 @@ package enum SharedStateLayout {
   package static let featuresOffset = 16
   /// Nodes may have a backing file: a worker that opened one of them without it would get its opener EIO.
   package static let backingFilesFeature: UInt64 = 1
+  /// The backing file of a node may be a copy that is for reading alone: a worker that does not know would have the kernel
+  /// write to it.
+  package static let backingCopiesFeature: UInt64 = 2
   package static let maxNodesOffset = 24
   package static let slotSizeOffset = 28
   package static let initRequestLengthOffset = 32

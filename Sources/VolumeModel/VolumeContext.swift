@@ -142,7 +142,8 @@ extension VolumeContextKey {
   package static let cachePassthrough = VolumeContextKey(
     "cachePassthrough", .oneOf(["true", "false"]), default: "false", .administrators,
     availability: .only([.s3, .oss]),
-    "Lets the kernel read files that are whole in the page store itself. This version takes only false.")
+    "Lets the kernel (6.9 and later) read files of 128 KiB and more that the page store has whole itself, from copies whose "
+      + "bytes nobody checks any more; they take up to half of `pageStoreSize`.")
   package static let warmUp = VolumeContextKey(
     "warmUp", .text, .administrators, availability: .only([.s3, .oss]),
     "File or directory of the volume that a node loads into its page store when the volume is mounted there; / for all."

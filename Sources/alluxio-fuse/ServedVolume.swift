@@ -30,15 +30,18 @@ struct ServedVolume: Sendable {
     try self.init(files, nil, device, fuseInit, log)
   }
 
-  /// An object store. The kernel passes none of its files through.
+  /// An object store.
+  /// - Parameter backings: who has the kernel read files itself that the page store has; nil: nobody.
   init(
     _ objects: ObjectVolume, state: borrowing Descriptor, device: consuming Descriptor, fuseInit: [UInt8],
-    options: WorkerOptions, custody: (any NodeCustody)? = nil, isFollowed: Bool = true, log: Logger
+    options: WorkerOptions, custody: (any NodeCustody)? = nil,
+    backings: (any BackingFileRegistry)? = nil, isFollowed: Bool = true, log: Logger
   ) throws(Errno) {
     objects.update(options)
     let files = try VolumeFileSystem(
       underFileSystem: objects.fileSystem, state: try SharedState(descriptor: state), options: options,
-      custody: custody, reading: objects.readPolicy, isFollowed: isFollowed)
+      custody: custody, passthrough: PassthroughPolicy(registry: backings, smallest: Self.smallestFile),
+      reading: objects.readPolicy, isFollowed: isFollowed)
     try self.init(files, objects, device, fuseInit, log)
   }
 

@@ -15,7 +15,12 @@ final class StoreFolder: Sendable {
 
   init() throws { directory = try TemporaryDirectory("pages") }
 
-  deinit { for store in stores.withLock({ $0 }) { store.drain(until: .never) } }
+  deinit {
+    for store in stores.withLock({ $0 }) {
+      store.drain(until: .never)
+      store.drainWhole(until: .never)
+    }
+  }
 
   var path: String { directory.path }
 

@@ -8,6 +8,7 @@ import SystemPackage
 ///
 ///     page-writer FOLDER fill STEP      fills samples; kill -9 of itself when the store comes to the step
 ///     page-writer FOLDER evict STEP     the same, in a store that must evict
+///     page-writer FOLDER whole STEP     fills one sample and has it kept whole
 ///     page-writer FOLDER storm SEED shared|own   reads and fills at random; exit 3 at a wrong byte
 ///     page-writer FOLDER hold NUMBER    begins a fill of page 0 of a sample, says so, and ends with its input
 @main
@@ -20,6 +21,7 @@ struct PageWriter {
     switch arguments[2] {
     case "fill": try fill(folder, step: arguments[3], quota: 1 << 30)
     case "evict": try fill(folder, step: arguments[3], quota: 200 << 10)
+    case "whole": try whole(folder, step: arguments[3])
     case "storm": try storm(folder, seed: UInt64(arguments[3]) ?? 0, isShared: arguments[4] == "shared")
     case "hold": try hold(folder, number: Int(arguments[3]) ?? 0)
     default: exit(64)
@@ -48,6 +50,23 @@ struct PageWriter {
       store.drain(until: .never)
     }
     store.close(until: .never)
+  }
+
+  private static func whole(_ folder: borrowing Descriptor, step: String) throws {
+    let faults = DiskFaults()
+    #if FAULT_INJECTION
+      faults.set { reached in if reached.rawValue == step { kill(getpid(), SIGKILL) } }
+    #endif
+    var configuration = PageStore.Configuration(quota: 1 << 30)
+    configuration.pageSize = pageSize
+    configuration.minimumFree = 0
+    configuration.keepsWhole = true
+    let store = PageStore(folder: folder, configuration: configuration, faults: faults)
+    let sample = PageSample(0, size: 300_001)
+    if !PageReader(sample, in: store, pageSize: pageSize).readsRight() { exit(3) }
+    store.drain(until: .never)
+    store.keepWhole(sample.version)
+    store.drainWhole(until: .never)
   }
 
   private static func storm(_ folder: borrowing Descriptor, seed: UInt64, isShared: Bool) throws {

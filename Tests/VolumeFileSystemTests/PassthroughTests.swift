@@ -9,16 +9,19 @@ import VolumeFileSystem
 import VolumeModel
 
 /// A kernel and a mounter as far as registrations go: each node has one number until it is closed, and no number comes twice.
-private final class Registrations: BackingFileRegistry {
+final class Registrations: BackingFileRegistry {
   struct State {
     var ids: [NodeID: Int32] = [:]
     var last: Int32 = 0
     var asked = 0
     var refuses = false
+    var isOff = false
   }
   private let state = Mutex(State())
 
   var now: State { state.withLock { $0 } }
+  var isOff: Bool { now.isOff }
+  func turnOff() { state.withLock { $0.isOff = true } }
   func refuse(_ refuses: Bool) { state.withLock { $0.refuses = refuses } }
 
   func open(_ node: NodeID, descriptor: CInt) -> Int32? {

@@ -77,12 +77,13 @@ struct ObjectStoreKeyTests {
   @Test("the page store's keys are typed and have defaults; a file:/// volume has none of it")
   func pageStore() throws {
     let standard = try #require(try options([:]))
-    #expect(standard.pageStoreBytes == 10 << 30 && standard.pageSize == 1 << 20)
-    let given = try #require(try options(["pageStoreSize": "1.5Gi", "pageSize": "64Ki", "cachePassthrough": "false"]))
+    #expect(standard.pageStoreBytes == 10 << 30 && standard.pageSize == 1 << 20 && !standard.cachePassthrough)
+    let given = try #require(try options(["pageStoreSize": "1.5Gi", "pageSize": "64Ki", "cachePassthrough": "true"]))
     #expect(given.pageStoreBytes == 3 << 29 && given.pageSize == 64 << 10)
     #expect(try options(["pageStoreSize": "0"])?.pageStoreBytes == 0)
     let request = ObjectStoreRequest(given, usesNodeCredentials: false, pageStore: "/p")
     #expect(request.pageStoreBytes == 3 << 29 && request.pageSize == 64 << 10 && request.pageStore == "/p")
+    #expect(request.cachePassthrough)
     #expect(try VolumeContext(parsing: ["path": "file:///d"], from: .attributes).objectStore == nil)
     for key in ["pageStoreSize", "pageSize", "cachePassthrough"] {
       #expect(problem("file:///d", [key: "1"])?.description.contains("applies only to s3:// and oss://") == true)
@@ -102,12 +103,6 @@ struct ObjectStoreKeyTests {
       return
     }
     #expect(!error.description.contains("canary"))
-  }
-
-  @Test("cached pages are not passed through in this version, and whoever asks for it is told")
-  func cachePassthrough() {
-    let error = problem("s3://bucket", ["cachePassthrough": "true"])
-    #expect(error?.description.contains("may only be false in this version") == true)
   }
 
   @Test(

@@ -20,12 +20,12 @@ enum Wire {
       var status = status(reply.attributes)
       return fuse_reply_attr(raw, &status, seconds(reply.timeout))
     case .open(_, let open) where open.backing > 0:
-      var body = cfuse_open_passthrough(open.handle.rawValue, open.backing)
+      var body = passthroughBody(open)
       return fuse_reply_buf(raw, &body, MemoryLayout.size(ofValue: body))
     case .create(let entry, let open) where open.backing > 0:
       var body = cfuse_create_passthrough()
       body.entry = entryBody(entry)
-      body.open = cfuse_open_passthrough(open.handle.rawValue, open.backing)
+      body.open = passthroughBody(open)
       return fuse_reply_buf(raw, &body, MemoryLayout.size(ofValue: body))
     case .open(_, let open):
       var information = fileInformation(open)
@@ -48,6 +48,12 @@ enum Wire {
       var values = statisticsValues(statistics)
       return fuse_reply_statfs(raw, &values)
     }
+  }
+
+  private static func passthroughBody(_ open: OpenReply) -> cfuse_open_passthrough {
+    open.isDirect
+      ? cfuse_open_beside_passthrough(open.handle.rawValue, open.backing)
+      : cfuse_open_passthrough(open.handle.rawValue, open.backing)
   }
 
   /// Has the kernel copy them from where they are.

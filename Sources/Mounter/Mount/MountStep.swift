@@ -99,7 +99,7 @@ struct MountStep: Sendable {
     let fuse: FuseMount
     do throws(FuseMount.Failure) {
       fuse = try FuseMount.mount(
-        at: mountPoint.path, onRequest: request.options.passthrough ? .passthrough : [], withheld: withheld)
+        at: mountPoint.path, onRequest: request.wantsPassthrough ? .passthrough : [], withheld: withheld)
     } catch {
       throw .system(error.error, step: Self.sentence(error.step, mountPoint.path))
     }

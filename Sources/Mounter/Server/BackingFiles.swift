@@ -1,5 +1,6 @@
-internal import LinuxSystem
-internal import SystemPackage
+internal import Glibc
+package import LinuxSystem
+package import SystemPackage
 internal import VolumeModel
 
 /// The kernel's numbers of files that it reads and writes itself for one volume, by node. A worker that asks for a node again,
@@ -35,6 +36,7 @@ extension MounterServer {
     if let id = holding.backings[node] { return (id, nil) }
     guard holding.backings.hasRoom else { return (0, .noSpace) }
     do throws(Errno) {
+      if let pages = mount.pageFolder { try PageCopy.check(file.descriptor, of: pages.descriptor) }
       let id = try withExtendedLifetime((file, mount)) { () throws(Errno) in
         try FuseBackingFile.open(file.rawValue, for: mount.fuseDevice.rawValue)
       }
@@ -53,5 +55,20 @@ extension MounterServer {
     holding.backings[node] = nil
     let device = mount.fuseDevice
     closer.run { withExtendedLifetime(device) { try? FuseBackingFile.close(known, of: device.rawValue) } }
+  }
+}
+
+/// A file that a worker for an object store has made of pages.
+package enum PageCopy {
+  /// The kernel opens the file again with the mounter's rights, for writing where an application asks for that. The worker
+  /// has none of them: what it names must be its own, as files in the volume's page folder are, and no other name may lead to
+  /// it.
+  /// - Parameter folder: the worker's own in the page store.
+  /// - Throws: EPERM.
+  package static func check(_ file: borrowing Descriptor, of folder: borrowing Descriptor) throws(Errno) {
+    let (found, own) = (try file.status(), try folder.status())
+    guard found.type == S_IFREG, found.linkCount == 1, found.device == own.device, found.uid == own.uid else {
+      throw .notPermitted
+    }
   }
 }

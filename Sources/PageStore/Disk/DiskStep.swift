@@ -31,6 +31,11 @@ package enum DiskStep: String, Sendable, CaseIterable {
   case afterUnlink
   case middleOfOrder
   case beforeOrderRename
+  case wholeCreated
+  /// A file without a tail has all of its bytes.
+  case wholeWritten
+  case beforeWholeName
+  case afterWholeName
 
   /// Those of a fill.
   package static let fill: [DiskStep] = [
@@ -39,6 +44,8 @@ package enum DiskStep: String, Sendable, CaseIterable {
   ]
   /// Those of an eviction.
   package static let eviction: [DiskStep] = [.beforeEviction, .afterErasure, .afterPunch, .beforeUnlink, .afterUnlink]
+  /// Those of a file without a tail.
+  package static let whole: [DiskStep] = [.wholeCreated, .wholeWritten, .beforeWholeName, .afterWholeName]
 }
 
 #if FAULT_INJECTION

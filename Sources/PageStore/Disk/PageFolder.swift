@@ -120,7 +120,7 @@ final class PageFolder: Sendable {
   }
 
   /// Names, each with its NUL, sorted so that two walks meet the same order.
-  private static func names(in directory: borrowing Descriptor) throws(Errno) -> [[UInt8]] {
+  static func names(in directory: borrowing Descriptor) throws(Errno) -> [[UInt8]] {
     var names: [[UInt8]] = []
     var reader = try DirectoryReader(try directory.open(at: ".", O_RDONLY | O_DIRECTORY), from: 0)
     _ = try reader.forEach { (name, _, _, _) throws(Errno) in

@@ -79,6 +79,18 @@ package final class CachedFile: Sendable {
     return done
   }
 
+  /// As ``read(into:at:)`` for the buffer's first `count` bytes, but neither a hit nor a use.
+  func readAside(into target: inout MutableRawSpan, count: Int, at offset: Int64) -> Int {
+    guard let file = openFile() else { return 0 }
+    var done = 0
+    while done < count {
+      let got = readPart(file, into: &target, range: done..<count, at: offset + Int64(done))
+      if got == 0 { break }
+      done += got
+    }
+    return done
+  }
+
   /// A page that others have evicted, and counted, is one that the index is wrong about.
   private func forgetEvicted(_ page: Int64) {
     // What this process is about to write is in the index before it is in the file.

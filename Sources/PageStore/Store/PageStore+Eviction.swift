@@ -12,13 +12,16 @@ extension PageStore {
 
   /// What is taken: by all that share the folder, where it is shared.
   var usedBytes: Int64 {
-    sharedUse.withLock { try? $0?.total() } ?? index.cost.load(ordering: .relaxed)
+    sharedUse.withLock { try? $0?.total() } ?? ownBytes
   }
+
+  /// What this store's pages and whole files take.
+  private var ownBytes: Int64 { index.cost.load(ordering: .relaxed) + whole.bytes }
 
   /// This process has put so many bytes there, or taken them away.
   func counted(_ bytes: Int64) {
     sharedUse.withLock { _ = try? $0?.add(bytes) }
-    configuration.account?.report(used: index.cost.load(ordering: .relaxed))
+    configuration.account?.report(used: ownBytes)
   }
 
   private var isOverLimit: Bool {

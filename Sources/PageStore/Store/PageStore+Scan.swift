@@ -42,7 +42,10 @@ extension PageStore {
     do throws(Errno) {
       try DetachedThread.start(name: "page-scan", stackSize: 512 << 10) { [weak self] in
         guard let self else { return }
-        if let folder = self.folder() { self.scanFolder(folder) }
+        if let folder = self.folder() {
+          self.scanFolder(folder)
+          self.scanWhole(folder)
+        }
         self.scan.end()
       }
     } catch {
@@ -66,7 +69,7 @@ extension PageStore {
       guard isWhole else { return }
       for id in index.presumedFiles() { index.remove(id) }
       sharedUse.withLock { try? $0?.set(index.cost.load(ordering: .relaxed)) }
-      configuration.account?.report(used: index.cost.load(ordering: .relaxed))
+      counted(0)
     } catch {
       disk.readFailed(.failing(error.rawValue))
     }

@@ -16,6 +16,8 @@ package final class PageStore: Sendable {
     package var minimumFree: Int64?
     /// Other workers have the same folder.
     package var isShared = false
+    /// Versions are kept in files without a tail as well, for a kernel that reads them itself. Not where the folder is shared.
+    package var keepsWhole = false
     /// How long a read waits for the disk.
     package var readLimit: Duration = .seconds(1)
     /// What may wait to be written, in bytes.
@@ -34,6 +36,8 @@ package final class PageStore: Sendable {
     /// What they may be now.
     package var limitBytes: Int64
     package var pages: Int
+    /// Of them, in files without a tail.
+    package var wholeBytes: Int64
     /// Why the folder cannot be used at all.
     package var folderError: Errno?
     package var readPause: DiskHealth.Pause?
@@ -50,8 +54,10 @@ package final class PageStore: Sendable {
   /// One thread at a time makes room.
   let evictor = Mutex<Void>(())
   let scan = ScanState()
+  let whole = WholeFiles()
   private let given: SharedDescriptor?
   private let opened: Mutex<(folder: PageFolder?, error: Errno?, retry: DiskHealth)>
+  private let openedWhole = Mutex<WholeFolder?>(nil)
   private let files = Mutex<[FileVersionID: WeakFile]>([:])
   let dropping = Mutex<Set<UInt64>>([])
   let sharedUse: Mutex<SharedUse?>
@@ -66,6 +72,7 @@ package final class PageStore: Sendable {
   package init(folder: borrowing Descriptor, configuration: Configuration, faults: DiskFaults = DiskFaults()) {
     var configuration = configuration
     if !PageLayout.isPageSize(configuration.pageSize) { configuration.pageSize = 1 << 20 }
+    if configuration.isShared { configuration.keepsWhole = false }
     self.configuration = configuration
     self.faults = faults
     disk = PageDisk(readLimit: configuration.readLimit)
@@ -94,6 +101,15 @@ package final class PageStore: Sendable {
         opened.retry.failed(.failing(error.rawValue), at: .now)
         return nil
       }
+    }
+  }
+
+  /// The folder of files without a tail, made when it is first asked for; nil while it cannot be.
+  func wholeFolder() -> WholeFolder? {
+    guard let folder = folder() else { return nil }
+    return openedWhole.withLock { opened in
+      if opened == nil { opened = try? WholeFolder(in: folder) }
+      return opened
     }
   }
 
@@ -140,6 +156,7 @@ package final class PageStore: Sendable {
     let pauses = disk.pauses
     return Status(
       usedBytes: usedBytes, limitBytes: limit, pages: index.count.load(ordering: .relaxed),
+      wholeBytes: whole.bytes,
       folderError: opened.withLock { $0.error }, readPause: pauses.reading, writePause: pauses.writing)
   }
 
@@ -150,7 +167,9 @@ package final class PageStore: Sendable {
   /// Writes the order of eviction, for the next start. Fills that wait are waited for until `deadline`.
   package func close(until deadline: Deadline) {
     scan.stop()
+    whole.stop()
     _ = fills.drain(until: deadline)
+    _ = whole.drain(until: deadline)
     if disk.mayWrite, let folder = folder() { saveOrder(folder) }
   }
 }

@@ -1,3 +1,4 @@
+import LinuxSystem
 import Synchronization
 import SystemPackage
 import UnderFileSystem
@@ -71,6 +72,18 @@ final class CachingFile: OpenFile {
       }
     }
   }
+
+  /// The version that is open; nil while this mount writes the file.
+  var version: ContentVersion? {
+    // Goes over to what this mount has made of it.
+    _ = base.revision
+    return base.isWritten ? nil : base.contentVersion
+  }
+
+  /// Of the version that is open: see ``PageCache/wholeFile(of:)``.
+  var wholeFile: SharedDescriptor? { version.flatMap { reading.cache?.wholeFile(of: $0) } }
+
+  func keepWhole() { if let version { reading.cache?.keepWhole(version) } }
 
   /// Bytes of the version that is open which the page store has now; nil where there is none that keeps them.
   var cachedBytes: Int64? {

@@ -11,10 +11,16 @@ package protocol PageCache: Sendable {
   var isShared: Bool { get }
   /// The pages of one version; nil when it cannot be kept.
   func pages(of version: ContentVersion) -> (any CachedPages)?
+  /// The version in a file of its own that holds nothing else, open for reading; nil when there is none.
+  func wholeFile(of version: ContentVersion) -> SharedDescriptor?
+  /// Makes such a file in the background, where all pages are there and there is room for it.
+  func keepWhole(_ version: ContentVersion)
 }
 
 extension PageCache {
   package var isShared: Bool { false }
+  package func wholeFile(of version: ContentVersion) -> SharedDescriptor? { nil }
+  package func keepWhole(_ version: ContentVersion) {}
 }
 
 /// Pages of one version. Calls of any number of threads.

@@ -82,7 +82,7 @@ struct ForegroundMount {
 
   private func mount(at target: String) throws(MountProblem) -> FuseMount {
     do throws(FuseMount.Failure) {
-      let passes = options.objects == nil && options.worker.passthrough
+      let passes = options.objects.map(\.store.cachePassthrough) ?? options.worker.passthrough
       return try FuseMount.mount(at: target, flags: options.flags, onRequest: passes ? .passthrough : [])
     } catch {
       switch error.step {
@@ -123,8 +123,8 @@ struct ForegroundMount {
         options: options.worker, backings: try backings(fuse), isFollowed: recordsForNext, log: log)
     case .objects(let objects):
       return try ServedVolume(
-        objects, state: state, device: device, fuseInit: fuseInit, options: options.worker, isFollowed: recordsForNext,
-        log: log)
+        objects, state: state, device: device, fuseInit: fuseInit, options: options.worker,
+        backings: try backings(fuse), isFollowed: recordsForNext, log: log)
     }
   }
 

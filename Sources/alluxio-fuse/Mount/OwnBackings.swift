@@ -20,6 +20,8 @@ final class OwnBackings: BackingFileRegistry {
     }
   }
 
+  var isOff: Bool { isRefused.load(ordering: .relaxed) }
+
   func close(_ node: NodeID, _ id: Int32) {
     if id > 0 { try? FuseBackingFile.close(id, of: device.rawValue) }
   }

@@ -177,6 +177,7 @@ private struct VolumeFolder {
     configuration.pageSize = Int(request.pageSize)
     configuration.account = account
     configuration.isShared = sharedPages != nil
+    configuration.keepsWhole = request.cachePassthrough
     return PageStore(folder: pages.descriptor, configuration: configuration)
   }
 

@@ -19,9 +19,16 @@ struct StoredPages: PageCache {
   var pageSize: Int { store.pageSize }
 
   func pages(of version: ContentVersion) -> (any CachedPages)? {
-    let file = FileVersion(
+    StoredFile(store.open(Self.file(version)), isShared ? others : nil)
+  }
+
+  func wholeFile(of version: ContentVersion) -> SharedDescriptor? { store.wholeFile(of: Self.file(version)) }
+
+  func keepWhole(_ version: ContentVersion) { store.keepWhole(Self.file(version)) }
+
+  private static func file(_ version: ContentVersion) -> FileVersion {
+    FileVersion(
       underFileSystem: version.source, path: version.path, revision: .etag(version.tag), size: version.size)
-    return StoredFile(store.open(file), isShared ? others : nil)
   }
 }
 

@@ -51,6 +51,8 @@ final class MounterBackings: BackingFileRegistry, @unchecked Sendable {
     return nil
   }
 
+  var isOff: Bool { monitor.locked { pausedUntil == .never } }
+
   private func wait(_ call: UInt64) -> Answer? {
     let deadline = Deadline.after(Self.patience)
     return monitor.locked {

@@ -24,7 +24,9 @@ enum WorkerVolume {
     _ configuration: borrowing WorkerConfiguration, _ custody: MounterCustody, _ backings: MounterBackings?,
     _ log: Logger
   ) throws(Problem) -> ServedVolume {
-    if let store = configuration.request.objectStore { return try make(store, configuration, custody, log) }
+    if let store = configuration.request.objectStore {
+      return try make(store, configuration, custody, store.cachePassthrough ? backings : nil, log)
+    }
     do throws(Errno) {
       guard let root = try duplicate(configuration.underFileSystemRoot) else { throw .invalidArgument }
       return try ServedVolume(
@@ -40,7 +42,7 @@ enum WorkerVolume {
   /// mount waits for that one, and learns the same from its requests.
   private static func make(
     _ store: ObjectStoreRequest, _ configuration: borrowing WorkerConfiguration, _ custody: MounterCustody,
-    _ log: Logger
+    _ backings: MounterBackings?, _ log: Logger
   ) throws(Problem) -> ServedVolume {
     let objects: ObjectVolume
     let isSameMount = configuration.generation > 1
@@ -66,7 +68,8 @@ enum WorkerVolume {
     do throws(Errno) {
       return try ServedVolume(
         objects, state: configuration.sharedState, device: try configuration.fuseDevice.duplicate(),
-        fuseInit: configuration.fuseInit, options: configuration.request.options, custody: custody, log: log)
+        fuseInit: configuration.fuseInit, options: configuration.request.options, custody: custody,
+        backings: backings, log: log)
     } catch {
       throw .system(error)
     }
