@@ -110,7 +110,7 @@ let package = Package(
         "CSIProtocol", "GRPC", "HTTP", "Kubernetes", "LinuxSystem", "Log", "Metrics", "Mounter", "ObjectStore",
         "PageStore", "ProtobufC", "UnderFileSystem", "VolumeModel", logging, system,
       ],
-      swiftSettings: safe),
+      exclude: ["Registry/Kubernetes/VolumeStatuses.md"], swiftSettings: safe),
 
     .executableTarget(
       name: "alluxio-csi",

@@ -51,6 +51,10 @@ struct Options: ParsableArguments {
   var events: String = "none"
 
   @Option(
+    help: "Where this node says how its volumes are, for AlluxioVolume objects: kubernetes, or none.")
+  var nodeReports: String = "none"
+
+  @Option(
     help: "Where this node has a taint removed once volumes can be used on it: kubernetes, or none.")
   var startupTaint: String = "none"
 

@@ -17,6 +17,8 @@ struct Plugin {
   private let identity: IdentityService
   private let controller: ControllerService?
   private let node: NodeService?
+  /// Of a controller that remembers volumes in objects of a cluster.
+  private let statuses: VolumeStatuses?
   private let calls: CallMetrics
   private let metrics: PluginMetrics
   private let mounter: MounterView?
@@ -33,8 +35,17 @@ struct Plugin {
     try Self.makeFolders(settings)
     let registry = try Self.registry(settings)
     let client = settings.servesNode ? Self.mounterClient(settings, version) : nil
+    // Not by way of the launcher: to look at a mounter starts none.
+    let mounter = client.map { client in
+      MounterView { deadline throws(MounterError) in try await client.list(by: deadline) }
+    }
+    self.mounter = mounter
     let node: NodeService?
-    if let client { node = try await Self.node(settings, client, registry) } else { node = nil }
+    if let client, let mounter {
+      node = try await Self.node(settings, client, mounter, registry)
+    } else {
+      node = nil
+    }
     self.node = node
     controller =
       settings.servesController
@@ -44,6 +55,7 @@ struct Plugin {
           local: LocalProvisioningDirectories(fileRoots: settings.fileRoots),
           objects: ObjectProvisioningDirectories()))
       : nil
+    statuses = try Self.statuses(settings)
     let readiness = Readiness {
       do {
         try await registry.check()
@@ -58,11 +70,6 @@ struct Plugin {
       name: settings.driverName, version: version, manifest: ["mode": settings.mode.rawValue],
       hasController: settings.servesController, isReady: readiness.isReady)
     calls = CallMetrics(methods: Self.handlers(identity, controller, node).keys)
-    // Not by way of the launcher: to look at a mounter starts none.
-    let mounter = client.map { client in
-      MounterView { deadline throws(MounterError) in try await client.list(by: deadline) }
-    }
-    self.mounter = mounter
     startupTaint = try Self.startupTaint(settings, mounter)
     var watched: (NodeService, MounterView)?
     if let node, let mounter { watched = (node, mounter) }
@@ -100,11 +107,13 @@ struct Plugin {
     }
   }
 
-  /// Keeps the node service up to date on its mounts and takes the node's startup taint away, until its task is cancelled.
+  /// Keeps the node service up to date on its mounts and the cluster on its volumes, and takes the node's startup taint away,
+  /// until the task is cancelled.
   func follow() async {
     async let taint: Void? = startupTaint?.remove()
+    async let volumes: Void? = statuses?.run()
     await node?.followMounter()
-    await taint
+    _ = await (taint, volumes)
   }
 
   private static func makeFolders(_ settings: Settings) throws {
@@ -136,6 +145,12 @@ struct Plugin {
       mounterAnswers: { await mounter.current().statuses != nil }, logger: Logger(label: "node"))
   }
 
+  private static func statuses(_ settings: Settings) throws -> VolumeStatuses? {
+    guard settings.servesController, case .kubernetes(let access) = settings.registry else { return nil }
+    return VolumeStatuses(
+      try KubernetesClient(access, policy: VolumeStatuses.patience), logger: Logger(label: "statuses"))
+  }
+
   private static func mounterClient(_ settings: Settings, _ version: String) -> MounterClient {
     MounterClient(
       socket: settings.mounterSocket ?? settings.paths.mounterSocket, program: "alluxio-csi \(version)",
@@ -143,7 +158,7 @@ struct Plugin {
   }
 
   private static func node(
-    _ settings: Settings, _ client: MounterClient, _ registry: any VolumeRegistry
+    _ settings: Settings, _ client: MounterClient, _ view: MounterView, _ registry: any VolumeRegistry
   ) async throws -> NodeService {
     // A copy of every volume's descriptors is kept here.
     _ = try? ResourceLimit.raiseOpenFiles(to: 65_536)
@@ -160,12 +175,16 @@ struct Plugin {
         nodeID: settings.nodeID,
         logger: logger)
     }
+    let reports = try settings.nodeReports.map { access in
+      NodeReports(
+        try KubernetesClient(access, policy: NodeReports.patience), nodeID: settings.nodeID, view: view, logger: logger)
+    }
     let warming = WarmProcesses(
       stateDirectory: settings.paths.stateDirectory, logLevel: settings.logLevel, logFormat: settings.logFormat)
     guard settings.mounterSocket == nil else {
       return try await NodeService.start(
         configuration: configuration, mounter: client, registry: registry, warming: warming,
-        events: events, logger: logger)
+        events: events, reports: reports, logger: logger)
     }
     var launcher = MounterLauncher(
       socket: settings.paths.mounterSocket, stateDirectory: settings.paths.stateDirectory,
@@ -175,6 +194,6 @@ struct Plugin {
     try await launcher.ensureRunning(by: .after(mounterPatience))
     return try await NodeService.start(
       configuration: configuration, mounter: OwnMounter(client: client, launcher: launcher), registry: registry,
-      warming: warming, events: events, logger: logger)
+      warming: warming, events: events, reports: reports, logger: logger)
   }
 }

@@ -42,6 +42,8 @@ struct Settings {
   let metricsAddress: TCPAddress?
   /// The cluster whose pods and claims get events; nil: none do.
   let events: ClusterAccess?
+  /// The cluster that hears how volumes are on this node; nil: none does.
+  let nodeReports: ClusterAccess?
   /// The cluster that takes a taint off this node, and its key; nil: none does.
   let startupTaint: (cluster: ClusterAccess, key: String)?
   let logLevel: Logger.Level
@@ -72,6 +74,7 @@ struct Settings {
     maximumVolumes = options.maxVolumes
     metricsAddress = try options.metricsAddress.map(Self.address)
     events = try Self.optionalCluster(options.events, flag: "--events")
+    nodeReports = try Self.optionalCluster(options.nodeReports, flag: "--node-reports")
     startupTaint = try Self.startupTaint(options)
     logFormat = try Self.word(options.logFormat, flag: "--log-format")
     logLevel = try Self.level(options.logLevel, verbosity: options.verbosity)

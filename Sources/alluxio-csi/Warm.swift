@@ -29,6 +29,8 @@ struct Warm: ParsableCommand {
   @Option(help: .hidden) var worker: String?
   @Option(help: .hidden) var logLevel: String?
   @Option(help: .hidden) var logFormat: String = "text"
+  /// The plugin's: the percentage is its first byte.
+  @Option(help: .hidden) var progressDescriptor: Int32?
 
   func validate() throws {
     guard (1...128).contains(readers) else { throw ValidationError("--readers takes a number from 1 to 128") }
@@ -88,7 +90,11 @@ struct Warm: ParsableCommand {
       "\(progress.line(seconds: Double(Deadline.now.nanoseconds - start) / 1e9, bar: 0))"
     }
     logger.info("loading the volume into the page store", metadata: ["path": "/\(path)"])
-    let end = try warmUp.run(every: .seconds(30)) { logger.info("loading", metadata: ["progress": words($0)]) }
+    let shared = progressDescriptor.map { SharedDescriptor(Descriptor(adopting: $0)) }
+    let end = try warmUp.run(every: .seconds(30)) { progress in
+      logger.info("loading", metadata: ["progress": words(progress)])
+      _ = try? shared?.descriptor.write([UInt8(clamping: progress.percent)].span.bytes, at: 0)
+    }
     logger.info("the volume is loaded into the page store", metadata: ["progress": words(end)])
     for failure in end.firstFailures { logger.warning("cannot be read", metadata: ["file": "\(failure)"]) }
     if end.failures > 0 { throw ExitCode.failure }

@@ -13,8 +13,16 @@ final class WarmProcesses: VolumeWarming {
   private let logLevel: Logger.Level
   private let logFormat: LogFormat
   private let logger = Logger(label: "warm")
+  private struct Running {
+    var process: PidFD
+    /// One byte of memory that the process writes.
+    var percent: SharedDescriptor
+  }
+
   /// By worker key's name.
-  private let running = Mutex<[String: PidFD]>([:])
+  private let running = Mutex<[String: Running]>([:])
+  /// The process's number of it.
+  private static let progressDescriptor: CInt = 3
 
   init(stateDirectory: String, logLevel: Logger.Level, logFormat: LogFormat) {
     self.stateDirectory = stateDirectory
@@ -27,15 +35,15 @@ final class WarmProcesses: VolumeWarming {
     do throws(Errno) {
       let process = try running.withLock { (running) throws(Errno) -> PidFD? in
         if running[name] != nil { return nil }
-        let process = try start(key, path: path)
-        running[name] = process
-        return process
+        let begun = try start(key, path: path)
+        running[name] = begun
+        return begun.process
       }
       guard let process else { return }
       try DetachedThread.start(name: "warm-wait", stackSize: 256 << 10) { [self] in
         // It says itself how it went.
         _ = try? process.wait()
-        running.withLock { if $0[name] === process { $0[name] = nil } }
+        running.withLock { if $0[name]?.process === process { $0[name] = nil } }
       }
     } catch {
       logger.warning(
@@ -45,16 +53,28 @@ final class WarmProcesses: VolumeWarming {
 
   func stop(_ key: WorkerKey) {
     // Fails only where it has ended.
-    try? running.withLock { $0[key.name] }?.signal(SIGKILL)
+    try? running.withLock { $0[key.name] }?.process.signal(SIGKILL)
   }
 
-  private func start(_ key: WorkerKey, path: String) throws(Errno) -> PidFD {
-    let spawn = Spawn(
+  func percent(of key: WorkerKey) -> Int? {
+    let shared = running.withLock { $0[key.name]?.percent }
+    return shared.map { shared in
+      let byte = (try? Memfd.firstBytes(1, of: shared.descriptor))?.first
+      return min(100, Int(byte ?? 0))
+    }
+  }
+
+  private func start(_ key: WorkerKey, path: String) throws(Errno) -> Running {
+    let percent = SharedDescriptor(
+      try Memfd.create(name: "warm", byteCount: 1, sealing: [.shrink, .grow, .seal]))
+    var spawn = Spawn(
       executable: ExecutablePath.own,
       arguments: [
         "alluxio-csi", "warm", "--state-dir", stateDirectory, "--worker", key.name, "--log-level",
-        logLevel.rawValue, "--log-format", logFormat.rawValue, "--", key.volumeID, path,
+        logLevel.rawValue, "--log-format", logFormat.rawValue, "--progress-descriptor",
+        "\(Self.progressDescriptor)", "--", key.volumeID, path,
       ], environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"])
-    return try spawn.start()
+    spawn.descriptors = [Self.progressDescriptor: percent.descriptor.rawValue]
+    return Running(process: try spawn.start(), percent: percent)
   }
 }

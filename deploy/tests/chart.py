@@ -57,6 +57,8 @@ MATRIX = {
         "nodes": {"tolerations": []}, "nodePlugin": {"startupTaint": {
             "enabled": True, "key": "example.com/starting", "ownNodeOnly": True}}}},
     "volumes as objects": {"alluxio-csi": {"controllerPlugin": {"registry": "kubernetes", "replicas": 3}}},
+    "reports of nodes": {"alluxio-csi": {"controllerPlugin": {"registry": "kubernetes"},
+                                         "nodePlugin": {"reports": True, "ownReportOnly": True}}},
     "another kubelet": {"alluxio-csi": {
         "kubeletDir": "/data/kubelet", "driverName": "csi.example.com", "logLevel": "debug", "logFormat": "json",
         "metrics": {"annotations": {"prometheus.io/scrape": "true"}},

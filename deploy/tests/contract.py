@@ -35,16 +35,25 @@ RESIZER = {
 REGISTRY = {
     ("csi.alluxio.com", "alluxiovolumes"): {"get", "list", "create", "patch", "delete"},
     ("csi.alluxio.com", "alluxiovolumes/status"): {"patch"},
+    ("csi.alluxio.com", "alluxionodes"): {"list", "watch", "delete"},
+    ("", "nodes"): {"get"},
 }
-"""What the controller calls itself; KubernetesRegistryTests records it against these rules."""
+"""What the controller calls itself; KubernetesRegistryTests and VolumeStatusesTests record it against these rules."""
 
 NODE_EVENTS = {("events.k8s.io", "events"): {"create", "patch"}}
 """What the node plugin calls itself; PluginEventTests records it against these rules."""
+
+NODE_REPORTS = {
+    ("csi.alluxio.com", "alluxionodes"): {"create"},
+    ("csi.alluxio.com", "alluxionodes/status"): {"patch"},
+}
+"""What the node plugin calls for its report; NodeReportsTests records it against these rules."""
 
 STARTUP_TAINT = {("storage.k8s.io", "csinodes"): {"get"}, ("", "nodes"): {"get", "patch"}}
 """The same for the startup taint; PluginStartupTests records it against these rules."""
 
 NODE_FEATURES = {"--events=kubernetes": ("alluxio-csi-node-events", NODE_EVENTS),
+                 "--node-reports=kubernetes": ("alluxio-csi-node-reports", NODE_REPORTS),
                  "--startup-taint=kubernetes": ("alluxio-csi-node-startup-taint", STARTUP_TAINT)}
 """What the node plugin asks the API for, by the argument that makes it ask: role and rules."""
 
@@ -99,8 +108,9 @@ def rbac(things):
         wanted["alluxio-csi-leader-election"] = LEASES
     if "--registry=kubernetes" in chart.container(controller, "csi-controller")["args"]:
         wanted["alluxio-csi-registry"] = REGISTRY
-        if not of_kind(things, "CustomResourceDefinition"):
-            yield "volumes are objects of a kind that is not defined"
+        defined = {thing["spec"]["names"]["kind"] for thing in of_kind(things, "CustomResourceDefinition")}
+        yield from (f"{kind} is a kind that is not defined" for kind in ("AlluxioNode", "AlluxioVolume")
+                    if kind not in defined)
     node = {role: rules for flag, (role, rules) in NODE_FEATURES.items() if flag in chart.container(
         chart.pod(things, "DaemonSet", "alluxio-csi-nodeplugin"), "csi-nodeserver")["args"]}
     everybody = wanted | node

@@ -52,8 +52,9 @@ def _places(thing):
                     yield [*path, "volumeMounts", mount], entry, "mountPropagation"
 
 
-def test_no_rule_verb_binding_mount_or_propagation_can_be_taken_away_unnoticed():
-    things = chart.objects(chart.EVERYTHING)
+@pytest.mark.parametrize("more", [{}, chart.MATRIX["reports of nodes"]])
+def test_no_rule_verb_binding_mount_or_propagation_can_be_taken_away_unnoticed(more):
+    things = chart.objects(chart.merged(chart.EVERYTHING, more))
     assert contract.problems(things) == []
     mutants = list(_broken(things))
     assert len(mutants) > 80
@@ -81,7 +82,7 @@ def test_a_right_more_than_needed_is_noticed(change):
 
 @pytest.mark.parametrize("flag", contract.NODE_FEATURES)
 def test_a_node_plugin_that_is_not_asked_to_has_no_right(flag):
-    things = chart.objects(chart.EVERYTHING)
+    things = chart.objects(chart.merged(chart.EVERYTHING, chart.MATRIX["reports of nodes"]))
     chart.container(chart.pod(things, "DaemonSet", "alluxio-csi-nodeplugin"), "csi-nodeserver")["args"].remove(flag)
     role, _ = contract.NODE_FEATURES[flag]
     assert f"{role} is not needed" in contract.problems(things)

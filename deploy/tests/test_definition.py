@@ -1,7 +1,7 @@
-"""The kind AlluxioVolume: defined where volumes are remembered as objects, with columns that its objects have.
+"""The kinds AlluxioVolume and AlluxioNode: defined where volumes are remembered as objects, with columns that objects have.
 
-That nothing of what the controller writes is unknown to the definition is shown by KubernetesRegistryTests, whose server
-leaves out what the schema does not have.
+That nothing of what controllers and nodes write is unknown to the definitions is shown by KubernetesRegistryTests,
+VolumeStatusesTests and NodeReportsTests, whose server leaves out what the schemas do not have.
 """
 
 import chart
@@ -9,30 +9,42 @@ import contract
 import pytest
 
 OBJECTS = {"alluxio-csi": {"controllerPlugin": {"registry": "kubernetes", "replicas": 2}}}
-NAME = "alluxiovolumes.csi.alluxio.com"
+COLUMNS = {
+    "alluxiovolumes.csi.alluxio.com": ["UFS", "Capacity", "Phase", "Nodes", "HitRate", "Age"],
+    "alluxionodes.csi.alluxio.com": ["Volumes", "Abnormal", "Reported", "Age"],
+}
+NAMES = pytest.mark.parametrize("name", COLUMNS)
 
 
-def definition():
-    return chart.find(chart.objects(OBJECTS), "CustomResourceDefinition", NAME)
+def definition(name):
+    return chart.find(chart.objects(OBJECTS), "CustomResourceDefinition", name)
 
 
-def test_it_is_there_with_the_registry_that_needs_it_and_else_not():
+@NAMES
+def test_it_is_there_with_the_registry_that_needs_it_and_else_not(name):
     kinds = [thing["kind"] for thing in chart.objects()]
     assert "CustomResourceDefinition" not in kinds
-    spec = definition()["spec"]
-    assert NAME == f"{spec['names']['plural']}.{spec['group']}"
-    without = [thing for thing in chart.objects(OBJECTS) if thing["kind"] != "CustomResourceDefinition"]
-    assert contract.problems(without) == ["volumes are objects of a kind that is not defined"]
+    spec = definition(name)["spec"]
+    assert name == f"{spec['names']['plural']}.{spec['group']}"
+    without = [thing for thing in chart.objects(OBJECTS) if thing["metadata"]["name"] != name]
+    assert contract.problems(without) == [f"{spec['names']['kind']} is a kind that is not defined"]
 
 
-def test_it_stays_when_the_chart_goes():
-    assert definition()["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+def test_volumes_stay_when_the_chart_goes_and_reports_go():
+    volumes, nodes = (definition(name)["metadata"].get("annotations", {}) for name in COLUMNS)
+    assert volumes["helm.sh/resource-policy"] == "keep" and not nodes
 
 
-def test_the_columns_are_fields_of_the_schema():
-    [version] = definition()["spec"]["versions"]
+def test_nodes_report_only_where_volumes_show_it():
+    with pytest.raises(Exception, match="registry"):
+        chart.objects({"alluxio-csi": {"nodePlugin": {"reports": True}}})
+
+
+@NAMES
+def test_the_columns_are_fields_of_the_schema(name):
+    [version] = definition(name)["spec"]["versions"]
     columns = {column["name"]: column["jsonPath"] for column in version["additionalPrinterColumns"]}
-    assert list(columns) == ["UFS", "Capacity", "Phase", "Nodes", "Age"]
+    assert list(columns) == COLUMNS[name]
     for path in columns.values():
         schema = version["schema"]["openAPIV3Schema"]
         for step in path.lstrip(".").split("."):
@@ -42,7 +54,8 @@ def test_the_columns_are_fields_of_the_schema():
             assert schema["type"], path
 
 
-def test_every_field_has_a_type():
+@NAMES
+def test_every_field_has_a_type(name):
     def check(schema, path):
         assert schema.get("type"), path
         for name, inner in schema.get("properties", {}).items():
@@ -51,7 +64,7 @@ def test_every_field_has_a_type():
             if inner:
                 check(inner, f"{path}[]")
 
-    check(definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"], "")
+    check(definition(name)["spec"]["versions"][0]["schema"]["openAPIV3Schema"], "")
 
 
 def test_several_controllers_share_objects_without_a_claim():

@@ -40,7 +40,7 @@ def refusals(spec, new, old=None, asked=None):
         return []
     values["variables"] = celpy.json_to_cel({})
     values["variables"].update({
-        celpy.celtypes.StringType(entry["name"]): evaluated(entry["expression"]) for entry in spec["variables"]})
+        celpy.celtypes.StringType(entry["name"]): evaluated(entry["expression"]) for entry in spec.get("variables", [])})
     return [entry["message"] for entry in spec["validations"] if not evaluated(entry["expression"])]
 
 
@@ -131,3 +131,36 @@ def test_it_is_for_all_that_the_role_lets_the_plugin_change_and_it_denies():
 def test_it_is_there_where_it_is_asked_for_only(values):
     kinds = {thing["kind"] for thing in chart.objects({"alluxio-csi": {"nodePlugin": {"startupTaint": values}}})}
     assert not [kind for kind in kinds if kind.startswith("Validating")]
+
+
+REPORTS = {"alluxio-csi": {"controllerPlugin": {"registry": "kubernetes"},
+                           "nodePlugin": {"reports": True, "ownReportOnly": True}}}
+REPORT = "alluxio-csi-own-report-only"
+
+
+@pytest.mark.parametrize("asked, name, is_refused", [
+    (request("node-1"), "node-1", False),
+    (request("node-2"), "node-1", True),
+    # A token of an older cluster, which names no node.
+    (request(None), "node-1", True),
+    # Controllers remove reports; nobody else is held to anything here.
+    (request(None, username="somebody"), "node-1", False),
+])
+def test_a_node_writes_its_own_report_only(asked, name, is_refused):
+    spec = chart.find(chart.objects(REPORTS), "ValidatingAdmissionPolicy", REPORT)["spec"]
+    report = {"metadata": {"name": name}, "spec": {"nodeID": name}}
+    assert bool(refusals(spec, report, asked=asked)) == is_refused
+
+
+def test_it_is_for_all_that_the_role_lets_the_plugin_report_and_it_denies():
+    things = chart.objects(REPORTS)
+    spec = chart.find(things, "ValidatingAdmissionPolicy", REPORT)["spec"]
+    [rule] = spec["matchConstraints"]["resourceRules"]
+    role = chart.find(things, "ClusterRole", "alluxio-csi-node-reports")
+    assert {entry for part in role["rules"] for entry in part["resources"]} == set(rule["resources"])
+    assert rule["operations"] == ["CREATE", "UPDATE"] and spec["failurePolicy"] == "Fail"
+    binding = chart.find(things, "ValidatingAdmissionPolicyBinding", REPORT)["spec"]
+    assert binding == {"policyName": REPORT, "validationActions": ["Deny"]}
+    for switch in ("reports", "ownReportOnly"):
+        values = chart.merged(REPORTS, {"alluxio-csi": {"nodePlugin": {switch: False}}})
+        assert not [thing for thing in chart.objects(values) if thing["kind"].startswith("Validating")]

@@ -9,7 +9,8 @@ BESIDE = {
     "storageClass": {"storageClass": {"parameters": {"path": "file:///ufs/data"}}},
     "claim": {"claim": {"create": True}},
     "metrics": {"metrics": {"serviceMonitor": {"enabled": True}}},
-    "nodePlugin": {"nodePlugin": {"startupTaint": {"enabled": True}}},
+    "nodePlugin": {"controllerPlugin": {"registry": "kubernetes"},
+                   "nodePlugin": {"reports": True, "startupTaint": {"enabled": True}}},
     "controllerPlugin": {"controllerPlugin": {"registryClaim": "registry", "replicas": 3, "resizer": {"enabled": True}}},
 }
 LEAVES = {".".join(path): (path, schema, default) for path, schema, default in chart.leaves()}

@@ -23,6 +23,7 @@ extension NodeService {
   }
 
   private func tell(_ news: [VolumeNews], of key: WorkerKey) {
+    if !news.isEmpty { reports?.ring() }
     guard let events, !news.isEmpty else { return }
     let targets = records.targets(ofWorker: key.name).filter { $0.phase == .published }
     let pods = Set(targets.compactMap(\.pod))

@@ -48,6 +48,7 @@ extension NodeService {
       group.addTask { [self] in await reconnect() }
       group.addTask { [self] in await keepPageStore() }
       if let events { group.addTask { await events.run() } }
+      if let reports { group.addTask { [self] in await reports.run(of: self) } }
       beginRecovery(in: &group)
       for await event in mounter.events {
         switch event {
@@ -57,6 +58,7 @@ extension NodeService {
             "the mounter cannot go on with a volume", metadata: ["volume": "\(key.volumeID)", "reason": "\(reason)"])
         case .disconnected:
           workers.disconnected()
+          reports?.ring()
           group.addTask { [self] in await reconnect() }
         case .connected(let statuses):
           noteConnected(statuses)

@@ -6,6 +6,7 @@ internal import VolumeModel
 extension NodeService {
   /// Says that the volume is used here, and how it is; nothing to say where no target of it is known.
   func registerUse(of volumeID: String, by deadline: Deadline) async throws(CSIError) {
+    reports?.ring()
     guard let registry else { return }
     try await turns.holding(Self.entry(of: volumeID), until: deadline) { () async throws(CSIError) in
       guard let publication = publication(of: volumeID) else { return }
@@ -24,6 +25,7 @@ extension NodeService {
         } catch { throw CSIError(error) }
       }
       try await records.remove(record.target, by: deadline)
+      reports?.ring()
     }
   }
 

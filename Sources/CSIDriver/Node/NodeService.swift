@@ -21,6 +21,8 @@ package final class NodeService: Sendable {
   let warming: (any VolumeWarming)?
   /// nil: nobody is told of what happens to volumes.
   let events: VolumeEvents?
+  /// nil: the cluster does not hear how volumes are on this node.
+  let reports: NodeReports?
   let locks = TargetLockTable()
   let turns = WorkerTurns()
   let workers = WorkerStates()
@@ -31,10 +33,12 @@ package final class NodeService: Sendable {
 
   private init(
     configuration: NodeConfiguration, mounter: any VolumeMounter, records: TargetRecordStore,
-    registry: (any VolumeRegistry)?, warming: (any VolumeWarming)?, events: VolumeEvents?, logger: Logger
+    registry: (any VolumeRegistry)?, warming: (any VolumeWarming)?, events: VolumeEvents?, reports: NodeReports?,
+    logger: Logger
   ) {
     self.configuration = configuration
     self.events = events
+    self.reports = reports
     self.warming = warming
     pageStore = NodePageStore(path: configuration.pageStore, budget: configuration.pageStoreBytes)
     self.mounter = mounter
@@ -50,7 +54,7 @@ package final class NodeService: Sendable {
   /// - Throws: what is wrong with the state folder.
   package static func start(
     configuration: NodeConfiguration, mounter: any VolumeMounter, registry: (any VolumeRegistry)? = nil,
-    warming: (any VolumeWarming)? = nil, events: VolumeEvents? = nil, logger: Logger
+    warming: (any VolumeWarming)? = nil, events: VolumeEvents? = nil, reports: NodeReports? = nil, logger: Logger
   ) async throws(CSIError) -> NodeService {
     let patience = Deadline.after(configuration.defaultPatience)
     let maximumVolumes = configuration.maximumVolumes
@@ -63,7 +67,7 @@ package final class NodeService: Sendable {
     }
     let service = NodeService(
       configuration: configuration, mounter: mounter, records: opened.store, registry: registry, warming: warming,
-      events: events, logger: logger)
+      events: events, reports: reports, logger: logger)
     await service.warnOfUnsharedFolders()
     await service.takeDownHalfPublished()
     await service.stopOrphans()

@@ -67,6 +67,9 @@ final class WorkerStates: Sendable {
     }
   }
 
+  /// The last status of each.
+  var known: [WorkerStatus] { state.withLock { Array($0.byName.values) } }
+
   /// What was known stays known: workers serve on without the mounter.
   func disconnected() { state.withLock { $0.mounterIsAway = true } }
 

@@ -7,4 +7,6 @@ package protocol VolumeWarming: Sendable {
   func warm(_ key: WorkerKey, path: String)
   /// The worker goes: what is under way for it ends.
   func stop(_ key: WorkerKey)
+  /// How much of what is to be loaded is there, from 0 to 100; nil: nothing is under way.
+  func percent(of key: WorkerKey) -> Int?
 }

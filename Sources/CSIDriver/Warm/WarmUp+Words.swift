@@ -1,5 +1,11 @@
 /// The words of a warm-up's progress.
 extension WarmUp.Progress {
+  /// 0 to 100; 0 until it is known how much there is.
+  package var percent: Int {
+    guard isCounted else { return 0 }
+    return bytes > 0 ? Int(min(100, Double(bytesDone) / Double(bytes) * 100)) : 100
+  }
+
   /// One line for people.
   /// - Parameters:
   ///   - seconds: since the start.

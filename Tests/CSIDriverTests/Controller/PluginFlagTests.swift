@@ -48,6 +48,7 @@ struct PluginFlagTests {
       (["--endpoint", "unix:///s", "--startup-taint", "a/b"], "--startup-taint must be none, kubernetes"),
       (["--endpoint", "unix:///s", "--startup-taint", "kubernetes"], "this is no pod"),
       (["--endpoint", "unix:///s", "--startup-taint-key", "a/b/c"], "--startup-taint-key must be the key of a taint"),
+      (["--endpoint", "unix:///s", "--node-reports", "all"], "--node-reports must be none, kubernetes"),
       (["--endpoint", "unix:///s", "--registry", "file:relative"], "--registry needs an absolute path"),
       (["--endpoint", "unix:///s", "--state-dir", "/a/../b"], "--state-dir needs an absolute path"),
       (["--endpoint", "unix:///s", "--file-roots", "/a,b"], "--file-roots needs an absolute path"),

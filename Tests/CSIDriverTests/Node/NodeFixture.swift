@@ -19,7 +19,7 @@ struct NodeFixture {
 
   init(
     mounter: any VolumeMounter, maximumVolumes: Int = 0, registry: (any VolumeRegistry)? = nil,
-    events: VolumeEvents? = nil, beneath parent: String? = nil
+    events: VolumeEvents? = nil, reports: NodeReports? = nil, beneath parent: String? = nil
   ) async throws {
     let folder = try TemporaryDirectory("node", beneath: parent)
     for name in ["kubelet", "state", "data", "inline"] { try folder.makeDirectory(name) }
@@ -30,12 +30,13 @@ struct NodeFixture {
       maximumVolumes: maximumVolumes)
     configuration.statisticsPatience = .milliseconds(500)
     try await self.init(
-      folder: folder, configuration: configuration, mounter: mounter, registry: registry, events: events)
+      folder: folder, configuration: configuration, mounter: mounter, registry: registry, events: events,
+      reports: reports)
   }
 
   private init(
     folder: TemporaryDirectory, configuration: NodeConfiguration, mounter: any VolumeMounter,
-    registry: (any VolumeRegistry)?, events: VolumeEvents?
+    registry: (any VolumeRegistry)?, events: VolumeEvents?, reports: NodeReports? = nil
   ) async throws {
     self.folder = folder
     self.configuration = configuration
@@ -45,7 +46,8 @@ struct NodeFixture {
     var logger = Logger(label: "node")
     logger.logLevel = .critical
     service = try await NodeService.start(
-      configuration: configuration, mounter: mounter, registry: registry, events: events, logger: logger)
+      configuration: configuration, mounter: mounter, registry: registry, events: events, reports: reports,
+      logger: logger)
   }
 
   /// The next plugin on the same folders, after the one before it ended in whatever state.

@@ -5,7 +5,7 @@ usage: kubernetes_server.py [--certificate FILE --key FILE [--clients AUTHORITY]
 Below each path `/@NAME` is a server of its own, and one more for clients that know host and port alone. It serves the kinds of `RESOURCES` as a real one does: every change has a version, patches and deletions of another version
 are refused (409), lists come in pages of one moment, watches go on from a version, tell bookmarks and forget what was
 compacted (410), the status is changed through its subresource alone, events must have the form that is asked of them,
-what the definition of AlluxioVolume in the chart does not have is left out.
+what the definitions of AlluxioVolume and AlluxioNode in the chart do not have is left out.
 
 GET    /__calls           every call so far: verb, group, resource, subresource, namespace, name, status
 DELETE /__calls           forgets them
@@ -27,6 +27,7 @@ import asyncio
 import base64
 import copy
 import datetime
+import functools
 import json
 import pathlib
 import re
@@ -47,10 +48,12 @@ RESOURCES = {
     ("csinodes", "storage.k8s.io"): ("v1", "CSINode", False, False),
     ("events", "events.k8s.io"): ("v1", "Event", True, False),
     ("widgets", "example.com"): ("v1", "Widget", False, True),
+    ("nodes", ""): ("v1", "Node", False, True),
     ("alluxiovolumes", "csi.alluxio.com"): ("v1alpha1", "AlluxioVolume", False, True),
+    ("alluxionodes", "csi.alluxio.com"): ("v1alpha1", "AlluxioNode", False, True),
 }
 CHART = pathlib.Path(__file__).resolve().parents[3] / "deploy/charts/alluxio-operator/charts/alluxio-csi"
-SCHEMAS = {("alluxiovolumes", "csi.alluxio.com"): CHART / "definitions/alluxiovolumes.yaml"}
+SCHEMAS = {(kind, "csi.alluxio.com"): CHART / f"definitions/{kind}.yaml" for kind in ("alluxiovolumes", "alluxionodes")}
 PATH = re.compile(
     r"^/(?:api|apis/(?P<group>[^/]+))/(?P<version>[^/]+)(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[^/]+)"
     r"(?:/(?P<name>[^/]+)(?:/(?P<subresource>[^/]+))?)?$")
@@ -115,6 +118,8 @@ def pruned(value, schema: dict, path: str):
 
     must(type(value) is TYPES[schema["type"]], f"must be of type {schema['type']}")
     must(value in schema.get("enum", [value]), f"must be one of {schema.get('enum')}")
+    must(len(value) <= schema.get("maxLength", len(value)) if schema["type"] == "string" else True, "is too long")
+    must(len(value) <= schema.get("maxItems", len(value)) if schema["type"] == "array" else True, "has too many items")
     if schema["type"] == "array":
         return [pruned(item, schema["items"], f"{path}[]") for item in value]
     if schema["type"] != "object":
@@ -126,12 +131,17 @@ def pruned(value, schema: dict, path: str):
             if (name in known or others) and item is not None}
 
 
+@functools.cache
+def schema_of(resource: tuple) -> dict:
+    definition = yaml.safe_load(SCHEMAS[resource].read_text(encoding="utf-8"))
+    return definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+
+
 def check_custom(resource: tuple, obj: dict) -> None:
     """Leaves of a custom object what its definition knows."""
     if resource not in SCHEMAS:
         return
-    definition = yaml.safe_load(SCHEMAS[resource].read_text(encoding="utf-8"))
-    schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    schema = schema_of(resource)
     rest = {name: value for name, value in obj.items() if name not in ("apiVersion", "kind", "metadata")}
     left = pruned(rest, schema, RESOURCES[resource][1])
     for name in rest:

@@ -14,11 +14,36 @@ struct AlluxioVolume: KubernetesObject {
   }
 
   struct Status: Codable, Sendable, Hashable {
-    /// The nodes that use it, by ``key(of:)``.
-    var nodes: [String: NodePublication]?
-    /// How many of them, for people.
+    /// Nodes that use it, by ``key(of:)``: of those that report, the most interesting ones.
+    var nodes: [String: NodeUse]?
+    /// How many use it, for people.
     var nodeCount: Int?
+    /// Of the nodes that report; nil where none has counted anything.
+    var cache: Cache?
+    var warmUp: WarmUp?
+    var lastError: LastError?
     var conditions: [Condition]?
+  }
+
+  /// What the volume's workers on all nodes have counted since they began.
+  struct Cache: Codable, Sendable, Hashable {
+    /// Of reads, how many did not wait for the store: `97%`. nil before the first.
+    var hitRate: String?
+    /// On all nodes together.
+    var cachedBytes: Int64
+  }
+
+  /// Files that are being loaded ahead.
+  struct WarmUp: Codable, Sendable, Hashable {
+    /// Where it is under way.
+    var nodeCount: Int
+    /// 0 to 100, of the node that has come least far.
+    var percent: Int
+  }
+
+  struct LastError: Codable, Sendable, Hashable {
+    var nodeID: String
+    var message: String
   }
 
   /// One of `status.conditions`, as tools expect them: meta/v1 Condition.
@@ -44,7 +69,7 @@ struct AlluxioVolume: KubernetesObject {
 
   /// The nodes that use it, in the order of their ids' bytes.
   var publications: [NodePublication] {
-    (status?.nodes?.values.map { $0 } ?? []).sorted { ByteKey($0.nodeID) < ByteKey($1.nodeID) }
+    (status?.nodes?.values.map(\.publication) ?? []).sorted { ByteKey($0.nodeID) < ByteKey($1.nodeID) }
   }
 
   /// The name of a volume's object: its id where that is a name of Kubernetes, and else a hash, which is longer than any id

@@ -36,10 +36,10 @@ struct RecordPatch: Encodable, Sendable {
   }
 }
 
-/// A merge patch of the status for one node's use of a volume.
+/// A merge patch of the status for one node's use of a volume, of which the node itself tells the registry.
 struct PublicationPatch: Encodable, Sendable {
   private struct Status: Encodable, Sendable {
-    var nodes: [String: NodePublication?]
+    var nodes: [String: NodeUse?]
     var nodeCount: Int
     var conditions: [AlluxioVolume.Condition]
   }
@@ -50,30 +50,14 @@ struct PublicationPatch: Encodable, Sendable {
   /// - Returns: nil when that is what the volume says already.
   init?(_ volume: AlluxioVolume, nodeID: String, publication: NodePublication?) {
     let key = AlluxioVolume.key(of: nodeID)
-    var nodes = volume.status?.nodes ?? [:]
-    guard nodes[key] != publication else { return nil }
-    nodes[key] = publication
+    let use = publication.map { NodeUse($0) }
+    let before = volume.status?.nodes ?? [:]
+    guard before[key] != use else { return nil }
+    var nodes = before
+    nodes[key] = use
+    // Of those that report, only some are listed.
+    let count = (volume.status?.nodeCount ?? before.count) + nodes.count - before.count
     status = Status(
-      nodes: [key: publication], nodeCount: nodes.count, conditions: Self.conditions(volume, Array(nodes.values)))
-  }
-
-  /// Names of nodes that a message lists.
-  private static let namedNodes = 3
-
-  private static func conditions(
-    _ volume: AlluxioVolume, _ nodes: [NodePublication]
-  ) -> [AlluxioVolume.Condition] {
-    guard !nodes.isEmpty else { return [] }
-    let abnormal = nodes.filter(\.condition.abnormal).sorted { $0.nodeID < $1.nodeID }
-    let status = abnormal.isEmpty ? "True" : "False"
-    var message = abnormal.prefix(namedNodes).map { "\($0.nodeID): \($0.condition.message)" }.joined(separator: "; ")
-    if abnormal.count > namedNodes { message += "; and \(abnormal.count - namedNodes) more nodes" }
-    let before = volume.status?.conditions?.first { $0.type == "Usable" && $0.status == status }
-    return [
-      AlluxioVolume.Condition(
-        type: "Usable", status: status, reason: abnormal.isEmpty ? "UsableOnAllNodes" : "AbnormalOnNodes",
-        message: message,
-        lastTransitionTime: before?.lastTransitionTime ?? Date.now.formatted(Date.ISO8601FormatStyle()))
-    ]
+      nodes: [key: use], nodeCount: count, conditions: volume.conditions(VolumeHealth(Array(nodes.values))))
   }
 }
