@@ -36,6 +36,7 @@ package struct MountOptionList: Sendable, Hashable {
     case ("path-style", .s3): .s3PathStyle
     case ("cache-size", _): .pageStoreSize
     case ("page-size", _): .pageSize
+    case ("cache-passthrough", _): .cachePassthrough
     default: nil
     }
   }
@@ -43,5 +44,5 @@ package struct MountOptionList: Sendable, Hashable {
 
 extension VolumeContextKey {
   /// What the key's name alone stands for; nil where it needs a value.
-  fileprivate var valueOfFlag: String? { self == .s3PathStyle ? "true" : nil }
+  fileprivate var valueOfFlag: String? { self == .s3PathStyle || self == .cachePassthrough ? "true" : nil }
 }

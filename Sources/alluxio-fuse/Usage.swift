@@ -19,8 +19,9 @@ enum Usage {
                             Options of a volume: attrTimeout=SECONDS, entryTimeout=SECONDS, readAhead=BYTES,
                             passthrough=false, uid=, gid=, umask=, ro. Those that have no meaning here, as allow_other, are taken and do nothing.
                             Of buckets besides: endpoint=URL, region=NAME, path-style, cache=FOLDER (pages are kept there
-                            from one mount to the next), cache-size=BYTES (10Gi), page-size=BYTES (1Mi), and the names
-                            that volumes have, as alluxio.underfs.s3.endpoint.
+                            from one mount to the next), cache-size=BYTES (10Gi), page-size=BYTES (1Mi),
+                            cache-passthrough (the kernel reads whole cached files), and the names that volumes have, as
+                            alluxio.underfs.s3.endpoint.
       --read-only           Refuse every change.
       --log-level LEVEL     trace, debug, info, notice (the default), warning, error or critical.
       --log-format FORMAT   text (the default) or json.

@@ -144,6 +144,30 @@ struct ObjectMountTests {
     #expect(output.hasPrefix("0 B from the store, 5.0 MiB from the cache"), "\(output)")
   }
 
+  @Test("what a mount has whole in its cache is read by the kernel in the next one, if asked", .requiresFuse)
+  func cachePassthrough() throws {
+    let server = try moto()
+    let cache = try TemporaryDirectory("cache")
+    let options = ["endpoint=\(server.url),cache=\(cache.path)", "cache-passthrough"]
+    do {
+      let mounted = try MountedBucket("s3://bucket", options, environment: Self.pair)
+      let large = try Files.open(mounted.at("large"), O_WRONLY | O_CREAT)
+      try large.writeAll(Self.letters)
+      try large.close()
+      #expect(try WholeFile.read(mounted.at("large")) == Self.letters)
+      #expect(try mounted.unmount().exit == .exited(code: 0))
+    }
+    // Its opens ask for the copy, which the unmount does not wait for.
+    var output = ""
+    let limit = Deadline.after(.patient)
+    repeat {
+      let mounted = try MountedBucket("s3://bucket", options, environment: Self.pair)
+      #expect(try WholeFile.read(mounted.at("large")) == Self.letters)
+      output = try mounted.unmount().output
+    } while !output.hasPrefix("0 B from the store, 0 B from the cache") && !limit.hasPassed
+    #expect(output.hasPrefix("0 B from the store, 0 B from the cache"), "\(output)")
+  }
+
   @Test("what is wrong with the store is said in one line, and nothing stays mounted", .requiresFuse)
   func problems() throws {
     let folder = try TemporaryDirectory("bucket")

@@ -26,13 +26,15 @@ final class ObjectMount {
   ///   - isWritten: with what a peer needs for that.
   static func start(
     _ client: ObjectClient, _ bucket: String, of server: ObjectServer, _ programs: Programs, in folder: String,
-    pages: String? = nil, isWritten: Bool = false
+    pages: String? = nil, isWritten: Bool = false, isPassed: Bool = false
   ) throws -> ObjectMount {
     let path = "\(folder)/mount"
     for name in [path, "\(folder)/cache", pages ?? "\(folder)/pages"] { try ObjectData.makeFolder(name) }
     switch client {
     case .ours:
-      let options = "endpoint=\(server.url),region=us-east-1,cache=\(pages ?? "\(folder)/pages")"
+      let options =
+        "endpoint=\(server.url),region=us-east-1,cache=\(pages ?? "\(folder)/pages")"
+        + (isPassed ? ",cache-passthrough" : "")
       return try ObjectMount(
         "\(programs.binaries)/alluxio-fuse",
         ["mount", "s3://\(bucket)", path, "-o", options],
@@ -62,12 +64,15 @@ final class ObjectMount {
     }
   }
 
-  /// A directory through the same driver, served by its process and not by the kernel.
-  static func directory(_ source: String, _ programs: Programs, in folder: String) throws -> ObjectMount {
+  /// A directory through the same driver, served by its process, or by the kernel.
+  static func directory(
+    _ source: String, _ programs: Programs, in folder: String, isPassed: Bool = false
+  ) throws -> ObjectMount {
     let path = "\(folder)/mount"
     try ObjectData.makeFolder(path)
     return try ObjectMount(
-      "\(programs.binaries)/alluxio-fuse", ["mount", "file://\(source)", path, "-o", "passthrough=false"], [:], at: path
+      "\(programs.binaries)/alluxio-fuse", ["mount", "file://\(source)", path, "-o", "passthrough=\(isPassed)"], [:],
+      at: path
     )
   }
 

@@ -39,6 +39,54 @@ struct ObjectWarmReads {
     scene.add(
       "warm random read 4k", names, times["random"] ?? [:], unit: "IOPS", floors: ["file://": 0.9], to: &report
     ) { Double(Self.reads) / $0 }
+    try passed(source, folder, &report)
+  }
+
+  /// What the kernel reads itself: copies of cached objects, and files of a directory, both in the kernel's page cache.
+  private func passed(_ source: String, _ folder: String, _ report: inout Report) throws {
+    let work = "\(folder)/copying"
+    try copy(in: folder, work)
+    var times: [String: [String: [Double]]] = [:]
+    for round in 0..<scene.rounds {
+      for name in round % 2 == 0 ? ["ours", "file://"] : ["file://", "ours"] {
+        let place = "\(folder)/passed-\(name == "ours" ? "ours" : "file")-\(round)"
+        let mount =
+          name == "ours"
+          ? try ObjectMount.start(
+            .ours, ObjectData.large, of: scene.real, scene.programs, in: place, pages: "\(folder)/pages", isPassed: true
+          )
+          : try ObjectMount.directory(source, scene.programs, in: place, isPassed: true)
+        defer { mount.stop() }
+        let file = "\(mount.path)/\(ObjectData.largeFile)"
+        _ = try FileAccess.sequential(file, size: ObjectData.largeSize)
+        times["sequential", default: [:]][name, default: []].append(
+          try FileAccess.sequential(file, size: ObjectData.largeSize))
+        times["random", default: [:]][name, default: []].append(
+          try FileAccess.random(file, size: ObjectData.largeSize, reads: Self.reads))
+      }
+    }
+    let names = ["ours", "file://"]
+    scene.add(
+      "cachePassthrough, sequential read", names, times["sequential"] ?? [:], unit: "MiB/s", floors: ["file://": 0.9],
+      to: &report
+    ) { Double(ObjectData.largeSize) / 1_048_576 / $0 }
+    scene.add(
+      "cachePassthrough, random read 4k", names, times["random"] ?? [:], unit: "IOPS", floors: ["file://": 0.9],
+      to: &report
+    ) { Double(Self.reads) / $0 }
+  }
+
+  /// Opens the file until there is a copy for the next time.
+  private func copy(in folder: String, _ work: String) throws {
+    let mount = try ObjectMount.start(
+      .ours, ObjectData.large, of: scene.real, scene.programs, in: work, pages: "\(folder)/pages", isPassed: true)
+    defer { mount.stop() }
+    _ = try FileAccess.sequential("\(mount.path)/\(ObjectData.largeFile)", size: ObjectData.largeSize)
+    for _ in 0..<600 {
+      if Self.allocated("\(folder)/pages") >= 2 * ObjectData.largeSize { return }
+      usleep(100_000)
+    }
+    throw BenchmarkError("no copy of \(ObjectData.largeFile) was made")
   }
 
   /// Reads the file until the page store has all of it. - Returns: how often.
