@@ -33,11 +33,11 @@ package final class PageStore: Sendable {
   package struct Status: Sendable, Hashable {
     /// Bytes on disk, as counted.
     package var usedBytes: Int64
+    /// Of them, those of files without a tail.
+    package var wholeBytes: Int64
     /// What they may be now.
     package var limitBytes: Int64
     package var pages: Int
-    /// Of them, in files without a tail.
-    package var wholeBytes: Int64
     /// Why the folder cannot be used at all.
     package var folderError: Errno?
     package var readPause: DiskHealth.Pause?
@@ -155,8 +155,8 @@ package final class PageStore: Sendable {
   package var status: Status {
     let pauses = disk.pauses
     return Status(
-      usedBytes: usedBytes, limitBytes: limit, pages: index.count.load(ordering: .relaxed),
-      wholeBytes: whole.bytes,
+      usedBytes: usedBytes, wholeBytes: whole.bytes, limitBytes: limit,
+      pages: index.count.load(ordering: .relaxed),
       folderError: opened.withLock { $0.error }, readPause: pauses.reading, writePause: pauses.writing)
   }
 

@@ -25,7 +25,7 @@ final class WholeFiles: @unchecked Sendable {
   private var waiting: [FileVersion] = []
   private var isRunning = false
   private var isStopped = false
-  /// Nothing can be written here, or nothing said what.
+  /// The file system cannot say of a file which version it is.
   private var isOff = false
 
   init() {
@@ -46,7 +46,7 @@ final class WholeFiles: @unchecked Sendable {
     }
   }
 
-  /// The file system cannot hold such files.
+  /// Nothing more is written here.
   func turnOff() {
     monitor.locked {
       isOff = true
@@ -71,8 +71,9 @@ final class WholeFiles: @unchecked Sendable {
     monitor.locked { if let entry = entries.removeValue(forKey: id) { sum -= entry.bytes } }
   }
 
-  /// Those that must go for `cost` more, least recently used first; they are out of the sum with this.
-  /// - Returns: nil when `cost` has no room and nothing goes for it; those beyond `limit` go in any case.
+  /// Looks for room for `cost` more bytes.
+  /// - Returns: whether there is room, and the files that the caller removes, which are out of the sum already: what is
+  ///   beyond `limit` in any case, and for `cost` only what has rested, least recently used first.
   func makeRoom(for cost: Int64, limit: Int64, at now: Int64) -> (fits: Bool, victims: [FileVersionID]) {
     monitor.locked {
       var victims: [FileVersionID] = []
