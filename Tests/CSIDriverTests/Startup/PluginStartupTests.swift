@@ -59,8 +59,7 @@ struct PluginStartupTests {
     try await server.forget()
     let more = ["--mounter-socket", folder.appending("mounter.sock")]
     try await PluginProcess.with(try arguments() + more) { plugin in
-      while !plugin.log.contains("the mounter does not answer yet") {}
-      try await plugin.calls.probe()
+      while !plugin.log.contains("the mounter does not answer yet") { try await plugin.calls.probe() }
       #expect(try await server.calls().isEmpty)
       #expect(try plugin.end() == .exited(code: 0))
     }
