@@ -16,7 +16,7 @@ package struct Metric: Sendable, Hashable, Codable {
   package let kind: Kind
   /// In the order in which samples give their values.
   package let labels: [String]
-  /// One sentence without its full stop, in the exposition and in the README.
+  /// One sentence without its full stop, in the exposition and in the table of deploy/monitoring.
   package let help: String
   package let scope: Scope
   /// Of histograms: upper bounds, without the last, which has none.

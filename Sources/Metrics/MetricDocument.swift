@@ -1,6 +1,6 @@
 /// The table as others read it.
 extension MetricTable {
-  /// For the README: name with labels, kind, meaning.
+  /// For the table in deploy/monitoring: name with labels, kind, meaning.
   package static var markdown: String {
     let rows = all.map { metric in
       let labels = metric.labels.isEmpty ? "" : "{\(metric.labels.joined(separator: ","))}"

@@ -1,4 +1,5 @@
-/// All metrics of the plugin. The README's table, the dashboard and the tests are made from it or compared with it.
+/// All metrics of the plugin. The table in deploy/monitoring, the dashboard and the tests are made from it or
+/// compared with it.
 package enum MetricTable {
   /// In the order of the exposition.
   package static let all: [Metric] = plugin + process + node + volumes + traffic + cache + store

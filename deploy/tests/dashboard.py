@@ -132,13 +132,13 @@ def text():
 
 
 def table():
-    """Of the README: the program's own."""
+    """The program's own."""
     return subprocess.run([programs() / "alluxio-csi", "metrics"], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def write():
     FILE.write_text(text(), encoding="utf-8")
-    readme = chart.CHECKOUT / "README.md"
+    readme = FILE.parent / "README.md"
     whole = readme.read_text(encoding="utf-8")
     pattern = re.escape(BEGIN) + r"\n.*?" + re.escape(END)
     readme.write_text(re.sub(pattern, lambda _: f"{BEGIN}\n\n{table()}\n\n{END}", whole, flags=re.S), encoding="utf-8")

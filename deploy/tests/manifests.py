@@ -1,6 +1,7 @@
 """The plain manifests of deploy/manifests: the chart, rendered with its default values.
 
-As a program (scripts/render-manifests.sh) it writes them and the table of values in the README.
+As a program (scripts/render-manifests.sh) it writes them and the table of values in the
+chart's README.
 """
 
 import pathlib
@@ -39,7 +40,7 @@ def write():
             path.unlink()
     for name, text in wanted.items():
         (FOLDER / name).write_text(text, encoding="utf-8")
-    readme = chart.CHECKOUT / "README.md"
+    readme = chart.CHART / "README.md"
     text = readme.read_text(encoding="utf-8")
     pattern = re.escape(reference.BEGIN) + r"\n.*?" + re.escape(reference.END)
     whole = f"{reference.BEGIN}\n\n{reference.table()}\n\n{reference.END}"

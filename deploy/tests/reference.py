@@ -1,4 +1,4 @@
-"""The table of the chart's values in the README, made from the schemas and the default values."""
+"""The table of the chart's values in its README, made from the schemas and the default values."""
 
 import json
 

@@ -126,6 +126,6 @@ def test_probes_ask_the_program_itself_where_it_can_be_asked(values, node, contr
 
 
 def test_the_readme_lists_the_metrics():
-    readme = (chart.CHECKOUT / "README.md").read_text(encoding="utf-8")
+    readme = (dashboard.FILE.parent / "README.md").read_text(encoding="utf-8")
     [section] = readme.split(dashboard.BEGIN)[1:]
     assert section.split(dashboard.END)[0].strip() == dashboard.table(), "run scripts/render-dashboard.sh"

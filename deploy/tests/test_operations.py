@@ -9,6 +9,7 @@ import pytest
 from csi_client import driver
 
 PAGES = sorted((chart.DEPLOY / "operations").glob("*.md"))
+ALL = [*PAGES, chart.CHECKOUT / "README.md", chart.CHART / "README.md", chart.DEPLOY / "monitoring" / "README.md"]
 SOURCES = "\n".join(
     path.read_text(encoding="utf-8")
     for path in sorted((chart.CHECKOUT / "Sources").rglob("*.swift"))
@@ -26,12 +27,12 @@ def anchors(page):
 
 
 def names(page):
-    return page.name
+    return page.relative_to(chart.CHECKOUT).as_posix()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=names)
+@pytest.mark.parametrize("page", ALL, ids=names)
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)]+)\)", text(page)):
+    for target in re.findall(r"\]\((?!https://)([^)]+)\)", text(page)):
         path, _, anchor = target.partition("#")
         there = (page.parent / path).resolve() if path else page
         assert there.exists(), target

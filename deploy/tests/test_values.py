@@ -73,8 +73,8 @@ def test_every_value_is_described():
     assert not [name for name, (_, schema, _) in LEAVES.items() if not schema.get("description", "").endswith(".")]
 
 
-def test_the_readme_lists_the_values():
-    readme = (chart.CHECKOUT / "README.md").read_text(encoding="utf-8")
+def test_the_readme_of_the_chart_lists_the_values():
+    readme = (chart.CHART / "README.md").read_text(encoding="utf-8")
     [section] = readme.split(reference.BEGIN)[1:]
     assert section.split(reference.END)[0].strip() == reference.table(), "run scripts/render-manifests.sh"
 
