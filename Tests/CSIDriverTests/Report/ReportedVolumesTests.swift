@@ -73,6 +73,13 @@ struct ReportedVolumesTests {
     #expect(changes == [Change(volumeID: "v", isUrgent: true)] && reported.silent(now: .test(3_601)).isEmpty)
   }
 
+  @Test("a node without volumes says nothing, and is given up as soon as it is silent")
+  mutating func idle() {
+    _ = reported.apply(.test("n", []), now: .test(0))
+    #expect(reported.look(now: .test(600)).isEmpty)
+    #expect(reported.silent(now: .test(600)).first?.isAbandoned == true)
+  }
+
   @Test("while the cluster cannot be heard nobody is silent, and everybody has time when it can")
   mutating func deaf() {
     _ = reported.apply(.test("n", [.test("v")]), now: .test(0))

@@ -139,7 +139,8 @@ struct VolumeStatusesTests {
     _ = try await cluster.client.create(ClusterNode(metadata: ObjectMetadata(name: "a")))
     try await report("a", .test("v"))
     try await running(policy) { _ in
-      _ = try await cluster.volume("v") { $0.status?.nodeCount == 0 }
+      while try await !cluster.client.list(AlluxioNode.self).items.isEmpty {}
+      _ = try await cluster.volume("v") { $0.status?.nodeCount ?? 0 == 0 }
       _ = try await registry.beginDeletion(id: "v")
     }
   }
@@ -217,6 +218,40 @@ struct VolumeStatusesTests {
       repeat { shown = try await client.get(name: "v") } while shown.status?.nodeCount != 1
       #expect(shown.status?.cache?.hitRate == "75%" && usable(shown) == "True")
     }
+  }
+
+  @Test("while the server is away for long nothing piles up, and when it is back volumes show how things are then")
+  func away() async throws {
+    let client = try KubernetesClient(
+      ClusterAccess(server: cluster.server.url), policy: RetryPolicy(attempts: 1),
+      pause: { _ in try await Task.sleep(for: .milliseconds(1)) })
+    for number in 0..<5 { try await registry.insert(.test("v\(number)")) }
+    try await running(client: client) { statuses in
+      try await report("a", .test("v0"), .test("v1"), .test("v2"), .test("v3"), .test("v4"))
+      for number in 0..<5 { _ = try await cluster.volume("v\(number)") { $0.status?.nodeCount == 1 } }
+      // All that a controller asks, and the test does not.
+      let asked = "watch=|limit=2&|limit=2$|limit=100|alluxiovolumes/v"
+      try await cluster.server.answer(Array(repeating: .init(503, target: asked), count: 200))
+      try await cluster.server.act(.reset)
+      for round in 1...50 {
+        try await report("a", .test("v0", lastError: "\(round)"))
+        #expect(statuses.backlog.volumes <= 10 && statuses.backlog.nodes == 1)
+      }
+      _ = try await cluster.volume("v0") { $0.status?.lastError?.message == "50" }
+      #expect(try await cluster.server.calls().filter { $0.status == 503 }.count == 200)
+      for number in 1..<5 { _ = try await cluster.volume("v\(number)") { $0.status?.nodeCount == 0 } }
+    }
+  }
+
+  @Test("nodes without volumes leave no objects behind")
+  func idleNodes() async throws {
+    var policy = Self.quick
+    (policy.silence, policy.patrolledNodes) = (.milliseconds(20), 2)
+    for number in 0..<7 { try await report("node-\(number)") }
+    try await running(policy) { _ in
+      while try await !cluster.client.list(AlluxioNode.self).items.isEmpty {}
+    }
+    #expect(try await cluster.calls().allSatisfy { $0.resource != "nodes" })
   }
 
   @Test("a storm of changes is written no faster than the policy says, and its end is what volumes show")

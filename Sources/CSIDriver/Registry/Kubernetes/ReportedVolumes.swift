@@ -122,7 +122,8 @@ struct ReportedVolumes: Sendable {
     return changes
   }
 
-  /// A node that does not report, and whether it is to be given up whatever became of it.
+  /// A node that does not report, and whether it is to be given up whatever became of it. One without volumes says nothing,
+  /// and its plugin makes the object again when it has one.
   struct SilentNode: Sendable, Hashable {
     var name: String
     var version: String?
@@ -135,7 +136,7 @@ struct ReportedVolumes: Sendable {
     return nodes.values.filter(\.isSilent).map { node in
       SilentNode(
         name: node.name, version: node.version, nodeID: node.nodeID,
-        isAbandoned: node.heard.advanced(by: policy.abandonment) <= now)
+        isAbandoned: node.volumes.isEmpty || node.heard.advanced(by: policy.abandonment) <= now)
     }
   }
 

@@ -17,6 +17,8 @@ package struct StatusPolicy: Sendable, Hashable {
   package var abandonment = Duration.seconds(3_600)
   /// Between looks at silent nodes, and at all volumes.
   package var patrol = Duration.seconds(30)
+  /// Silent nodes that are asked for or given up in one look.
+  package var patrolledNodes = 50
   package var sweep = Duration.seconds(300)
   /// Nodes that a volume lists; all are counted.
   package var listedNodes = 50

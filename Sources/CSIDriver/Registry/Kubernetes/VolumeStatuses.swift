@@ -192,7 +192,9 @@ package final class VolumeStatuses: Sendable {
 
   /// Removes the objects of nodes that are no more, and of those that have not reported for very long.
   private func giveUpNodes() async {
-    for node in state.withLock({ $0.reported.silent(now: .now) }) {
+    let silent = state.withLock { $0.reported.silent(now: .now) }
+    // All nodes may be silent at once: each of them has its turn.
+    for node in silent.shuffled().prefix(policy.patrolledNodes) {
       do throws(KubernetesError) {
         if !node.isAbandoned, try await isThere(node.nodeID) { continue }
         try await client.delete(AlluxioNode.self, name: node.name, version: node.version)
