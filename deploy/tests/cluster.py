@@ -11,7 +11,7 @@ import chart
 import contract
 
 SERVERS = chart.CHECKOUT / "Tests" / "ObjectStoreServers" / "servers"
-TOKEN = "token-of-the-node-plugin"
+TOKEN = "token-of-the-account"
 
 
 class Cluster:
@@ -41,15 +41,15 @@ class Cluster:
              "ec_paramgen_curve:prime256v1", "-nodes", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout",
              self._folder / "server.key", "-out", self._folder / "server.pem"], check=True, capture_output=True)
 
-    def guard(self):
-        """From now on nobody else is let in, and nothing else is allowed."""
+    def guard(self, *more):
+        """From now on nobody else is let in, and nothing else is allowed, but for more rules."""
         self.ask("POST", "__tokens", [TOKEN])
-        self.ask("POST", "__rules", self._rules)
+        self.ask("POST", "__rules", [*self._rules, *more])
 
-    def ask(self, method, path, body=None):
+    def ask(self, method, path, body=None, kind="application/json"):
         request = urllib.request.Request(
             f"https://127.0.0.1:{self._port}/{path}", method=method, data=body and json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"})
+            headers={"Content-Type": kind, "Authorization": f"Bearer {TOKEN}"})
         with urllib.request.urlopen(request, context=self._trust, timeout=30) as answer:
             return json.load(answer)
 

@@ -21,6 +21,14 @@ NODE_NAME = "node-1"
 HERE = pathlib.Path(__file__).parent
 
 
+# What the API server adds to each pod that does not say otherwise.
+ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
+ACCOUNT = {"name": "kube-api-access", "projected": {"defaultMode": 0o644, "sources": [
+    {"serviceAccountToken": {"path": "token"}},
+    {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+    {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}}]}}
+
+
 class Node:
     """A machine with a kubelet."""
 
@@ -128,6 +136,10 @@ def described(node, pod, spec):
     """What container.py is told of a container."""
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
     context = {**pod.get("securityContext", {}), **spec["securityContext"]}
+    entries = spec["volumeMounts"]
+    if node.cluster and pod.get("automountServiceAccountToken", True):
+        volumes[ACCOUNT["name"]] = ACCOUNT
+        entries = [*entries, {"name": ACCOUNT["name"], "mountPath": ACCOUNT_FOLDER, "readOnly": True}]
     files = image_of(spec)
     environment = files["environment"]
     if node.cluster:
@@ -140,7 +152,7 @@ def described(node, pod, spec):
         "mounts": [{
             "source": str(node.source(pod, volumes[entry["name"]])), "path": entry["mountPath"],
             "propagation": entry.get("mountPropagation", "None"), "readOnly": entry.get("readOnly", False),
-        } for entry in spec["volumeMounts"]],
+        } for entry in entries],
         "readOnlyRoot": context["readOnlyRootFilesystem"],
         "privileged": context.get("privileged", False),
         "capabilities": context.get("capabilities", {}).get("add", []),
