@@ -142,8 +142,8 @@ extension PassthroughNodes {
     return withExtendedLifetime(copy) { register(node, slot, copy.rawValue, registry) }
   }
 
-  /// Whether the kernel reads the node from a copy, or may: then nothing may be written to it.
-  func isReadFromCopy(_ slot: NodeSlot) -> Bool { policy.registry != nil && !lends && slot.backing != 0 }
+  /// Whether the kernel reads the node from a copy: then nothing may be written to it. In turn.
+  func isReadFromCopy(_ slot: NodeSlot) -> Bool { policy.registry != nil && !lends && slot.backing > 0 }
 
   /// Nobody has the file open any more: for the next time there may be a copy.
   func lastClosed(_ file: (any OpenFile)?) {

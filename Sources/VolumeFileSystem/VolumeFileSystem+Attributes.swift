@@ -23,7 +23,7 @@ extension VolumeFileSystem {
     var change = try presentation.stored(change)
     // ftruncate(2): the file may be one that only its descriptor leads to.
     // The kernel names no handle for O_TRUNC; the content of an object is replaced when it is closed, not before.
-    if change.size != nil { try checkUnread(node) }
+    if change.size != nil { try passthrough.inTurn(node) { () throws(Errno) in try checkUnread(node) } }
     let isOpen = handle?.access == .readWrite || (underFileSystem.wantsCloses && hasWriters(node))
     if let size = change.size, isOpen {
       let file = try file(node, .readWrite)

@@ -10,7 +10,7 @@ extension VolumeFileSystem {
     let handle = HandleID(openFlags: flags)
     if handle.access == .readWrite {
       try presentation.checkWritable()
-      try checkUnread(node)
+      try passthrough.inTurn(node) { () throws(Errno) in try checkUnread(node) }
     }
     let file =
       if let cached = cache.file(node, handle.access) { cached } else {

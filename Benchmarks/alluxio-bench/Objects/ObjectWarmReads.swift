@@ -15,64 +15,42 @@ struct ObjectWarmReads {
       atPath: "\(scene.data)/\(ObjectData.large)/\(ObjectData.largeFile)", toPath: "\(source)/\(ObjectData.largeFile)")
     let passes = try fill("\(folder)/pages", in: "\(folder)/filling")
     report.add("objects", "cold passes until all is in the page store", Double(passes), "")
-    var times: [String: [String: [Double]]] = [:]
-    for round in 0..<scene.rounds {
-      for name in round % 2 == 0 ? ["ours", "file://"] : ["file://", "ours"] {
-        let work = "\(folder)/\(name == "ours" ? "ours" : "file")-\(round)"
-        let mount =
-          name == "ours"
-          ? try ObjectMount.start(
-            .ours, ObjectData.large, of: scene.real, scene.programs, in: work, pages: "\(folder)/pages")
-          : try ObjectMount.directory(source, scene.programs, in: work)
-        defer { mount.stop() }
-        let file = "\(mount.path)/\(ObjectData.largeFile)"
-        times["sequential", default: [:]][name, default: []].append(
-          try FileAccess.sequential(file, size: ObjectData.largeSize))
-        times["random", default: [:]][name, default: []].append(
-          try FileAccess.random(file, size: ObjectData.largeSize, reads: Self.reads, direct: true))
-      }
-    }
-    let names = ["ours", "file://"]
-    scene.add(
-      "warm sequential read", names, times["sequential"] ?? [:], unit: "MiB/s", floors: ["file://": 0.9], to: &report
-    ) { Double(ObjectData.largeSize) / 1_048_576 / $0 }
-    scene.add(
-      "warm random read 4k", names, times["random"] ?? [:], unit: "IOPS", floors: ["file://": 0.9], to: &report
-    ) { Double(Self.reads) / $0 }
-    try passed(source, folder, &report)
+    try compare("warm", source, folder, isPassed: false, &report)
+    try copy(in: folder, "\(folder)/copying")
+    try compare("cachePassthrough,", source, folder, isPassed: true, &report)
   }
 
-  /// What the kernel reads itself: copies of cached objects, and files of a directory, both in the kernel's page cache.
-  private func passed(_ source: String, _ folder: String, _ report: inout Report) throws {
-    let work = "\(folder)/copying"
-    try copy(in: folder, work)
+  /// - Parameter isPassed: the kernel reads itself, copies of cached objects and files of a directory, both in its page cache.
+  ///   Else the processes serve, whom O_DIRECT asks for each of the random reads.
+  private func compare(
+    _ label: String, _ source: String, _ folder: String, isPassed: Bool, _ report: inout Report
+  ) throws {
     var times: [String: [String: [Double]]] = [:]
     for round in 0..<scene.rounds {
       for name in round % 2 == 0 ? ["ours", "file://"] : ["file://", "ours"] {
-        let place = "\(folder)/passed-\(name == "ours" ? "ours" : "file")-\(round)"
+        let work = "\(folder)/\(name == "ours" ? "ours" : "file")-\(isPassed)-\(round)"
         let mount =
           name == "ours"
           ? try ObjectMount.start(
-            .ours, ObjectData.large, of: scene.real, scene.programs, in: place, pages: "\(folder)/pages", isPassed: true
-          )
-          : try ObjectMount.directory(source, scene.programs, in: place, isPassed: true)
+            .ours, ObjectData.large, of: scene.real, scene.programs, in: work, pages: "\(folder)/pages",
+            isPassed: isPassed)
+          : try ObjectMount.directory(source, scene.programs, in: work, isPassed: isPassed)
         defer { mount.stop() }
         let file = "\(mount.path)/\(ObjectData.largeFile)"
-        _ = try FileAccess.sequential(file, size: ObjectData.largeSize)
+        if isPassed { _ = try FileAccess.sequential(file, size: ObjectData.largeSize) }
         times["sequential", default: [:]][name, default: []].append(
           try FileAccess.sequential(file, size: ObjectData.largeSize))
         times["random", default: [:]][name, default: []].append(
-          try FileAccess.random(file, size: ObjectData.largeSize, reads: Self.reads))
+          try FileAccess.random(file, size: ObjectData.largeSize, reads: Self.reads, direct: !isPassed))
       }
     }
     let names = ["ours", "file://"]
     scene.add(
-      "cachePassthrough, sequential read", names, times["sequential"] ?? [:], unit: "MiB/s", floors: ["file://": 0.9],
+      "\(label) sequential read", names, times["sequential"] ?? [:], unit: "MiB/s", floors: ["file://": 0.9],
       to: &report
     ) { Double(ObjectData.largeSize) / 1_048_576 / $0 }
     scene.add(
-      "cachePassthrough, random read 4k", names, times["random"] ?? [:], unit: "IOPS", floors: ["file://": 0.9],
-      to: &report
+      "\(label) random read 4k", names, times["random"] ?? [:], unit: "IOPS", floors: ["file://": 0.9], to: &report
     ) { Double(Self.reads) / $0 }
   }
 

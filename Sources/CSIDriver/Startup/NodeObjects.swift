@@ -1,6 +1,6 @@
 internal import Kubernetes
 
-/// core/v1 Node: the parts that a startup taint needs.
+/// core/v1 Node: that there is one, and the parts that a startup taint needs.
 struct NodeObject: KubernetesObject {
   static let resource = APIResource(group: "", version: "v1", kind: "Node", plural: "nodes", isNamespaced: false)
 

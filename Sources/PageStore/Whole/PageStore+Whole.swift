@@ -12,7 +12,8 @@ extension PageStore {
   private static let pieceSize = 256 << 10
   private static let flushSize: Int64 = 16 << 20
 
-  /// The version in a file of its own, open for reading; nil when there is none. Does not wait for a disk that is slow.
+  /// The version in a file of its own, open for reading; nil when there is none. Looked for on the
+  /// caller's thread, unless reads of the disk rest.
   package func wholeFile(of version: FileVersion) -> SharedDescriptor? {
     guard configuration.keepsWhole, disk.mayRead, let folder = wholeFolder() else { return nil }
     let identity = version.identity(pageSize: configuration.pageSize)
@@ -58,11 +59,8 @@ extension PageStore {
   func scanWhole(_ pages: PageFolder) {
     guard configuration.keepsWhole else { return WholeFolder.clear(in: pages) }
     guard let folder = wholeFolder() else { return }
-    folder.abandon()
-    try? folder.forEach { id, bytes, lastUse in
-      whole.add(id, WholeFiles.Entry(bytes: bytes, lastUse: lastUse))
-      counted(0)
-    }
+    try? folder.forEach { id, bytes, lastUse in whole.add(id, WholeFiles.Entry(bytes: bytes, lastUse: lastUse)) }
+    counted(0)
   }
 
   // MARK: Writing

@@ -17,11 +17,13 @@ final class WholeFolder: Sendable {
   /// What a file of that size takes on disk, one block for what says which version it is.
   static func cost(of size: Int64) -> Int64 { PageLayout.cost(pageLength: Int(size)) }
 
-  /// Makes the folder where it is absent.
+  /// Makes the folder where it is absent, and removes what a process before this one has not ended: the store opens it once,
+  /// before it writes there.
   init(in folder: PageFolder) throws(Errno) {
     do throws(Errno) { try folder.root.makeDirectory(name: Self.name, mode: 0o700) } catch .fileExists {}
     root = try folder.root.open(name: Self.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
     faults = folder.faults
+    abandon()
   }
 
   /// Removes it and all in it; harmless where it is not.
@@ -75,7 +77,7 @@ final class WholeFolder: Sendable {
     try faults.reach(.afterWholeName)
   }
 
-  /// Removes what ``begin()`` made, or a process before this one.
+  /// Removes what ``begin()`` made.
   func abandon() { try? root.remove(name: Self.newName, directory: false) }
 
   /// Harmless when nothing has the name. Whoever has it open reads on.

@@ -116,7 +116,7 @@ struct VolumeStatusesTests {
     var policy = Self.quick
     policy.silence = .milliseconds(50)
     try await registry.insert(.test("v"))
-    _ = try await cluster.client.create(ClusterNode(metadata: ObjectMetadata(name: "a")))
+    _ = try await cluster.client.create(NodeObject(metadata: ObjectMetadata(name: "a")))
     try await report("a", .test("v", hits: 1))
     try await running(policy) { _ in
       let silent = try await cluster.volume("v") { usable($0) == "Unknown" }
@@ -124,7 +124,7 @@ struct VolumeStatusesTests {
       await #expect(throws: RegistryError.published(volume: "v", nodes: ["a"])) {
         try await registry.beginDeletion(id: "v")
       }
-      try await cluster.client.delete(ClusterNode.self, name: "a")
+      try await cluster.client.delete(NodeObject.self, name: "a")
       _ = try await cluster.volume("v") { $0.status?.nodeCount == 0 }
       #expect(try await cluster.client.list(AlluxioNode.self).items.isEmpty)
       _ = try await registry.beginDeletion(id: "v")
@@ -136,7 +136,7 @@ struct VolumeStatusesTests {
     var policy = Self.quick
     (policy.silence, policy.abandonment) = (.milliseconds(20), .milliseconds(200))
     try await registry.insert(.test("v"))
-    _ = try await cluster.client.create(ClusterNode(metadata: ObjectMetadata(name: "a")))
+    _ = try await cluster.client.create(NodeObject(metadata: ObjectMetadata(name: "a")))
     try await report("a", .test("v"))
     try await running(policy) { _ in
       while try await !cluster.client.list(AlluxioNode.self).items.isEmpty {}
@@ -278,7 +278,7 @@ struct VolumeStatusesTests {
   func rules() async throws {
     var policy = Self.quick
     policy.silence = .milliseconds(20)
-    _ = try await cluster.client.create(ClusterNode(metadata: ObjectMetadata(name: "a")))
+    _ = try await cluster.client.create(NodeObject(metadata: ObjectMetadata(name: "a")))
     try await report("a", .test("stranger"))
     try await cluster.server.allow([
       .init(

@@ -208,17 +208,11 @@ package final class VolumeStatuses: Sendable {
 
   private func isThere(_ nodeID: String) async throws(KubernetesError) -> Bool {
     do throws(KubernetesError) {
-      _ = try await client.get(ClusterNode.self, name: nodeID)
+      _ = try await client.get(NodeObject.self, name: nodeID)
       return true
     } catch {
       guard error.kind == .absent else { throw error }
       return false
     }
   }
-}
-
-/// core/v1 Node: whether there is one.
-struct ClusterNode: KubernetesObject {
-  static let resource = APIResource(group: "", version: "v1", kind: "Node", plural: "nodes", isNamespaced: false)
-  var metadata: ObjectMetadata
 }
