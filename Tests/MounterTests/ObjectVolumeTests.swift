@@ -129,7 +129,12 @@ struct ObjectVolumeTests {
     #expect(try await shell.ask("printf b >&3; cat \"$1/file\" >/dev/null") == "ok")
     let follower = try TakeOverTests.follow(mounter)
     #expect(try await follower.word().hasPrefix("ready"))
-    let taken = try await mounter.mount(request)
+    var answer: WorkerStatus?
+    // The connection to the one before ends, perhaps under a call, which its caller makes again.
+    while answer == nil {
+      do { answer = try await mounter.mount(request) } catch MounterError.unreachable { continue }
+    }
+    let taken = try #require(answer)
     #expect(taken.state == .ready)
     #expect(taken.pid != rolled.pid)
     #expect(taken.request == request)
