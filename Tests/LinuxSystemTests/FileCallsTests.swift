@@ -33,6 +33,36 @@ final class FileCallsTests {
     #expect(throws: Errno.staleNFSFileHandle) { _ = try root.open(handle, O_RDONLY) }
   }
 
+  @Test("a removed file's handle is stale also while its inode number is given to another file")
+  func reusedNumbers() async throws {
+    // Found where tests beside made files: open_by_handle_at(2) said ENOMEM, once in some hundred calls.
+    let directory = directory.path
+    async let errors = OwnThread.run { () throws -> [Errno] in
+      let root = try Descriptor.open(directory, O_RDONLY | O_DIRECTORY)
+      let name = Array("mine".utf8) + [0]
+      return try (0..<500).flatMap { _ in
+        let file = try root.open(name: name, O_RDWR | O_CREAT, mode: 0o600)
+        let handle = try file.fileHandle().handle
+        try file.close()
+        try root.remove(name: name, directory: false)
+        return (0..<20).compactMap { _ in
+          do throws(Errno) { try root.open(handle, O_RDONLY).close() } catch { return error }
+          return nil
+        }
+      }
+    }
+    async let others: Void = OwnThread.run {
+      let root = try Descriptor.open(directory, O_RDONLY | O_DIRECTORY)
+      for _ in 0..<5_000 {
+        try root.open(name: Array("other".utf8) + [0], O_RDWR | O_CREAT, mode: 0o600).close()
+        try root.remove(name: Array("other".utf8) + [0], directory: false)
+      }
+    }
+    let (found, _) = try await (errors, others)
+    #expect(found.count == 10_000)
+    #expect(found.filter { $0 != .staleNFSFileHandle } == [])
+  }
+
   @Test("a path resolved beneath a directory does not leave it")
   func beneath() throws {
     try directory.makeDirectory("d")

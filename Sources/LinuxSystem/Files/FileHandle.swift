@@ -52,7 +52,7 @@ extension Descriptor {
   }
 
   /// Opens a file by its handle; this descriptor is any file of its file system, not O_PATH. Needs CAP_DAC_READ_SEARCH.
-  /// - Throws: ESTALE when the file is gone.
+  /// - Throws: ESTALE when the file is gone. See open_by_handle_at(2).
   package borrowing func open(_ handle: FileHandle, _ flags: CInt) throws(Errno) -> Descriptor {
     var raw = clinux_handle()
     raw.byte_count = UInt32(handle.length)
@@ -63,7 +63,21 @@ extension Descriptor {
       }
     }
     let number = rawValue
-    return Descriptor(
-      adopting: try Syscall.retrying { clinux_open_by_handle_at(number, &raw, flags | O_CLOEXEC) })
+    // The kernel says ENOMEM, not ESTALE, as long as the inode number of a removed file is being given to a new one.
+    var looks = 0
+    while true {
+      do throws(Errno) {
+        return Descriptor(
+          adopting: try Syscall.retrying { clinux_open_by_handle_at(number, &raw, flags | O_CLOEXEC) })
+      } catch {
+        guard error == .noMemory, looks < Self.looksForHandle else { throw error }
+      }
+      looks += 1
+      if looks < Self.looksForHandle / 2 { sched_yield() } else { usleep(1000) }
+    }
   }
+
+  /// How often a file is looked for by its handle: the last half a millisecond apart, as making a file may wait for a
+  /// disk.
+  private static var looksForHandle: Int { 200 }
 }
