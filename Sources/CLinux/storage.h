@@ -8,6 +8,7 @@
 
 /* From linux/fs.h, which cannot be included beside sys/mount.h in glibc 2.36 (both define `struct mount_attr`). */
 #define CLINUX_FS_IMMUTABLE_FL 0x10
+#define CLINUX_FS_TOPDIR_FL 0x20000
 static inline int clinux_get_inode_flags(int fd, int *flags) { return ioctl(fd, _IOR('f', 1, long), flags); }
 static inline int clinux_set_inode_flags(int fd, const int *flags) { return ioctl(fd, _IOW('f', 2, long), flags); }
 

@@ -11,6 +11,14 @@ import Testing
 struct DiskTests {
   let sample = PageSample(1, size: 300_001)
 
+  @Test("the folders of files are made far from each other where the file system does that")
+  func placed() throws {
+    let folder = try StoreFolder()
+    _ = try folder.open()
+    let pages = try Descriptor.open("\(folder.path)/pages-1", O_RDONLY | O_DIRECTORY)
+    #expect(try InodeFlags.isTopDirectory(pages) != false)
+  }
+
   @Test("a disk that is full never fails a read, and the cache makes do with what is there", .requiresRoot)
   func full() async throws {
     try await PrivateMountNamespace.run {

@@ -16,8 +16,27 @@ package enum InodeFlags {
   /// - Returns: false when the file system cannot keep the flag.
   /// - Throws: EPERM without CAP_LINUX_IMMUTABLE, EROFS.
   package static func setImmutable(_ immutable: Bool, on descriptor: borrowing Descriptor) throws(Errno) -> Bool {
+    try set(CLINUX_FS_IMMUTABLE_FL, immutable, on: descriptor)
+  }
+
+  /// Whether directories are made in this one as in a root directory (`chattr +T`): far from each other on the disk.
+  /// - Parameter descriptor: as for ``isImmutable(_:)``.
+  /// - Returns: nil when the file system has no such flags.
+  package static func isTopDirectory(_ descriptor: borrowing Descriptor) throws(Errno) -> Bool? {
+    try read(descriptor).map { $0 & CLINUX_FS_TOPDIR_FL != 0 }
+  }
+
+  /// Has directories that are made in this one from now on placed as in a root directory.
+  /// - Parameter descriptor: as for ``isImmutable(_:)``; its file belongs to the caller.
+  /// - Returns: false when the file system cannot keep the flag.
+  /// - Throws: EPERM for the directory of another user, EROFS.
+  package static func setTopDirectory(on descriptor: borrowing Descriptor) throws(Errno) -> Bool {
+    try set(CLINUX_FS_TOPDIR_FL, true, on: descriptor)
+  }
+
+  private static func set(_ flag: CInt, _ value: Bool, on descriptor: borrowing Descriptor) throws(Errno) -> Bool {
     guard let present = try read(descriptor) else { return false }
-    var wanted = immutable ? present | CLINUX_FS_IMMUTABLE_FL : present & ~CLINUX_FS_IMMUTABLE_FL
+    var wanted = value ? present | flag : present & ~flag
     if wanted == present { return true }
     let number = descriptor.rawValue
     do throws(Errno) {

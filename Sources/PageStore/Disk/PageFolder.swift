@@ -33,6 +33,8 @@ final class PageFolder: Sendable {
     } catch .permissionDenied {
     }
     pages = try root.open(name: Self.pagesName, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+    // A folder's files get inode numbers near its own, and ext4 passes over each one that was freed lately.
+    _ = try? InodeFlags.setTopDirectory(on: pages)
     isMemory = (try? root.fileSystemType()) == 0x0102_1994  // TMPFS_MAGIC
     self.faults = faults
   }
