@@ -130,6 +130,8 @@ enum Wire {
     var information = fuse_file_info()
     information.fh = open.handle.rawValue
     information.keep_cache = open.keepCache ? 1 : 0
+    // close(2) asks nobody, as it could report nothing.
+    information.noflush = open.handle.openFlags & O_ACCMODE == O_RDONLY ? 1 : 0
     return information
   }
 
