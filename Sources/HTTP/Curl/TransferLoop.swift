@@ -32,6 +32,10 @@ final class TransferLoop: @unchecked Sendable {
   private let made = Atomic(0)
 
   private var active: [ObjectIdentifier: ActiveTransfer] = [:]
+  /// When transfers are to be looked at again for their deadlines, unless something happens before.
+  private var nextLook = Deadline.never
+  /// Something has happened since they were looked at.
+  private var hasMoved = false
   /// Handles that are not in use. A handle remembers TLS sessions, so that the next connection costs less.
   private var idle: [UnsafeMutableRawPointer] = []
 
@@ -146,6 +150,7 @@ extension TransferLoop {
       unstarted = commands
       return false
     }
+    if !commands.isEmpty { hasMoved = true }
     for command in commands {
       switch command {
       case .start(let transfer): begin(transfer)
@@ -188,10 +193,16 @@ extension TransferLoop {
     }
   }
 
+  /// How late a deadline may be noticed, while there is something to do.
+  private static let lateness = Duration.milliseconds(10)
+
   /// Ends the transfers whose time is up.
-  /// - Returns: when the next one's is.
+  /// - Returns: when to look again.
   private func failLate() -> Deadline {
     let now = Deadline.now
+    // With each sign of life a transfer has another deadline: too much to compute with every event where there are many.
+    if hasMoved { nextLook = min(nextLook, now.advanced(by: Self.lateness)) }
+    if now < nextLook { return nextLook }
     var next = Deadline.never
     for transfer in Array(active.values) {
       let (deadline, phase) = transfer.deadline
@@ -201,6 +212,8 @@ extension TransferLoop {
         next = deadline
       }
     }
+    nextLook = next
+    hasMoved = false
     return next
   }
 
@@ -208,7 +221,9 @@ extension TransferLoop {
     let (seconds, attoseconds) = deadline.remaining().components
     // Rounded up, or it would spin through the last millisecond. The library wakes earlier for timers of its own.
     let milliseconds = seconds >= 60 ? 60_000 : CInt(seconds * 1000 + attoseconds / 1_000_000_000_000_000) + 1
-    _ = library.functions.pointee.multi_poll(multi, nil, 0, milliseconds, nil)
+    var events: CInt = 0
+    _ = library.functions.pointee.multi_poll(multi, nil, 0, milliseconds, &events)
+    if events > 0 { hasMoved = true }
   }
 
   /// Lets go of the handle, then tells the owner, who may start the next transfer.
