@@ -69,9 +69,6 @@ package struct SignatureV4: Sendable {
       return joined.sorted { $0.name < $1.name }
     }
 
-    /// The names of all fields, for the `Authorization` field.
-    var signedFields: String { sortedFields.map(\.name).joined(separator: ";") }
-
     /// Sorted by encoded name, then by encoded value.
     static func sorted(_ query: [(name: String, value: String)]) -> String {
       query.sorted { $0.name == $1.name ? $0.value < $1.value : $0.name < $1.name }
@@ -79,14 +76,20 @@ package struct SignatureV4: Sendable {
     }
 
     /// The first of the three texts of the specification.
-    package var canonicalRequest: String {
-      let lines = sortedFields.map { "\($0.name):\($0.value)\n" }.joined()
-      return [method, path, Self.sorted(query), lines, signedFields, payload.field].joined(separator: "\n")
+    package var canonicalRequest: String { canonical.request }
+
+    /// The same, and the names of all fields for the `Authorization` field.
+    fileprivate var canonical: (request: String, signedFields: String) {
+      let fields = sortedFields
+      let names = fields.map(\.name).joined(separator: ";")
+      let lines = fields.map { "\($0.name):\($0.value)\n" }.joined()
+      return ([method, path, Self.sorted(query), lines, names, payload.field].joined(separator: "\n"), names)
     }
 
     /// Without spaces around, and with one space for several.
     private static func trimmed(_ value: String) -> String {
-      value.split(separator: " ").joined(separator: " ")
+      // Most have none.
+      value.utf8.contains(0x20) ? value.split(separator: " ").joined(separator: " ") : value
     }
   }
 
@@ -94,7 +97,11 @@ package struct SignatureV4: Sendable {
 
   /// The second text.
   package func stringToSign(_ parts: Parts, at date: UTCTime) -> String {
-    ["AWS4-HMAC-SHA256", date.basic, scope(date), Digest.sha256Hex(parts.canonicalRequest)].joined(separator: "\n")
+    stringToSign(parts.canonicalRequest, at: date)
+  }
+
+  private func stringToSign(_ canonicalRequest: String, at date: UTCTime) -> String {
+    ["AWS4-HMAC-SHA256", date.basic, scope(date), Digest.sha256Hex(canonicalRequest)].joined(separator: "\n")
   }
 
   /// The key of one day, which depends on nothing of a request: four of the five keyed hashes of a signature. A secret.
@@ -106,7 +113,11 @@ package struct SignatureV4: Sendable {
 
   /// 64 digits.
   package func signature(_ parts: Parts, key: [UInt8], at date: UTCTime) -> String {
-    Digest.hex(Digest.hmacSHA256(key: key, Array(stringToSign(parts, at: date).utf8)))
+    signature(ofText: stringToSign(parts, at: date), key: key)
+  }
+
+  private func signature(ofText text: String, key: [UInt8]) -> String {
+    Digest.hex(Digest.hmacSHA256(key: key, Array(text.utf8)))
   }
 
   /// The value of the `Authorization` field.
@@ -115,7 +126,9 @@ package struct SignatureV4: Sendable {
     _ parts: Parts, by credentials: ObjectStoreCredentials, key: [UInt8]? = nil, at date: UTCTime
   ) -> String {
     let key = key ?? signingKey(of: credentials, on: date.basicDay)
+    let (request, signedFields) = parts.canonical
+    let signature = signature(ofText: stringToSign(request, at: date), key: key)
     return "AWS4-HMAC-SHA256 Credential=\(credentials.accessKeyID)/\(scope(date)),"
-      + "SignedHeaders=\(parts.signedFields),Signature=\(signature(parts, key: key, at: date))"
+      + "SignedHeaders=\(signedFields),Signature=\(signature)"
   }
 }
