@@ -61,6 +61,12 @@ package protocol UnderNode: AnyObject, Sendable {
   func openAsCaller(_ access: FileAccess, caller: Caller) throws(Errno) -> any OpenFile
   /// Starts at the cookie of an entry, 0: at the first.
   func list(from cookie: UInt64) throws(Errno) -> any DirectoryStream
+  /// Names of files that stood behind `name` when this directory was listed, in their order; fewer than `limit`, or none, where
+  /// no more are remembered. Asks nobody.
+  func names(behind name: FileName, limit: Int) -> [FileName]
+  /// The file of that name in this directory, to be read, as it was when it was last heard of; nil where nothing is remembered of
+  /// it, or its bytes do not come over a network. Asks nobody.
+  func rememberedFile(_ name: FileName) -> (any RangedFile)?
 
   /// A child of this directory. Symlinks are not followed; hidden temporary names are ENOENT.
   func lookup(_ name: FileName) throws(Errno) -> FoundNode
@@ -105,6 +111,8 @@ extension UnderNode {
   package var versionStamp: UInt64? { nil }
   package func lastWriterClosed() {}
   package func hasBegunRename(_ name: FileName, to newParent: any UnderNode, named newName: FileName) -> Bool { false }
+  package func names(behind name: FileName, limit: Int) -> [FileName] { [] }
+  package func rememberedFile(_ name: FileName) -> (any RangedFile)? { nil }
   package var descriptorNumber: CInt? { nil }
   package var allowsDirectIO: Bool { true }
 }

@@ -107,7 +107,10 @@ extension VolumeFileSystem {
     _ node: NodeID, handle: HandleID, into buffer: inout MutableRawSpan, at offset: Int64
   ) throws(Errno) -> ReadAnswer {
     let file = try file(node, .read)
-    if let caching = file as? CachingFile { return try caching.answer(into: &buffer, at: offset) }
+    if let caching = file as? CachingFile {
+      if caching.begins(at: offset) { askAhead(of: node, caching) }
+      return try caching.answer(into: &buffer, at: offset)
+    }
     return .copied(try file.read(into: &buffer, at: offset))
   }
 

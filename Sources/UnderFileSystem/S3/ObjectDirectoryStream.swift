@@ -88,6 +88,7 @@ final class ObjectDirectoryStream: DirectoryStream {
     if state.isFirst, state.last == nil { state.wholeSince = fetched.asOf }
     if state.isFirst, let asOf = state.wholeSince { fileSystem.tree.beginWhole(directory, asOf: asOf) }
     fileSystem.tree.learn(listed.entries, in: directory, asOf: fetched.asOf)
+    fileSystem.listed.learn(listed.entries, in: PathHash(directory.directoryPrefix))
     remember(state)
     state.isFirst = false
     state.entries = listed.entries

@@ -10,6 +10,7 @@ package final class ObjectFileSystem: UnderFileSystem {
   let keys: ObjectKeys
   let tree: ObjectTree
   let positions = ListingPositions()
+  let listed = ListedNames()
   let nodes = LiveNodes()
   let refused: RefusedCalls
   let log: any ObjectStoreLog

@@ -121,7 +121,19 @@ final class ObjectNode: UnderNode {
     ObjectDirectoryStream(fileSystem, try directory(), from: cookie)
   }
 
+  func names(behind name: FileName, limit: Int) -> [FileName] {
+    fileSystem.listed.names(behind: name, in: PathHash(path.directoryPrefix), limit: limit)
+  }
+
   // MARK: Opening
+
+  /// Not one that this mount writes.
+  func rememberedFile(_ name: FileName) -> (any RangedFile)? {
+    guard kind == .directory, let child = try? ObjectKeys.existing(name, in: path), tree.spools.find(child) == nil,
+      let file = tree.remembered(child)?.file
+    else { return nil }
+    return ObjectFile(ObjectNode(fileSystem, child, .file(stamp: file.stamp)), file.version)
+  }
 
   func open(_ access: FileAccess, caller: Caller) throws(Errno) -> any OpenFile {
     guard case .file(let version, _) = try current() else { throw .notRegular(FileType.directory) }

@@ -38,6 +38,9 @@ final class BufferPool: @unchecked Sendable {
   private var queue = RoomQueue()
   private var waiters: [UInt64: Waiter] = [:]
   private var owners: [ObjectIdentifier: Holding] = [:]
+  /// Bytes of the owners that hold little, and how many hold more.
+  private var smallBytes = 0
+  private var largeOwners = 0
   private var cells: [Cell]
   private var free: [Int]
   /// Bytes reserved or in use, most ever, and bytes that may be in memory.
@@ -164,13 +167,40 @@ extension BufferPool {
     }
   }
 
-  /// What read-ahead of one file may use, as many as use the pool now: no window is larger.
+  /// What read-ahead of one file may use, as many as use the pool now: no window is larger. Files that hold little count with what
+  /// they hold.
   var share: Int { currentShare.load(ordering: .relaxed) }
 
   /// With the lock held.
   private func aheadShare(of owner: any RoomOwner) -> Int {
-    let count = owners.count + (owners[ObjectIdentifier(owner)] == nil ? 1 : 0)
-    return aheadLimit / max(1, count)
+    let held = owners[ObjectIdentifier(owner)]?.bytes ?? 0
+    let isSmall = held < smallHolding
+    return share(
+      of: owners.count + (held == 0 ? 1 : 0), large: largeOwners + (isSmall ? 1 : 0),
+      smallBytes: smallBytes - (isSmall ? held : 0))
+  }
+
+  /// Owners that hold less are small ones.
+  private var smallHolding: Int { aheadLimit / 32 }
+
+  /// With the lock held. At least what it would be if all were large.
+  private func share(of count: Int, large: Int, smallBytes: Int) -> Int {
+    max(aheadLimit / max(1, count), (aheadLimit - smallBytes) / max(1, large))
+  }
+
+  /// Changes what an owner holds. With the lock held.
+  private func hold(_ change: Int, _ id: ObjectIdentifier, _ owner: any RoomOwner) {
+    var holding = owners[id] ?? Holding(owner: owner)
+    func count(_ sign: Int) {
+      if holding.bytes < smallHolding { smallBytes += sign * holding.bytes } else { largeOwners += sign }
+    }
+    count(-1)
+    holding.bytes += change
+    count(1)
+    if change > 0 { holding.lastUse = tick }
+    owners[id] = holding.bytes == 0 ? nil : holding
+    currentShare.store(
+      share(of: owners.count, large: largeOwners, smallBytes: smallBytes), ordering: .relaxed)
   }
 
   /// Gives back room that was reserved and not used.
@@ -187,9 +217,7 @@ extension BufferPool {
     used += bytes
     peak = max(peak, used)
     tick += 1
-    owners[ObjectIdentifier(owner), default: Holding(owner: owner)].bytes += bytes
-    owners[ObjectIdentifier(owner)]?.lastUse = tick
-    currentShare.store(aheadLimit / owners.count, ordering: .relaxed)
+    hold(bytes, ObjectIdentifier(owner), owner)
     startTrimmer()
   }
 
@@ -197,10 +225,7 @@ extension BufferPool {
   private func take(_ bytes: Int, _ owner: any RoomOwner) {
     used -= bytes
     tick += 1
-    let id = ObjectIdentifier(owner)
-    owners[id]?.bytes -= bytes
-    if owners[id]?.bytes == 0 { owners[id] = nil }
-    currentShare.store(aheadLimit / max(1, owners.count), ordering: .relaxed)
+    if owners[ObjectIdentifier(owner)] != nil { hold(-bytes, ObjectIdentifier(owner), owner) }
   }
 
   /// With the lock held.

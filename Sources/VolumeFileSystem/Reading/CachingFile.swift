@@ -5,28 +5,38 @@ import UnderFileSystem
 
 /// An open file whose reads are served from memory and the page store where they can be; everything else is the file's own.
 final class CachingFile: OpenFile {
-  /// A version that is read; closed with the last read of it.
-  private final class OpenVersion: Sendable {
+  private struct OpenVersion: Sendable {
     let revision: Int
-    let reader: FileReader
+    let open: OpenReader
+    var reader: FileReader { open.reader }
 
     init(_ file: any RangedFile, _ reading: FileReading.Parts) {
       // In this order: a version that comes in between is looked for again.
       revision = file.revision
-      reader = FileReader(file, file.contentVersion, reading)
+      open = OpenReader(FileReader(file, file.contentVersion, reading))
     }
 
-    deinit { reader.close() }
+    /// A version that was asked for before the file was opened.
+    init?(ahead file: any RangedFile, _ reading: FileReading.Parts) {
+      revision = file.revision
+      guard let open = reading.filesAhead.take(file.contentVersion) else { return nil }
+      self.open = open
+    }
   }
 
   private let base: any RangedFile
   private let reading: FileReading.Parts
   private let open: Mutex<OpenVersion>
+  /// It was asked for before it was opened.
+  let wasAhead: Bool
+  private let hasBegun = Atomic(false)
 
   init(_ base: any RangedFile, _ reading: FileReading.Parts) {
     self.base = base
     self.reading = reading
-    open = Mutex(OpenVersion(base, reading))
+    let ahead = OpenVersion(ahead: base, reading)
+    wasAhead = ahead != nil
+    open = Mutex(ahead ?? OpenVersion(base, reading))
     reading.counters.openFiles.count()
   }
 
@@ -62,7 +72,7 @@ final class CachingFile: OpenFile {
       if base.isWritten { return .copied(try base.read(into: &buffer, at: offset)) }
       let version = current()
       do throws(Errno) {
-        return try withExtendedLifetime(version) { () throws(Errno) in
+        return try withExtendedLifetime(version.open) { () throws(Errno) in
           try version.reader.answer(into: &buffer, at: offset)
         }
       } catch {
@@ -71,6 +81,16 @@ final class CachingFile: OpenFile {
         if base.revision == version.revision, !base.isWritten, try !base.follow() { throw error }
       }
     }
+  }
+
+  /// The first read of the file's start has come, and files like it may be asked for before they are opened. - Returns: once true.
+  func begins(at offset: Int64) -> Bool {
+    offset == 0 && !hasBegun.load(ordering: .relaxed) && !hasBegun.exchange(true, ordering: .relaxed)
+  }
+
+  /// Has files asked for that are likely to be read next, behind this one in the listing of its directory.
+  func askAhead(_ name: FileName, in directory: NodeID, _ node: any UnderNode) {
+    reading.filesAhead.begin(name, in: directory, node, wasAhead: wasAhead, reading)
   }
 
   /// The version that is open; nil while this mount writes the file.

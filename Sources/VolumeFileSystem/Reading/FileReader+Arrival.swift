@@ -141,8 +141,14 @@ extension FileReader: RoomOwner {
     let ended = monitor.locked { () -> [any RangeTransfer] in
       isClosed = true
       for buffer in Array(buffers.values) where buffer.isIdle { drop(buffer) }
-      return fetches.flatMap { cancel($0) }
+      // One whose bytes are all here is about to end.
+      return fetches.filter { !hasArrived($0) }.flatMap { cancel($0) }
     }
     for transfer in ended { transfer.cancel() }
+  }
+
+  /// Whether all bytes of it have come. With the lock held.
+  private func hasArrived(_ fetch: RangeFetch) -> Bool {
+    fetch.buffers.allSatisfy { buffer in grid.mask(fetch.range, in: buffer.page) & ~buffer.present == 0 }
   }
 }

@@ -119,6 +119,11 @@ final class FileReader: @unchecked Sendable {
     }
   }
 
+  /// The under file system has no such version any more, as far as it was asked.
+  var isStale: Bool { monitor.locked { isGone } }
+  /// Some of it is in memory, or on its way there.
+  var holdsBytes: Bool { monitor.locked { !buffers.isEmpty } }
+
   /// What others keep is for those who have shown that they may read it.
   var mayReadPages: Bool { proofs?.hold(version) ?? true }
 

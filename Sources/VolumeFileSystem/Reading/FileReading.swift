@@ -36,6 +36,7 @@ final class FileReading: Sendable {
     /// Nil where nobody else keeps pages in the cache.
     let proofs: ReadProofs?
     var limits = ReadAheadWindow.Limits()
+    let filesAhead = FilesAhead()
   }
 
   private struct State {

@@ -9,6 +9,15 @@ extension VolumeFileSystem {
     return try reading.cached(ranged)
   }
 
+  /// A file's first read: see ``FilesAhead``. Asks nobody what the file and its directory are.
+  func askAhead(of node: NodeID, _ file: CachingFile) {
+    guard case .named(let parent, let generation, let name, _) = (try? table.slot(node))?.fileKey,
+      (try? table.generation(of: parent)) == generation,
+      let directory = parent == NodeTable.root ? root : cache.reference(parent)
+    else { return }
+    file.askAhead(name, in: parent, directory)
+  }
+
   /// `user.alluxio.cached`: bytes of the file that the node's page store has, in decimal digits.
   static let cachedBytesAttribute: FileName = "user.alluxio.cached"
 

@@ -85,6 +85,19 @@ struct BufferPoolTests {
     #expect(!pool.tryReserve(1 << 20, for: second, isAhead: true))
   }
 
+  @Test("many that hold little leave one that holds much nearly all of it")
+  func manySmall() throws {
+    let (pool, large) = (try pool(8 << 20), Owner())
+    let small = (0..<64).map { _ in Owner() }
+    for owner in small { #expect(pool.tryReserve(Self.grain, for: owner, isAhead: true)) }
+    #expect(pool.share == 6 << 20 - 64 * Self.grain)
+    #expect(pool.tryReserve(4 << 20, for: large, isAhead: true))
+    // One of them that is about to hold more: half of what the others leave.
+    #expect(!pool.tryReserve(3 << 20, for: small[0], isAhead: true))
+    for owner in small { pool.giveBack(Self.grain, of: owner) }
+    #expect(pool.share == 6 << 20)
+  }
+
   @Test("pages in memory stay within the budget when cells are used in turn")
   func resident() throws {
     let (pool, owner) = (try pool(), Owner())
