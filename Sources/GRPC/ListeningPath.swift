@@ -56,10 +56,15 @@ package final class ListeningPath: Sendable {
   /// Runs `body`, which binds the socket, so that the socket's mode lets nobody else in. The umask is the process's:
   /// files that other threads make meanwhile get fewer rights too, never more.
   func bind<Result>(_ body: () -> Result) -> Result {
-    let previous = umask(0o077)
-    defer { umask(previous) }
-    return body()
+    Self.umaskTurn.locked {
+      let previous = umask(0o077)
+      defer { umask(previous) }
+      return body()
+    }
   }
+
+  /// Two that bind at once would each put back what the other has set.
+  private static let umaskTurn = Monitor()
 
   /// Removes the socket, which core may have done already, and lets the next server have the path.
   func release() {

@@ -38,19 +38,43 @@ struct ListeningTests {
     return descriptor
   }
 
+  /// The umask of a process, which asking does not change.
+  private func umask(of process: Int32) throws -> Substring? {
+    let status = try Descriptor.open("/proc/\(process)/status", O_RDONLY).readToEnd()
+    return String(decoding: status, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("Umask:") }
+  }
+
+  /// Waits until the umask is that with which the tests were started: servers of other tests may be about to bind.
+  private func expectUmaskAsBefore() async throws {
+    let before = try umask(of: getppid())
+    while try umask(of: getpid()) != before { await Task.yield() }
+  }
+
   @Test("the folder is made with 0700, the socket is its owner's alone, and the umask is as before")
   func modes() async throws {
     let folder = try TemporaryDirectory("grpc")
-    let before = umask(0o022)
-    defer { umask(before) }
     let server = try start(folder.appending("plugin/csi.sock"))
-    #expect(umask(0o022) == 0o022)
+    try await expectUmaskAsBefore()
     #expect(mode(folder.appending("plugin")) == 0o700)
     let socket = try #require(mode(folder.appending("plugin/csi.sock")))
     #expect(socket & 0o077 == 0)
     try await expectServing(server)
     await server.shutdown(grace: .zero)
     #expect(mode(folder.appending("plugin/csi.sock")) == nil)
+  }
+
+  @Test("of servers that start at once each socket is its owner's alone, and the umask is as before")
+  func manyAtOnce() async throws {
+    let folder = try TemporaryDirectory("grpc")
+    let servers = try await withThrowingTaskGroup(of: Server.self) { group in
+      for number in 0..<32 {
+        group.addTask { try await OwnThread.run { try start(folder.appending("\(number)/csi.sock")) } }
+      }
+      return try await group.reduce(into: []) { $0.append($1) }
+    }
+    for number in 0..<32 { #expect(mode(folder.appending("\(number)/csi.sock")).map { $0 & 0o077 } == 0, "\(number)") }
+    try await expectUmaskAsBefore()
+    for server in servers { await server.shutdown(grace: .zero) }
   }
 
   @Test(
