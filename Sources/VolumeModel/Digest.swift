@@ -34,10 +34,12 @@ package enum Digest {
 
   /// Two lower-case digits for each byte.
   package static func hex(_ bytes: some Sequence<UInt8>) -> String {
+    func digit(_ value: UInt8) -> UInt8 { value + (value < 10 ? 0x30 : 0x57) }
     var digits: [UInt8] = []
     digits.reserveCapacity(2 * bytes.underestimatedCount)
     for byte in bytes {
-      for half in [byte >> 4, byte & 15] { digits.append(half + (half < 10 ? 0x30 : 0x57)) }
+      digits.append(digit(byte >> 4))
+      digits.append(digit(byte & 15))
     }
     return String(decoding: digits, as: UTF8.self)
   }

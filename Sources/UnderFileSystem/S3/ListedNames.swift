@@ -22,7 +22,8 @@ final class ListedNames: Sendable {
     }
 
     var count: Int { ends.count }
-    var size: Int { bytes.count + ends.count * MemoryLayout<UInt32>.size }
+    /// With what two arrays and a place in the table take, which is most of it for small directories.
+    var size: Int { bytes.count + ends.count * MemoryLayout<UInt32>.size + 160 }
 
     subscript(place: Int) -> ArraySlice<UInt8> {
       bytes[(place == 0 ? 0 : Int(ends[place - 1]))..<Int(ends[place])]
@@ -72,12 +73,15 @@ final class ListedNames: Sendable {
   }
 
   private static func shrink(_ state: inout State, to size: Int) {
-    for use in state.pages.values.joined().map(\.use).sorted() where state.size > size {
-      for (directory, pages) in state.pages where pages.contains(where: { $0.use == use }) {
-        let left = pages.filter { $0.use != use }
-        state.size -= pages.reduce(0) { $0 + $1.size } - left.reduce(0) { $0 + $1.size }
-        state.pages[directory] = left.isEmpty ? nil : left
-      }
+    // No two pages have been used at one time.
+    var last: UInt64 = 0
+    for page in state.pages.values.joined().sorted(by: { $0.use < $1.use }) where state.size > size {
+      state.size -= page.size
+      last = page.use
+    }
+    state.pages = state.pages.compactMapValues { pages in
+      let left = pages.filter { $0.use > last }
+      return left.isEmpty ? nil : left
     }
   }
 
@@ -85,11 +89,11 @@ final class ListedNames: Sendable {
   func names(behind name: FileName, in directory: PathHash, limit: Int) -> [FileName] {
     state.withLock { state in
       guard let pages = state.pages[directory] else { return [] }
-      state.clock += 1
       var names: [FileName] = []
       // The last page that begins at or before the name.
       let first = pages.lastIndex { !name.bytes.lexicographicallyPrecedes($0[0]) } ?? 0
       for place in pages.indices[first...].prefix(2) where names.count < limit {
+        state.clock += 1
         state.pages[directory]?[place].use = state.clock
         let page = pages[place]
         for next in (page.place(behind: name.bytes)..<page.count).prefix(limit - names.count) {

@@ -8,35 +8,29 @@ final class CachingFile: OpenFile {
   private struct OpenVersion: Sendable {
     let revision: Int
     let open: OpenReader
+    /// It was asked for before the file was opened.
+    let wasAhead: Bool
     var reader: FileReader { open.reader }
 
     init(_ file: any RangedFile, _ reading: FileReading.Parts) {
       // In this order: a version that comes in between is looked for again.
       revision = file.revision
-      open = OpenReader(FileReader(file, file.contentVersion, reading))
-    }
-
-    /// A version that was asked for before the file was opened.
-    init?(ahead file: any RangedFile, _ reading: FileReading.Parts) {
-      revision = file.revision
-      guard let open = reading.filesAhead.take(file.contentVersion) else { return nil }
-      self.open = open
+      let version = file.contentVersion
+      let ahead = reading.filesAhead.take(version)
+      open = ahead ?? OpenReader(FileReader(file, version, reading))
+      wasAhead = ahead != nil
     }
   }
 
   private let base: any RangedFile
   private let reading: FileReading.Parts
   private let open: Mutex<OpenVersion>
-  /// It was asked for before it was opened.
-  let wasAhead: Bool
   private let hasBegun = Atomic(false)
 
   init(_ base: any RangedFile, _ reading: FileReading.Parts) {
     self.base = base
     self.reading = reading
-    let ahead = OpenVersion(ahead: base, reading)
-    wasAhead = ahead != nil
-    open = Mutex(ahead ?? OpenVersion(base, reading))
+    open = Mutex(OpenVersion(base, reading))
     reading.counters.openFiles.count()
   }
 
@@ -90,6 +84,7 @@ final class CachingFile: OpenFile {
 
   /// Has files asked for that are likely to be read next, behind this one in the listing of its directory.
   func askAhead(_ name: FileName, in directory: NodeID, _ node: any UnderNode) {
+    let wasAhead = open.withLock { $0.wasAhead }
     reading.filesAhead.begin(name, in: directory, node, wasAhead: wasAhead, reading)
   }
 

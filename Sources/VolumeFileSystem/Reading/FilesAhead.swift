@@ -7,8 +7,6 @@ final class FilesAhead: Sendable {
   struct Limits: Sendable {
     /// Files that wait here, of all directories.
     var files = 64
-    /// Larger ones are not asked for, in bytes.
-    var fileSize: Int64 = 1 << 20
     /// Directories that are followed.
     var directories = 16
     /// The first window of a directory, in files.
@@ -168,7 +166,7 @@ final class FilesAhead: Sendable {
       edge = name
       guard let file = node.rememberedFile(name) else { continue }
       let version = file.contentVersion
-      guard version.size > 0, version.size <= limits.fileSize else { continue }
+      guard version.size > 0, version.size <= parts.limits.smallFile else { continue }
       let reader = FileReader(file, version, parts)
       reader.readAhead(0..<version.size, version.size)
       // All of it is in the page store, or there is no room.

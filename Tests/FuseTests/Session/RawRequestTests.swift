@@ -68,6 +68,21 @@ struct RawRequestTests {
     connection.end()
   }
 
+  @Test(
+    "close(2) of a descriptor asks the worker where it may have written, and not where it only reads",
+    arguments: [(O_RDONLY, false), (O_WRONLY, true), (O_RDWR, true)])
+  func closes(flags: Int32, isAsked: Bool) throws {
+    // mode and device, umask.
+    let made = try #require(
+      try connection.ask(.mknod, Words.of([Words.pair(S_IFREG | 0o644, 0), 0], names: ["file"])))
+    #expect(made.error == 0)
+    let opened = try #require(try connection.ask(.open, node: made.word(0), Words.of([UInt64(flags)])))
+    #expect(opened.error == 0)
+    // FOPEN_NOFLUSH
+    #expect((opened.word(1) & 1 << 5 == 0) == isAsked)
+    connection.end()
+  }
+
   @Test("an operation that nobody serves is refused, and what comes next is served")
   func unknown() throws {
     for opcode: UInt32 in [7, 19, 99, 4095, .max] {

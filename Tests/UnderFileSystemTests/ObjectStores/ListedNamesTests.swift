@@ -41,16 +41,30 @@ struct ListedNamesTests {
     #expect(volume.root.rememberedFile("f") == nil)
   }
 
+  private func page(_ names: [String]) -> [ListedEntry] {
+    names.map {
+      ListedEntry(
+        key: Array("data/\($0)".utf8), name: FileName(bytes: $0.utf8),
+        version: ObjectVersion(size: 1, entityTag: EntityTag("1"), lastModified: 0))
+    }
+  }
+
+  @Test("of ever so many small directories those that were listed last are remembered")
+  func smallDirectories() {
+    let listed = ListedNames()
+    let small = page(["a", "b"])
+    // Forgotten page by page they would take minutes.
+    for directory in 0..<100_000 { listed.learn(small, in: PathHash(Array("\(directory)/".utf8))) }
+    let kept = (0..<100_000).count {
+      !listed.names(behind: "a", in: PathHash(Array("\($0)/".utf8)), limit: 1).isEmpty
+    }
+    #expect((1_000..<20_000).contains(kept))
+    #expect(listed.names(behind: "a", in: PathHash(Array("99999/".utf8)), limit: 1) == ["b"])
+  }
+
   @Test("a listing that comes again takes the place of the one before, and what was not used for longest is forgotten")
   func bounded() throws {
     let listed = ListedNames(limit: 64 << 10)
-    func page(_ names: [String]) -> [ListedEntry] {
-      names.map {
-        ListedEntry(
-          key: Array("data/\($0)".utf8), name: FileName(bytes: $0.utf8),
-          version: ObjectVersion(size: 1, entityTag: EntityTag("1"), lastModified: 0))
-      }
-    }
     let first = PathHash(Array("first/".utf8))
     listed.learn(page(["a", "b", "c"]), in: first)
     listed.learn(page(["a", "c", "d"]), in: first)
